@@ -1,6 +1,6 @@
 std = "max"
 max_line_length = 100
-include_files = { "lua", "spec", "examples", "rockspec/*.rockspec", ".luacheckrc", ".busted" }
+include_files = { "**/*.lua", "rockspec/*.rockspec", ".luacheckrc", ".busted" }
 files["rockspec"].std = "+rockspec"
 files[".luacheckrc"].std = "+luacheckrc"
 files["spec/*_spec.lua"].std = "+busted"

@@ -1,0 +1,126 @@
+# The Lua to build for and to run: luajit, lua5.1, lua5.2, lua5.3 or lua5.4.
+LUA = luajit
+# The Luas that `make test` goes through, and the specs it runs.
+LUAS = luajit lua5.1 lua5.4
+SPEC = spec
+
+PREFIX = /usr/local
+CFLAGS = -O2 -Wall -Wextra -Wshadow
+FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -MMD -MP \
+	$(or $(shell pkg-config --cflags $(LUA) 2>/dev/null), \
+	-I/usr/include/$(LUA:luajit=luajit-2.1))
+
+BUILD = build/$(LUA)
+MODULE = $(BUILD)/tun/core.so
+SOURCES = $(wildcard csrc/*.c)
+OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
+BENCHES = $(patsubst spec/%.c,build/%,$(wildcard spec/bench/*.c))
+
+# Whatever is run from here finds the module of this Lua, child processes too.
+export LUA
+export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
+export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
+
+.DELETE_ON_ERROR:
+.PHONY: all demo test spec asan valgrind lint bench install clean help deps
+
+all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
+	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
+
+$(MODULE): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
+
+$(BUILD)/%.o: csrc/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+build/bench/%: spec/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -MMD -MP $(CFLAGS) -o $@ $< -lmnl
+
+-include $(OBJECTS:.o=.d) $(BENCHES:=.d)
+
+demo: deps-demo all ## Answer the kernel's pings from Lua, in a sandbox
+	$(LUA) examples/ping_responder.lua
+
+# $(call specs,Luas,variables): the specs under each Lua; fails if any failed.
+define specs
+@failed=; for lua in $(1); do printf '\n== %s\n' $$lua; \
+$(MAKE) --no-print-directory spec LUA=$$lua $(2) || failed="$$failed $$lua"; \
+done; [ -z "$$failed" ] || { echo "specs failed under:$$failed"; exit 1; }
+endef
+
+test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
+	$(call specs,$(LUAS))
+
+# busted's own way to another Lua goes through a shell and a default Lua.
+spec: $(MODULE)
+	@$(WITH) $(LUA) "$$(command -v busted)" --ignore-lua \
+		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
+
+SANITIZE = -g -O1 -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+asan: deps-test ## Run the specs with the module under ASan and UBSan
+	$(call specs,luajit lua5.4,BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
+		WITH='env LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)')
+
+valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind (slow)
+	$(call specs,lua5.4,WITH='valgrind -q --error-exitcode=1 --leak-check=full')
+
+lint: deps-lint ## Check style and run the compilers and checkers, strictly
+	luacheck -q .
+	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] spec/bench/*.[ch])
+	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' -e ' \
+	  local listed = build.modules["tun.core"].sources; table.sort(listed) \
+	  assert(table.concat(listed, " ") == "$(sort $(SOURCES))", \
+	    "the rockspec does not list the sources in csrc/")'
+	cppcheck -q --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --error-exitcode=1 csrc spec/bench
+	for cc in gcc clang; do \
+	  for lua in luajit lua5.1 lua5.2 lua5.3 lua5.4; do \
+	    $(MAKE) -s -j2 build/lint/$$cc/$$lua/tun/core.so CC=$$cc LUA=$$lua \
+	      BUILD=build/lint/$$cc/$$lua CFLAGS='$(CFLAGS) -Werror' || exit 1; \
+	  done; \
+	done
+
+bench: deps-demo $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
+	$(LUA) spec/bench/run.lua '$(ONLY)'
+
+version = $(shell $(LUA) -e 'print(_VERSION:match "%d.%d")')
+install: $(MODULE) ## Install under PREFIX (/usr/local), for LUA
+	install -d $(DESTDIR)$(PREFIX)/share/lua/$(version)
+	cp -r lua/tun $(DESTDIR)$(PREFIX)/share/lua/$(version)/
+	install -D $(MODULE) $(DESTDIR)$(PREFIX)/lib/lua/$(version)/tun/core.so
+
+clean: ## Remove everything that was built
+	rm -rf build csrc/tun csrc/*.o tun
+
+help: ## Show this
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
+	$(1) lib$(1:lua5.1=lua5.1-0)-dev)
+packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
+	$(call lua,$(LUA))
+packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
+	lua-busted lua-socket lua-copas lua-cqueues lua-luv
+packages-valgrind = $(packages-test) valgrind
+packages-lint = $(packages-demo) lua-check clang clang-format cppcheck \
+	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
+
+deps: deps-test deps-lint ## Install the Debian packages that are missing
+
+deps-%:
+	@command -v dpkg-query >/dev/null || exit 0; \
+	missing=; for package in $(sort $(packages-$*)); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | \
+	    grep -q '^installed' || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit; \
+	[ "$$(id -u)" = 0 ] || sudo=sudo; \
+	install="env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -qy --no-install-recommends $$missing"; \
+	echo "installing$$missing"; \
+	$$sudo $$install || { $$sudo apt-get update && $$sudo $$install; }

@@ -1,0 +1,33 @@
+rockspec_format = "3.0"
+package = "tun"
+version = "scm-1"
+source = {
+  url = "git+file://.",
+}
+description = {
+  summary = "TUN/TAP devices and rtnetlink for LuaJIT and Lua on Linux",
+  labels = { "network", "linux", "luajit" },
+  license = "MIT",
+}
+supported_platforms = { "linux" }
+dependencies = { "lua >= 5.1, < 5.5" }
+external_dependencies = {
+  MNL = { header = "libmnl/libmnl.h", library = "mnl" },
+}
+build = {
+  type = "builtin",
+  -- The Lua files need no list: luarocks installs everything below lua/.
+  modules = {
+    ["tun.core"] = {
+      sources = {
+        "csrc/core.c",
+      },
+      defines = { "_GNU_SOURCE" },
+      incdirs = { "csrc", "$(MNL_INCDIR)" },
+      libdirs = { "$(MNL_LIBDIR)" },
+      libraries = { "mnl" },
+    },
+  },
+  copy_directories = { "examples" },
+}
+test = { type = "command", command = "make test" }

@@ -1,0 +1,58 @@
+/* bench.h -- what the benchmark programs share: the clock, running another
+ * program, and taking turns as spec/bench/run.lua asks for them. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Seconds on a clock. */
+static inline double seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Run a program to its end with nothing shown; its failure is fatal. */
+static inline void run(char *const argv[])
+{
+	posix_spawn_file_actions_t quiet;
+	int status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+	errno = posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ);
+	if (errno)
+		err(1, "%s", argv[0]);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (waitpid(pid, &status, 0) < 0 || status != 0)
+		errx(1, "%s %s %s failed", argv[0], argv[1], argv[2]);
+}
+
+/* For each line on standard input take a turn and print its figure. */
+static inline void take_turns(double (*turn)(void *), void *arg)
+{
+	int c;
+
+	while ((c = getchar()) != EOF) {
+		if (c != '\n')
+			continue;
+		printf("%.9g\n", turn(arg));
+		fflush(stdout);
+	}
+}
+
+#endif

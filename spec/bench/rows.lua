@@ -1,0 +1,79 @@
+-- rows.lua -- what `make bench` compares. A row is data:
+--   name       what is measured
+--   measured, yardstick
+--              programs that take a turn for each line on their standard input
+--              and print its figure: seconds, bytes; less is better
+--   unit, scale
+--              how the figure is shown: figure * scale
+--   at_most    bound of measured / yardstick
+--   at_least   bound of yardstick / measured, for "so many times faster"
+--   rounds     how many turns each takes
+--   prepare    called once in the network namespace of the row
+-- Every row has a network namespace of its own, which both programs share.
+
+local ROUTES = 100000
+local LUA = os.getenv "LUA" or "luajit"
+
+local function lua(script) return LUA .. " spec/bench/" .. script end
+local function c(program) return "build/bench/" .. program end
+
+--- A device with a full main table, and one of 1000 routes beside it.
+local function load_routes()
+  local ip = assert(io.popen("ip -batch -", "w"))
+  ip:write("tuntap add bench mode tun\n", "link set bench up\n")
+  for i = 0, ROUTES - 1 do
+    ip:write(("route add 10.%d.%d.%d dev bench\n"):format(
+      math.floor(i / 65536), math.floor(i / 256) % 256, i % 256))
+  end
+  for i = 0, 999 do
+    ip:write(("route add 10.0.%d.%d dev bench table 1000\n"):format(
+      math.floor(i / 256), i % 256))
+  end
+  assert(ip:close())
+end
+
+return {
+  {
+    name = "set up an open device, to libmnl in C",
+    measured = lua "setup.lua", yardstick = c "setup mnl",
+    unit = "us", scale = 1e6, at_most = 1.3, rounds = 200,
+  },
+  {
+    name = "set up an open device, to three ip processes",
+    measured = lua "setup.lua", yardstick = c "setup ip",
+    unit = "us", scale = 1e6, at_least = 20, rounds = 50,
+  },
+  {
+    name = "open and set up a device, to four ip processes",
+    measured = lua "setup.lua open", yardstick = c "setup ip-open",
+    unit = "us", scale = 1e6, at_least = 8, rounds = 50,
+  },
+  -- Processor time rather than wall time: it leaves out the generator.
+  {
+    name = "reflect UDP with strings, 64 B, to C: a packet",
+    measured = c("echo cpu " .. lua "reflect.lua"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.45, rounds = 100,
+  },
+  {
+    name = "reflect UDP with strings, 64 B, to C: round trip",
+    measured = c("echo rtt " .. lua "reflect.lua"),
+    yardstick = c("echo rtt " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.05, rounds = 100,
+  },
+  {
+    name = "list 100 000 routes, to ip -j route", prepare = load_routes,
+    measured = lua "routes.lua list", yardstick = c "command ip -j route",
+    unit = "ms", scale = 1e3, at_most = 1.2, rounds = 20,
+  },
+  {
+    name = "stream 100 000 routes, to ip -j route", prepare = load_routes,
+    measured = lua "routes.lua each", yardstick = c "command ip -j route",
+    unit = "ms", scale = 1e3, at_most = 0.8, rounds = 20,
+  },
+  {
+    name = "memory to stream 100 000 routes, to 1000", prepare = load_routes,
+    measured = lua "routes.lua peak main", yardstick = lua "routes.lua peak 1000",
+    unit = "MB", scale = 1e-6, at_most = 1.5, rounds = 5,
+  },
+}

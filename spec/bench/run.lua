@@ -1,0 +1,74 @@
+-- run.lua -- compares each row of rows.lua with its yardstick. The two take
+-- turns in one network namespace, so that what disturbs the machine disturbs
+-- both; the ratio is taken within each round.
+-- Usage: make bench [ONLY=pattern], a Lua pattern for names of rows
+local tun = require "tun"
+local rows = require "spec.bench.rows"
+
+local WARM_UP = 5
+
+--- Start a program that takes turns. The fifo gives a pipe to each direction.
+local function start(command)
+  local fifo = os.tmpname()
+  os.remove(fifo)
+  assert(os.execute("mkfifo " .. fifo))
+  local output = assert(io.popen(command .. " <" .. fifo))
+  local input = assert(io.open(fifo, "w"))
+  os.remove(fifo)
+  return { command = command, input = input, output = output }
+end
+
+local function take_turn(program)
+  program.input:write("\n")
+  program.input:flush()
+  return tonumber(program.output:read "*l") or error(program.command .. " failed", 0)
+end
+
+local function stop(program)
+  program.input:close()
+  program.output:close()
+end
+
+--- The value below which a share of the values lies.
+local function quantile(values, share)
+  table.sort(values)
+  return values[math.floor(share * (#values - 1) + 0.5) + 1]
+end
+
+--- Figures and ratios of all rounds of a row.
+local function measure(row)
+  local measured, yardstick = start(row.measured), start(row.yardstick)
+  local figures, ratios = {}, {}
+  for round = 1 - WARM_UP, row.rounds do
+    local figure, bar = take_turn(measured), take_turn(yardstick)
+    if round > 0 then
+      figures[round] = figure
+      ratios[round] = row.at_most and figure / bar or bar / figure
+    end
+  end
+  stop(measured)
+  stop(yardstick)
+  return figures, ratios
+end
+
+local function report(row, figures, ratios)
+  local ratio = quantile(ratios, 0.5)
+  local ok = row.at_most and ratio <= row.at_most or row.at_least and ratio >= row.at_least
+  print(("%-50s %8.2f %s  ratio %6.2f (p10 %6.2f, p90 %6.2f)  %s %5.2f  %s"):format(
+    row.name, quantile(figures, 0.5) * row.scale, row.unit,
+    ratio, quantile(ratios, 0.1), quantile(ratios, 0.9),
+    row.at_most and "at most " or "at least", row.at_most or row.at_least,
+    ok and "ok" or "short"))
+  io.flush()
+  return ok
+end
+
+local short = 0
+for _, row in ipairs(rows) do
+  if row.name:find(arg[1] or "") then
+    assert(tun.sandbox())
+    if row.prepare then row.prepare() end
+    if not report(row, measure(row)) then short = short + 1 end
+  end
+end
+os.exit(short == 0 and 0 or 1)

@@ -1,0 +1,29 @@
+-- turns.lua -- for the measured programs: the clock, and taking turns as
+-- spec/bench/run.lua asks for them.
+local ffi = require "ffi"
+
+ffi.cdef [[
+struct bench_timespec { long sec, nsec; };
+int clock_gettime(int, struct bench_timespec *);
+]]
+
+local MONOTONIC = 1
+local time = ffi.new("struct bench_timespec")
+
+local turns = {}
+
+--- Seconds on the monotonic clock.
+function turns.now()
+  ffi.C.clock_gettime(MONOTONIC, time)
+  return tonumber(time.sec) + tonumber(time.nsec) / 1e9
+end
+
+--- For each line on standard input take a turn and print its figure.
+function turns.take(turn)
+  for _ in io.lines() do
+    print(turn())
+    io.flush()
+  end
+end
+
+return turns

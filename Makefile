@@ -6,7 +6,7 @@ SPEC = spec
 
 PREFIX = /usr/local
 CFLAGS = -O2 -Wall -Wextra -Wshadow
-FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -MMD -MP \
+FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
 	$(or $(shell pkg-config --cflags $(LUA) 2>/dev/null), \
 	-I/usr/include/$(LUA:luajit=luajit-2.1))
 
@@ -14,7 +14,8 @@ BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
 SOURCES = $(wildcard csrc/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
-BENCHES = $(patsubst spec/%.c,build/%,$(wildcard spec/bench/*.c))
+BENCHSOURCES = $(wildcard spec/bench/*.c)
+BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
 
 # Whatever is run from here finds the module of this Lua, child processes too.
 export LUA
@@ -33,7 +34,7 @@ $(MODULE): $(OBJECTS)
 
 $(BUILD)/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 build/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
@@ -72,13 +73,15 @@ valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind (slow)
 lint: deps-lint ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] spec/bench/*.[ch])
-	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' -e ' \
-	  local listed = build.modules["tun.core"].sources; table.sort(listed) \
-	  assert(table.concat(listed, " ") == "$(sort $(SOURCES))", \
-	    "the rockspec does not list the sources in csrc/")'
-	cppcheck -q --std=c11 --enable=warning,performance,portability \
-		--inline-suppr --error-exitcode=1 csrc spec/bench
+	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' \
+		-e 'sources = build.modules["tun.core"].sources' \
+		-e 'table.sort(sources)' \
+		-e 'listed = table.concat(sources, " ")' \
+		-e 'assert(listed == "$(sort $(SOURCES))", "rockspec: sources")'
+	printf '%s\n' $(SOURCES) $(BENCHSOURCES) | xargs -P 4 -I{} \
+		clang-tidy --quiet {} -- $(FLAGS) 2>/dev/null
 	for cc in gcc clang; do \
+	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) || exit 1; \
 	  for lua in luajit lua5.1 lua5.2 lua5.3 lua5.4; do \
 	    $(MAKE) -s -j2 build/lint/$$cc/$$lua/tun/core.so CC=$$cc LUA=$$lua \
 	      BUILD=build/lint/$$cc/$$lua CFLAGS='$(CFLAGS) -Werror' || exit 1; \
@@ -107,7 +110,7 @@ packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv
 packages-valgrind = $(packages-test) valgrind
-packages-lint = $(packages-demo) lua-check clang clang-format cppcheck \
+packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
 	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
 
 deps: deps-test deps-lint ## Install the Debian packages that are missing

@@ -23,7 +23,7 @@ build = {
         "csrc/core.c",
       },
       defines = { "_GNU_SOURCE" },
-      incdirs = { "csrc", "$(MNL_INCDIR)" },
+      incdirs = { "$(MNL_INCDIR)" },
       libdirs = { "$(MNL_LIBDIR)" },
       libraries = { "mnl" },
     },

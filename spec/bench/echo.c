@@ -80,7 +80,7 @@ static void connect_through(struct echo *echo, const char *name)
 	int size = 4 << 20;
 
 	echo->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	strcpy(ifr.ifr_name, name);
+	memcpy(ifr.ifr_name, name, IFNAMSIZ);
 	if (ioctl(echo->fd, SIOCGIFINDEX, &ifr) < 0)
 		err(1, "%s", name);
 	address.sin_addr.s_addr =
@@ -208,7 +208,7 @@ static double turn(void *arg)
 int main(int argc, char *argv[])
 {
 	static struct echo echo;
-	char name[IFNAMSIZ];
+	char name[IFNAMSIZ] = "";
 
 	if (argc < 3)
 		errx(2, "usage: echo cpu|wall|rtt reflector argument...");

@@ -1,0 +1,689 @@
+/* attr.c -- the one encoder and the one decoder of rtnetlink objects. Both walk
+ * the rows of link.c, addr.c and route.c; neither knows a socket. */
+#include "attr.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct object *const objects[] = { &link_object, &addr_object,
+						&route_object, NULL };
+
+static const struct verb verbs[] = {
+	{ "add", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL },
+	{ "replace", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE },
+	{ "append", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND },
+	{ "change", 0, NLM_F_ACK | NLM_F_REPLACE },
+	{ "set", 0, NLM_F_ACK },
+	{ "del", 1, NLM_F_ACK },
+	{ "get", 2, 0 },
+	{ "list", 2, NLM_F_DUMP },
+	{ NULL, 0, 0 },
+};
+
+static const char *object_name(const void *rows, size_t i)
+{
+	const struct object *const *list = rows;
+
+	return list[i] ? list[i]->name : NULL;
+}
+
+const struct object *checkobject(lua_State *L, int at)
+{
+	const char *name = luaL_checkstring(L, at);
+	const struct object *const *o;
+
+	for (o = objects; *o; o++)
+		if (strcmp((*o)->name, name) == 0)
+			return *o;
+	misuse_name(L, "object", name, object_name, objects);
+}
+
+static const char *verb_name(const void *rows, size_t i)
+{
+	return ((const struct verb *)rows)[i].name;
+}
+
+const struct verb *checkverb(lua_State *L, int at)
+{
+	const char *name = luaL_checkstring(L, at);
+	const struct verb *v;
+
+	for (v = verbs; v->name; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	misuse_name(L, "verb", name, verb_name, verbs);
+}
+
+/* -- Rows and keys --------------------------------------------------- */
+
+static bool knows(const struct field *rows, const char *key);
+
+static bool choice_knows(const struct choices *choices, const char *key)
+{
+	const struct choice *c;
+
+	for (c = choices->list; c->kind; c++)
+		if (strcmp(c->key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a row reads this key of the table. */
+static bool row_knows(const struct field *f, const char *key)
+{
+	if (f->kind == &kind_choice)
+		return choice_knows(f->more, key);
+	return f->is & INLINE ? knows(f->more, key) : strcmp(f->key, key) == 0;
+}
+
+static bool knows(const struct field *rows, const char *key)
+{
+	for (; rows->key; rows++)
+		if (row_knows(rows, key))
+			return true;
+	return false;
+}
+
+static void list_keys(const struct field *rows, luaL_Buffer *names,
+		      const char **separator)
+{
+	const struct choice *c;
+
+	for (; rows->key; rows++) {
+		if (rows->kind == &kind_choice) {
+			c = ((const struct choices *)rows->more)->list;
+			for (; c->kind; c++) {
+				luaL_addstring(names, *separator);
+				luaL_addstring(names, c->key);
+			}
+		} else if (rows->is & INLINE) {
+			list_keys(rows->more, names, separator);
+		} else {
+			luaL_addstring(names, *separator);
+			luaL_addstring(names, rows->key);
+		}
+		*separator = ", ";
+	}
+}
+
+static _Noreturn void unknown(struct encoder *e, const struct layout *layout,
+			      const char *key)
+{
+	const char *separator = "";
+	luaL_Buffer names;
+
+	luaL_buffinit(e->L, &names);
+	if (layout->head)
+		list_keys(layout->head, &names, &separator);
+	list_keys(layout->attrs, &names, &separator);
+	luaL_pushresult(&names);
+	misuse(e->L, "%s: no key \"%s\"; there are: %s", e->path, key,
+	       lua_tostring(e->L, -1));
+}
+
+/* -- Encoding -------------------------------------------------------- */
+
+void put_bytes(struct encoder *e, unsigned short type, const void *bytes,
+	       size_t len)
+{
+	if (!mnl_attr_put_check(e->nlh, e->size, type, len, bytes))
+		misuse(e->L, "%s: the request is longer than %d bytes", e->path,
+		       (int)e->size);
+}
+
+/* Write the value on top of the stack as a row says. */
+static void put_value(struct encoder *e, const struct field *f,
+		      unsigned char *base)
+{
+	unsigned char value[VALUE_MAX] = { 0 };
+	size_t len;
+
+	if (f->kind->put) {
+		f->kind->put(e, f);
+		return;
+	}
+	len = f->kind->pull(e, f, value);
+	if (base)
+		memcpy(base + f->where, value, len);
+	else if (!e->error)
+		put_bytes(e, f->where, value, len);
+}
+
+static void put_row(struct encoder *e, const struct field *f,
+		    unsigned char *base, int table)
+{
+	size_t len = strlen(e->path);
+
+	if (f->is & READ || (e->filter && !(f->is & (FILTER | INLINE))))
+		return;
+	luaL_checkstack(e->L, 8, NULL);
+	if (f->is & INLINE) {
+		lua_pushvalue(e->L, table);
+	} else {
+		lua_getfield(e->L, table, f->key);
+		snprintf(e->path + len, sizeof(e->path) - len, "%s%s",
+			 len ? "." : "", f->key);
+	}
+	put_value(e, f, base);
+	e->path[len] = '\0';
+	lua_pop(e->L, 1);
+}
+
+static void put_marked(struct encoder *e, const struct field *rows,
+		       const bool *marks, unsigned char *base, int table)
+{
+	size_t i;
+
+	for (i = 0; rows && rows[i].key && !e->error; i++)
+		if (marks[i])
+			put_row(e, &rows[i], base, table);
+}
+
+static bool mark(const struct field *rows, const char *key, bool *marks)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; rows && rows[i].key; i++)
+		if (row_knows(&rows[i], key))
+			found = marks[i] = true;
+	return found;
+}
+
+/* Write what a table says of a layout, in the order of its rows. The table on
+ * top of the stack may hold keys of others when it is shared. */
+static void put_table(struct encoder *e, const struct layout *layout,
+		      unsigned char *base, bool shared)
+{
+	bool head[ROWS_MAX] = { false }, attrs[ROWS_MAX] = { false };
+	lua_State *L = e->L;
+	int table = lua_gettop(L);
+	const char *key;
+
+	if (!lua_istable(L, table))
+		misuse(L, "%s: a %s is not a table", e->path,
+		       luaL_typename(L, table));
+	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+		key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
+						     : luaL_typename(L, -2);
+		if (!(mark(layout->head, key, head) |
+		      mark(layout->attrs, key, attrs)) &&
+		    !shared)
+			unknown(e, layout, key);
+	}
+	put_marked(e, layout->head, head, base, table);
+	if (layout->head && base == e->head && e->family == 0)
+		e->family = e->head[0];
+	put_marked(e, layout->attrs, attrs, NULL, table);
+}
+
+bool encode(struct encoder *e, const struct object *o, const struct verb *v,
+	    int t)
+{
+	e->nlh = mnl_nlmsg_put_header(e->nlh);
+	e->nlh->nlmsg_type = o->type + v->type;
+	e->nlh->nlmsg_flags = NLM_F_REQUEST | v->flags;
+	e->head = mnl_nlmsg_put_extra_header(e->nlh, o->layout.size);
+	e->filter = (v->flags & NLM_F_DUMP) == NLM_F_DUMP;
+	snprintf(e->path, sizeof(e->path), "%s", o->name);
+	lua_pushvalue(e->L, t);
+	put_table(e, &o->layout, e->head, false);
+	lua_pop(e->L, 1);
+	if (o->family)
+		e->head[0] = e->family;
+	return e->error == 0;
+}
+
+/* -- Decoding -------------------------------------------------------- */
+
+static void push_field(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	if (f->kind->push(d, f, p, len))
+		lua_setfield(d->L, -2, f->key);
+}
+
+/* Members of a struct; those beyond its length are from a newer kernel. */
+static void push_members(struct decoder *d, const struct field *rows,
+			 const char *base, size_t len)
+{
+	for (; rows->key; rows++)
+		if ((size_t)rows->where + rows->size <= len)
+			push_field(d, rows, base + rows->where, rows->size);
+}
+
+static const struct field *find(const struct field *rows, unsigned int type)
+{
+	for (; rows->key; rows++)
+		if (rows->where == type)
+			return rows;
+	return NULL;
+}
+
+static void push_attrs(struct decoder *d, const struct field *rows,
+		       const char *start, const char *end)
+{
+	const char *attrs = d->attrs, *attrs_end = d->end;
+	const struct nlattr *a = (const struct nlattr *)start;
+	const struct field *f;
+	size_t len;
+
+	luaL_checkstack(d->L, 8, NULL);
+	d->attrs = start;
+	d->end = end;
+	for (; mnl_attr_ok(a, (int)(end - (const char *)a));
+	     a = mnl_attr_next(a)) {
+		f = find(rows, mnl_attr_get_type(a));
+		if (!f)
+			continue;
+		len = mnl_attr_get_payload_len(a);
+		if (f->kind->size && f->kind->size != len)
+			d->bad = true;
+		else
+			push_field(d, f, mnl_attr_get_payload(a), len);
+	}
+	d->attrs = attrs;
+	d->end = attrs_end;
+}
+
+/* Fill the table on top of the stack from a header and its attributes. */
+static void push_layout(struct decoder *d, const struct layout *layout,
+			const char *start, size_t len)
+{
+	push_members(d, layout->head, start, layout->size);
+	push_attrs(d, layout->attrs, start + NLMSG_ALIGN(layout->size),
+		   start + len);
+}
+
+bool decode(struct decoder *d, const struct object *o,
+	    const struct nlmsghdr *nlh)
+{
+	size_t len = mnl_nlmsg_get_payload_len(nlh);
+	int top = lua_gettop(d->L);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < o->layout.size)
+		return false;
+	d->head = mnl_nlmsg_get_payload(nlh);
+	d->bad = false;
+	lua_createtable(d->L, 0, 16);
+	push_layout(d, &o->layout, d->head, len);
+	if (d->bad)
+		lua_settop(d->L, top);
+	return !d->bad;
+}
+
+/* -- Kinds made of others -------------------------------------------- */
+
+static struct nlattr *nest_start(struct encoder *e, unsigned short type)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(e->nlh, e->size, type);
+
+	if (!nest)
+		put_bytes(e, type, NULL, e->size);
+	return nest;
+}
+
+static void nest_end(struct encoder *e, struct nlattr *nest)
+{
+	const char *tail = mnl_nlmsg_get_payload_tail(e->nlh);
+
+	if (tail - (const char *)nest > UINT16_MAX)
+		misuse(e->L, "%s: longer than an attribute can be", e->path);
+	mnl_attr_nest_end(e->nlh, nest);
+}
+
+static void put_nest(struct encoder *e, const struct field *f)
+{
+	struct layout rows = { .attrs = f->more };
+	struct nlattr *nest = nest_start(e, f->where);
+
+	put_table(e, &rows, NULL, f->is & INLINE);
+	if (f->is & INLINE && mnl_nlmsg_get_payload_tail(e->nlh) == nest + 1)
+		mnl_attr_nest_cancel(e->nlh, nest);
+	else
+		nest_end(e, nest);
+}
+
+static bool push_nest(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	if (!(f->is & INLINE))
+		lua_newtable(d->L);
+	push_attrs(d, f->more, p, (const char *)p + len);
+	return !(f->is & INLINE);
+}
+
+static const struct field no_rows[] = { END };
+
+/* A member that is not given has all bits set: the lifetimes that do not end.
+ */
+static size_t pull_record(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	struct layout rows = { .head = f->more, .attrs = no_rows };
+
+	memset(out, 0xff, f->size);
+	put_table(e, &rows, out, f->is & INLINE);
+	return f->size;
+}
+
+static bool push_record(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	if (!(f->is & INLINE))
+		lua_newtable(d->L);
+	push_members(d, f->more, p, len);
+	return !(f->is & INLINE);
+}
+
+/* The rows of the kind that the table names; its values are a table under the
+ * key of that kind. */
+static void put_choice(struct encoder *e, const struct field *f)
+{
+	const struct choices *choices = f->more;
+	struct field chosen = { .kind = &kind_nest, .where = f->where };
+	const struct choice *c;
+
+	for (c = choices->list; c->kind; c++) {
+		lua_getfield(e->L, -1, c->key);
+		chosen.key = c->key;
+		chosen.more = c->rows;
+		if (!lua_isnil(e->L, -1))
+			put_row(e, &chosen, NULL, lua_gettop(e->L) - 1);
+		lua_pop(e->L, 1);
+	}
+}
+
+static bool push_choice(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	const struct choices *choices = f->more;
+	const struct choice *c;
+	const char *kind;
+
+	lua_getfield(d->L, -1, choices->by);
+	kind = lua_tostring(d->L, -1);
+	for (c = choices->list; kind && c->kind; c++)
+		if (strcmp(c->kind, kind) == 0)
+			break;
+	lua_pop(d->L, 1);
+	if (!kind || !c->kind)
+		return false;
+	lua_newtable(d->L);
+	push_attrs(d, c->rows, p, (const char *)p + len);
+	lua_setfield(d->L, -2, c->key);
+	return false;
+}
+
+/* A whole message inside of an attribute: the peer of a veth. */
+static void put_message(struct encoder *e, const struct field *f)
+{
+	const struct layout *layout = f->more;
+	struct nlattr *nest = nest_start(e, f->where);
+	unsigned char *base = mnl_nlmsg_get_payload_tail(e->nlh);
+
+	if (e->nlh->nlmsg_len + layout->size > e->size)
+		put_bytes(e, f->where, NULL, e->size);
+	memset(base, 0, layout->size);
+	e->nlh->nlmsg_len += NLMSG_ALIGN(layout->size);
+	put_table(e, layout, base, false);
+	nest_end(e, nest);
+}
+
+static bool push_message(struct decoder *d, const struct field *f,
+			 const void *p, size_t len)
+{
+	const struct layout *layout = f->more;
+
+	if (len < layout->size)
+		return false;
+	lua_newtable(d->L);
+	push_layout(d, layout, p, len);
+	return true;
+}
+
+/* A list of elements of one row: { "name", ... } */
+static void put_list(struct encoder *e, const struct field *f)
+{
+	const struct field *element = f->more;
+	struct nlattr *nest = nest_start(e, f->where);
+	int i, count;
+
+	if (!lua_istable(e->L, -1))
+		misuse(e->L, "%s: a %s is not a list", e->path,
+		       luaL_typename(e->L, -1));
+	count = (int)lua_rawlen(e->L, -1);
+	for (i = 1; i <= count && !e->error; i++) {
+		lua_rawgeti(e->L, -1, i);
+		put_value(e, element, NULL);
+		lua_pop(e->L, 1);
+	}
+	nest_end(e, nest);
+}
+
+static bool push_list(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	const struct field *element = f->more;
+	const struct nlattr *a = p;
+	int i = 0;
+
+	lua_newtable(d->L);
+	for (; mnl_attr_ok(a, (int)((const char *)p + len - (const char *)a));
+	     a = mnl_attr_next(a))
+		if (mnl_attr_get_type(a) == element->where &&
+		    element->kind->push(d, element, mnl_attr_get_payload(a),
+					mnl_attr_get_payload_len(a)))
+			lua_rawseti(d->L, -2, ++i);
+	return true;
+}
+
+/* RTA_MULTIPATH: next hops, each with its length in front. */
+static void put_hops(struct encoder *e, const struct field *f)
+{
+	const struct layout *layout = f->more;
+	struct nlattr *nest = nest_start(e, f->where);
+	struct rtnexthop *hop;
+	size_t len = strlen(e->path);
+	int i, count;
+
+	count = lua_istable(e->L, -1) ? (int)lua_rawlen(e->L, -1) : 0;
+	if (count == 0)
+		misuse(e->L, "%s: not a list of next hops", e->path);
+	for (i = 1; i <= count && !e->error; i++) {
+		hop = mnl_nlmsg_get_payload_tail(e->nlh);
+		if (e->nlh->nlmsg_len + sizeof(*hop) > e->size)
+			put_bytes(e, f->where, NULL, e->size);
+		memset(hop, 0, sizeof(*hop));
+		e->nlh->nlmsg_len += sizeof(*hop);
+		snprintf(e->path + len, sizeof(e->path) - len, "[%d]", i);
+		lua_rawgeti(e->L, -1, i);
+		put_table(e, layout, (unsigned char *)hop, false);
+		lua_pop(e->L, 1);
+		hop->rtnh_len =
+			(unsigned short)((char *)mnl_nlmsg_get_payload_tail(
+						 e->nlh) -
+					 (char *)hop);
+	}
+	e->path[len] = '\0';
+	nest_end(e, nest);
+}
+
+static bool push_hops(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	const struct rtnexthop *hop = p;
+	int left = (int)len, i = 0;
+
+	lua_newtable(d->L);
+	for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
+		left -= RTNH_ALIGN(hop->rtnh_len);
+		lua_newtable(d->L);
+		push_layout(d, f->more, (const char *)hop, hop->rtnh_len);
+		lua_rawseti(d->L, -2, ++i);
+	}
+	return true;
+}
+
+const struct kind kind_nest = { "nest", 0, push_nest, NULL, put_nest };
+const struct kind kind_record = { "record", 0, push_record, pull_record, NULL };
+const struct kind kind_choice = { "choice", 0, push_choice, NULL, put_choice };
+const struct kind kind_message = { "message", 0, push_message, NULL,
+				   put_message };
+const struct kind kind_list = { "list", 0, push_list, NULL, put_list };
+const struct kind kind_hops = { "hops", 0, push_hops, NULL, put_hops };
+
+/* -- Names of attributes, for extended acks -------------------------- */
+
+static void add_key(char *path, size_t size, const char *key)
+{
+	size_t len = strlen(path);
+
+	if (*key)
+		snprintf(path + len, size - len, "%s%s", len ? "." : "", key);
+}
+
+/* The rows inside of an attribute, and where its own attributes begin. The
+ * kind that a choice goes by is in the string attribute before it. */
+static const struct field *inner(const struct field *f, const char *kind,
+				 const char **attrs)
+{
+	const struct layout *layout = f->more;
+	const struct choice *c;
+
+	if (f->kind == &kind_nest || f->kind == &kind_list)
+		return f->more;
+	if (f->kind == &kind_message) {
+		*attrs += NLMSG_ALIGN(layout->size);
+		return layout->attrs;
+	}
+	if (f->kind == &kind_choice && kind)
+		for (c = ((const struct choices *)f->more)->list; c->kind; c++)
+			if (strcmp(c->kind, kind) == 0)
+				return c->rows;
+	return NULL;
+}
+
+/* Add the keys down to the attribute at `at`; returns the rows inside it. */
+static const struct field *locate(const struct field *rows, const char *start,
+				  const char *end, const char *at, char *path,
+				  size_t size)
+{
+	const struct nlattr *a = (const struct nlattr *)start;
+	const char *kind = NULL, *next;
+	const struct field *f;
+
+	for (; mnl_attr_ok(a, (int)(end - (const char *)a)); a = (void *)next) {
+		next = (const char *)mnl_attr_next(a);
+		f = find(rows, mnl_attr_get_type(a));
+		if (f && f->kind == &kind_string)
+			kind = mnl_attr_get_payload(a);
+		if (at >= next)
+			continue;
+		if (!f)
+			return NULL;
+		start = mnl_attr_get_payload(a);
+		rows = inner(f, kind, &start);
+		add_key(path, size, f->is & INLINE ? "" : f->key);
+		if (f->kind == &kind_choice && kind)
+			add_key(path, size, kind);
+		if (at == (const char *)a || !rows)
+			return rows;
+		return locate(rows, start, next, at, path, size);
+	}
+	return NULL;
+}
+
+void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
+		    unsigned int offset, unsigned int missing, char *path,
+		    size_t size)
+{
+	const char *start = mnl_nlmsg_get_payload_offset(nlh, o->layout.size);
+	const struct field *rows = o->layout.attrs;
+
+	*path = '\0';
+	if (offset)
+		rows = locate(rows, start, mnl_nlmsg_get_payload_tail(nlh),
+			      (const char *)nlh + offset, path, size);
+	if (missing && rows)
+		rows = find(rows, missing);
+	if (missing && rows)
+		add_key(path, size, rows->key);
+}
+
+/* -- For Lua --------------------------------------------------------- */
+
+/* core.encode(object, verb, table) -> the bytes of the request, with sequence
+ * number and port 0; interfaces only by index. Pure. */
+static int core_encode(lua_State *L)
+{
+	unsigned char bytes[REQUEST_MAX];
+	struct encoder e = { .L = L,
+			     .nlh = (void *)bytes,
+			     .size = sizeof(bytes) };
+
+	luaL_checktype(L, 3, LUA_TTABLE);
+	encode(&e, checkobject(L, 1), checkverb(L, 2), 3);
+	lua_pushlstring(L, (char *)bytes, e.nlh->nlmsg_len);
+	return 1;
+}
+
+/* core.decode(object, bytes) -> table | nil, message, EBADMSG. Pure. */
+static int core_decode(lua_State *L)
+{
+	const struct object *o = checkobject(L, 1);
+	size_t len;
+	const char *bytes = luaL_checklstring(L, 2, &len);
+	struct nlmsghdr *nlh = lua_newuserdata(L, len + sizeof(*nlh));
+	struct decoder d = { .L = L };
+
+	memcpy(nlh, bytes, len);
+	if (len >= sizeof(*nlh) && mnl_nlmsg_ok(nlh, (int)len) &&
+	    decode(&d, o, nlh))
+		return 1;
+	errno = EBADMSG;
+	return fail(L, "%s", o->name);
+}
+
+static void push_keys(lua_State *L, const struct field *rows)
+{
+	for (; rows && rows->key; rows++) {
+		if (rows->is & INLINE && rows->kind != &kind_choice) {
+			push_keys(L, rows->more);
+			continue;
+		}
+		lua_newtable(L);
+		lua_pushstring(L, rows->key);
+		lua_setfield(L, -2, "key");
+		lua_pushstring(L, rows->kind->name);
+		lua_setfield(L, -2, "kind");
+		lua_pushboolean(L, rows->is & READ);
+		lua_setfield(L, -2, "read");
+		lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+	}
+}
+
+/* core.fields(object) -> list of { key =, kind =, read = }, in wire order. */
+static int core_fields(lua_State *L)
+{
+	const struct object *o = checkobject(L, 1);
+
+	lua_newtable(L);
+	push_keys(L, o->layout.head);
+	push_keys(L, o->layout.attrs);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{ "encode", core_encode },
+	{ "decode", core_decode },
+	{ "fields", core_fields },
+	{ NULL, NULL },
+};
+
+void open_attr(lua_State *L)
+{
+	setfuncs(L, functions);
+}

@@ -1,0 +1,220 @@
+/* core.c -- luaopen_tun_core; errors and objects for the other files. */
+#include "core.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Registry key of the folder that holds the Lua part. */
+#define HOME "tun.home"
+
+int fail(lua_State *L, const char *subject, ...)
+{
+	int code = errno;
+	va_list args;
+
+	lua_pushnil(L);
+	va_start(args, subject);
+	lua_pushvfstring(L, subject, args);
+	va_end(args);
+	lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), strerror(code));
+	lua_remove(L, -2);
+	lua_pushinteger(L, code);
+	return 3;
+}
+
+/* The stack level of the nearest Lua function outside of this library. */
+static int caller(lua_State *L)
+{
+	const char *home;
+	lua_Debug ar;
+	int level;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, HOME);
+	home = lua_tostring(L, -1);
+	for (level = 1; lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		if (ar.currentline > 0 &&
+		    (!home || strncmp(ar.source, home, strlen(home)) != 0))
+			break;
+	}
+	lua_pop(L, 1);
+	return level;
+}
+
+_Noreturn void misuse(lua_State *L, const char *format, ...)
+{
+	va_list args;
+
+	luaL_where(L, caller(L));
+	va_start(args, format);
+	lua_pushvfstring(L, format, args);
+	va_end(args);
+	lua_concat(L, 2);
+	lua_error(L);
+	__builtin_unreachable();
+}
+
+_Noreturn void misuse_name(lua_State *L, const char *what, const char *name,
+			   const char *(*each)(const void *rows, size_t i),
+			   const void *rows)
+{
+	luaL_Buffer names;
+	const char *known;
+	size_t i;
+
+	luaL_buffinit(L, &names);
+	for (i = 0; (known = each(rows, i)); i++) {
+		luaL_addstring(&names, i ? ", " : "");
+		luaL_addstring(&names, known);
+	}
+	luaL_pushresult(&names);
+	misuse(L, "no %s \"%s\"; there are: %s", what, name,
+	       lua_tostring(L, -1));
+}
+
+_Noreturn void misuse_value(lua_State *L, int at, const char *what,
+			    const char *wanted)
+{
+	bool number = lua_type(L, at) == LUA_TNUMBER;
+
+	misuse(L, "%s: %s%s is not %s", what, number ? "" : "a ",
+	       number ? lua_tostring(L, at) : luaL_typename(L, at), wanted);
+}
+
+void setmethods(lua_State *L, int table, const luaL_Reg *f)
+{
+	for (; f->name; f++) {
+		lua_pushvalue(L, -1);
+		lua_pushcclosure(L, f->func, 1);
+		lua_setfield(L, table, f->name);
+	}
+	lua_pop(L, 1);
+}
+
+void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
+	     const luaL_Reg *methods)
+{
+	int table;
+
+	luaL_newmetatable(L, type);
+	table = lua_gettop(L);
+	lua_newtable(L);
+	lua_pushvalue(L, table);
+	setmethods(L, table, meta);
+	lua_pushvalue(L, table);
+	setmethods(L, table + 1, methods);
+	lua_setfield(L, table, "__index");
+}
+
+void *newobject(lua_State *L, const char *type, size_t size)
+{
+	void *object = memset(lua_newuserdata(L, size), 0, size);
+
+	luaL_getmetatable(L, type);
+	lua_setmetatable(L, -2);
+	return object;
+}
+
+void *self(lua_State *L)
+{
+	void *object = lua_touserdata(L, 1);
+	bool same;
+
+	if (object && lua_getmetatable(L, 1)) {
+		same = lua_rawequal(L, -1, lua_upvalueindex(1));
+		lua_pop(L, 1);
+		if (same)
+			return object;
+	}
+	misuse(L, "a method was called on a %s: write object:method(...)",
+	       luaL_typename(L, 1));
+}
+
+bool tointeger(lua_State *L, int at, lua_Integer *value)
+{
+	if (lua_type(L, at) != LUA_TNUMBER)
+		return false;
+#if LUA_VERSION_NUM >= 503
+	int whole;
+
+	*value = lua_tointegerx(L, at, &whole);
+	return whole;
+#else
+	lua_Number number = lua_tonumber(L, at);
+
+	if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0))
+		return false;
+	*value = (lua_Integer)number;
+	return (lua_Number)*value == number;
+#endif
+}
+
+void setfuncs(lua_State *L, const luaL_Reg *f)
+{
+	for (; f->name; f++) {
+		lua_pushcfunction(L, f->func);
+		lua_setfield(L, -2, f->name);
+	}
+}
+
+/* core.home(source): the chunk name of a file in the folder of the Lua part;
+ * errors of misuse are reported at the first line outside of that folder. */
+static int core_home(lua_State *L)
+{
+	const char *source = luaL_checkstring(L, 1);
+	const char *slash = strrchr(source, '/');
+
+	lua_pushlstring(L, source, slash ? (size_t)(slash - source) + 1 : 0);
+	lua_setfield(L, LUA_REGISTRYINDEX, HOME);
+	return 0;
+}
+
+/* core.misuse(message): raise it at the first line outside of the library. */
+static int core_misuse(lua_State *L)
+{
+	misuse(L, "%s", luaL_checkstring(L, 1));
+}
+
+/* The table of error numbers, both ways. The numbers are dense. */
+static void push_errno(lua_State *L)
+{
+	const char *name;
+	int code;
+
+	lua_newtable(L);
+	for (code = 1; code < 134; code++) {
+		name = strerrorname_np(code);
+		if (!name)
+			continue;
+		lua_pushstring(L, name);
+		lua_rawseti(L, -2, code);
+		lua_pushinteger(L, code);
+		lua_setfield(L, -2, name);
+	}
+}
+
+static const luaL_Reg functions[] = {
+	{ "home", core_home },
+	{ "misuse", core_misuse },
+	{ NULL, NULL },
+};
+
+__attribute__((visibility("default"))) int luaopen_tun_core(lua_State *L);
+
+int luaopen_tun_core(lua_State *L)
+{
+	lua_newtable(L);
+	setfuncs(L, functions);
+	push_errno(L);
+	lua_setfield(L, -2, "errno");
+	open_device(L);
+	open_option(L);
+	open_packetio(L);
+	open_poll(L);
+	open_netns(L);
+	open_attr(L);
+	open_netlink(L);
+	return 1;
+}

@@ -1,0 +1,72 @@
+/* core.h -- what every file of tun.core shares: errors, objects, arguments,
+ * and the few functions that Lua 5.1 and LuaJIT lack. */
+#ifndef TUN_CORE_H
+#define TUN_CORE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#if LUA_VERSION_NUM < 502
+#define lua_rawlen lua_objlen
+/* A table, in every version. */
+#define lua_getuservalue lua_getfenv
+#define lua_setuservalue lua_setfenv
+#endif
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+/* Push nil, "subject: reason", errno and return 3. Call it before anything
+ * else can change errno. */
+int fail(lua_State *L, const char *subject, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Raise an error for a caller who is wrong, at the first line outside of
+ * this library. */
+_Noreturn void misuse(lua_State *L, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Raise "no <what> "name"; there are: ..." where each(i) names the i-th. */
+_Noreturn void misuse_name(lua_State *L, const char *what, const char *name,
+			   const char *(*each)(const void *rows, size_t i),
+			   const void *rows);
+
+/* Raise "<what>: <value> is not <wanted>" for the value at an index. */
+_Noreturn void misuse_value(lua_State *L, int at, const char *what,
+			    const char *wanted);
+
+/* Create the metatable of a type, its methods under __index, and leave it on
+ * the stack. Every function has the metatable as upvalue 1, for self(). */
+void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
+	     const luaL_Reg *methods);
+
+/* Put methods in the table at an absolute index, with the value on top of the
+ * stack, which is popped, as their upvalue 1. */
+void setmethods(lua_State *L, int table, const luaL_Reg *functions);
+
+/* Push a zeroed object of a type. Collectable from its first moment, so what
+ * it acquires later cannot leak. */
+void *newobject(lua_State *L, const char *type, size_t size);
+
+/* Argument 1 as an object of the type whose method is running. */
+void *self(lua_State *L);
+
+/* Argument or table value as an integer: false unless it is a number without
+ * a fraction. Never converts strings. */
+bool tointeger(lua_State *L, int at, lua_Integer *value);
+
+/* Put functions in the table on top of the stack. */
+void setfuncs(lua_State *L, const luaL_Reg *functions);
+
+/* One entry per room: adds its functions and types to the module table on top
+ * of the stack. */
+void open_device(lua_State *L);
+void open_option(lua_State *L);
+void open_packetio(lua_State *L);
+void open_poll(lua_State *L);
+void open_netns(lua_State *L);
+void open_netlink(lua_State *L);
+void open_attr(lua_State *L);
+
+#endif

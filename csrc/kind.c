@@ -1,0 +1,656 @@
+/* kind.c -- the kinds of one value: bytes to Lua and back. */
+#include "attr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Raise "mtu: 70000 is not ..." for the value on top of the stack. */
+static _Noreturn void wrong(struct encoder *e, const char *expected)
+{
+	lua_State *L = e->L;
+	int type = lua_type(L, -1);
+
+	if (type == LUA_TSTRING || type == LUA_TNUMBER)
+		misuse(L, "%s: %s is not %s", e->path, lua_tostring(L, -1),
+		       expected);
+	misuse(L, "%s: a %s is not %s", e->path, luaL_typename(L, -1),
+	       expected);
+}
+
+static const char *checktext(struct encoder *e, const char *expected)
+{
+	if (lua_type(e->L, -1) != LUA_TSTRING)
+		wrong(e, expected);
+	return lua_tostring(e->L, -1);
+}
+
+static size_t width(const struct field *f)
+{
+	return f->kind->size ? f->kind->size : f->size;
+}
+
+/* -- Numbers --------------------------------------------------------- */
+
+static uint64_t load(const void *p, size_t size)
+{
+	uint64_t u64;
+	uint32_t u32;
+	uint16_t u16;
+
+	switch (size) {
+	case 8:
+		return memcpy(&u64, p, 8), u64;
+	case 4:
+		return memcpy(&u32, p, 4), u32;
+	case 2:
+		return memcpy(&u16, p, 2), u16;
+	default:
+		return *(const unsigned char *)p;
+	}
+}
+
+static size_t store(unsigned char *out, uint64_t value, size_t size)
+{
+	uint32_t u32 = (uint32_t)value;
+	uint16_t u16 = (uint16_t)value;
+	uint8_t u8 = (uint8_t)value;
+
+	memcpy(out,
+	       size == 8   ? (void *)&value
+	       : size == 4 ? (void *)&u32
+	       : size == 2 ? (void *)&u16
+			   : (void *)&u8,
+	       size);
+	return size;
+}
+
+/* The integer on top of the stack, within bounds. */
+static lua_Integer checkrange(struct encoder *e, lua_Integer min,
+			      lua_Integer max)
+{
+	lua_Integer value;
+	char text[64];
+
+	if (!tointeger(e->L, -1, &value) || value < min || value > max) {
+		snprintf(text, sizeof(text), "an integer from %lld to %lld",
+			 (long long)min, (long long)max);
+		wrong(e, text);
+	}
+	return value;
+}
+
+static lua_Integer maximum(size_t size)
+{
+	return size >= 8 ? INT64_MAX : ((lua_Integer)1 << (8 * size)) - 1;
+}
+
+static bool push_number(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	(void)f;
+	lua_pushinteger(d->L, (lua_Integer)load(p, len));
+	return true;
+}
+
+static size_t pull_number(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	size_t size = width(f);
+
+	return store(out, (uint64_t)checkrange(e, 0, maximum(size)), size);
+}
+
+static bool push_s32(struct decoder *d, const struct field *f, const void *p,
+		     size_t len)
+{
+	(void)f;
+	lua_pushinteger(d->L, (int32_t)load(p, len));
+	return true;
+}
+
+static size_t pull_s32(struct encoder *e, const struct field *f,
+		       unsigned char *out)
+{
+	(void)f;
+	return store(out, (uint64_t)checkrange(e, INT32_MIN, INT32_MAX), 4);
+}
+
+static bool push_be16(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	(void)f;
+	lua_pushinteger(d->L, ntohs((uint16_t)load(p, len)));
+	return true;
+}
+
+static size_t pull_be16(struct encoder *e, const struct field *f,
+			unsigned char *out)
+{
+	(void)f;
+	return store(out, htons((uint16_t)checkrange(e, 0, UINT16_MAX)), 2);
+}
+
+static bool push_scaled(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	lua_pushnumber(d->L, (lua_Number)load(p, len) / f->size);
+	return true;
+}
+
+static size_t pull_scaled(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	lua_Number value = lua_tonumber(e->L, -1) * f->size;
+
+	if (lua_type(e->L, -1) != LUA_TNUMBER || !(value >= 0) ||
+	    value > UINT32_MAX)
+		wrong(e, "a number that fits");
+	return store(out, (uint64_t)(value + 0.5), 4);
+}
+
+static bool push_weight(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	(void)f;
+	lua_pushinteger(d->L, (lua_Integer)load(p, len) + 1);
+	return true;
+}
+
+static size_t pull_weight(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	(void)f;
+	return store(out, (uint64_t)checkrange(e, 1, 256) - 1, 1);
+}
+
+static bool push_forever(struct decoder *d, const struct field *f,
+			 const void *p, size_t len)
+{
+	return load(p, len) != UINT32_MAX && push_number(d, f, p, len);
+}
+
+static bool push_bool(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	(void)f;
+	lua_pushboolean(d->L, load(p, len) != 0);
+	return true;
+}
+
+static size_t pull_bool(struct encoder *e, const struct field *f,
+			unsigned char *out)
+{
+	if (!lua_isboolean(e->L, -1))
+		wrong(e, "true or false");
+	return store(out, (uint64_t)lua_toboolean(e->L, -1), width(f));
+}
+
+static bool push_flag(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	(void)f, (void)p, (void)len;
+	lua_pushboolean(d->L, true);
+	return true;
+}
+
+static void put_flag(struct encoder *e, const struct field *f)
+{
+	unsigned char none[1];
+
+	if (pull_bool(e, f, none) && lua_toboolean(e->L, -1))
+		put_bytes(e, f->where, NULL, 0);
+}
+
+/* -- Names of numbers ------------------------------------------------ */
+
+static const char *label_name(const void *rows, size_t i)
+{
+	return ((const struct label *)rows)[i].name;
+}
+
+static uint64_t checklabel(struct encoder *e, const struct label *labels,
+			   const char *name)
+{
+	const struct label *row;
+
+	for (row = labels; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			return row->value;
+	misuse_name(e->L, e->path, name, label_name, labels);
+}
+
+static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
+{
+	const struct label *row;
+
+	for (row = f->more; row->name; row++)
+		if (row->value == value)
+			return lua_pushstring(d->L, row->name), true;
+	lua_pushinteger(d->L, (lua_Integer)value);
+	return true;
+}
+
+static uint64_t pull_label(struct encoder *e, const struct field *f,
+			   size_t size)
+{
+	if (lua_type(e->L, -1) == LUA_TSTRING)
+		return checklabel(e, f->more, lua_tostring(e->L, -1));
+	return (uint64_t)checkrange(e, 0, maximum(size));
+}
+
+static bool push_enum(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	return push_label(d, f, load(p, len));
+}
+
+static size_t pull_enum(struct encoder *e, const struct field *f,
+			unsigned char *out)
+{
+	return store(out, pull_label(e, f, width(f)), width(f));
+}
+
+static bool push_be_enum(struct decoder *d, const struct field *f,
+			 const void *p, size_t len)
+{
+	return push_label(d, f, ntohs((uint16_t)load(p, len)));
+}
+
+static size_t pull_be_enum(struct encoder *e, const struct field *f,
+			   unsigned char *out)
+{
+	return store(out, htons((uint16_t)pull_label(e, f, 2)), 2);
+}
+
+/* A set { name = true, ... }; a bit that has no name is its own number. */
+static bool push_flags(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	uint64_t value = load(p, len == 8 ? 4 : len);
+	const struct label *row;
+	unsigned int bit;
+
+	lua_newtable(d->L);
+	for (row = f->more; row->name; row++) {
+		if (!(value & row->value))
+			continue;
+		lua_pushboolean(d->L, true);
+		lua_setfield(d->L, -2, row->name);
+		value &= ~row->value;
+	}
+	for (bit = 0; value; bit++, value >>= 1) {
+		if (!(value & 1))
+			continue;
+		lua_pushinteger(d->L, (lua_Integer)1 << bit);
+		lua_pushboolean(d->L, true);
+		lua_rawset(d->L, -3);
+	}
+	return true;
+}
+
+/* The flags of a set, and which of them the set names. */
+static uint64_t pull_set(struct encoder *e, const struct field *f,
+			 uint64_t *named)
+{
+	lua_State *L = e->L;
+	uint64_t value = 0, bit;
+	lua_Integer number;
+
+	if (!lua_istable(L, -1))
+		wrong(e, "a set of names such as { up = true }");
+	for (*named = 0, lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		if (!lua_isboolean(L, -1))
+			wrong(e, "true or false");
+		lua_pushvalue(L, -2);
+		if (tointeger(L, -1, &number))
+			bit = (uint64_t)number;
+		else
+			bit = checklabel(e, f->more,
+					 checktext(e, "the name of a flag"));
+		lua_pop(L, 1);
+		*named |= bit;
+		value |= lua_toboolean(L, -1) ? bit : 0;
+	}
+	return value;
+}
+
+static size_t pull_flags(struct encoder *e, const struct field *f,
+			 unsigned char *out)
+{
+	uint64_t named;
+
+	return store(out, pull_set(e, f, &named), width(f));
+}
+
+static size_t pull_masked(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	uint64_t named, value = pull_set(e, f, &named);
+
+	return store(out, value, 4) + store(out + 4, named, 4);
+}
+
+/* -- Text and addresses ---------------------------------------------- */
+
+static bool push_string(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	(void)f;
+	lua_pushlstring(d->L, p, strnlen(p, len));
+	return true;
+}
+
+static size_t pull_string(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	const char *text = checktext(e, "a string");
+	size_t len = lua_rawlen(e->L, -1);
+
+	if (strlen(text) != len || len >= (f->size ? f->size : VALUE_MAX))
+		wrong(e, "a string that fits");
+	memcpy(out, text, len);
+	return len + 1;
+}
+
+static bool push_mac(struct decoder *d, const struct field *f, const void *p,
+		     size_t len)
+{
+	const unsigned char *bytes = p;
+	char text[3 * 32];
+	size_t i;
+
+	(void)f;
+	if (len == 0 || len > 32)
+		return false;
+	for (i = 0; i < len; i++)
+		snprintf(text + 3 * i, 4, "%02x:", bytes[i]);
+	lua_pushlstring(d->L, text, 3 * len - 1);
+	return true;
+}
+
+static size_t pull_mac(struct encoder *e, const struct field *f,
+		       unsigned char *out)
+{
+	static const char expected[] =
+		"a link-layer address such as \"02:00:00:00:00:01\"";
+	const char *text = checktext(e, expected);
+	size_t len = 0, digits;
+	char *end;
+
+	(void)f;
+	for (; len < 32; text = end + 1) {
+		digits = strspn(text, "0123456789abcdefABCDEF");
+		if (digits < 1 || digits > 2)
+			break;
+		out[len++] = (unsigned char)strtoul(text, &end, 16);
+		if (!*end)
+			return len;
+		if (*end != ':')
+			break;
+	}
+	wrong(e, expected);
+}
+
+static bool push_bridge_id(struct decoder *d, const struct field *f,
+			   const void *p, size_t len)
+{
+	const unsigned char *b = p;
+	char text[24];
+
+	(void)f, (void)len;
+	snprintf(text, sizeof(text), "%02x%02x.%02x:%02x:%02x:%02x:%02x:%02x",
+		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+	lua_pushstring(d->L, text);
+	return true;
+}
+
+static const char *ip_text(const void *p, size_t len,
+			   char text[INET6_ADDRSTRLEN])
+{
+	if (len != 4 && len != 16)
+		return NULL;
+	return inet_ntop(len == 4 ? AF_INET : AF_INET6, p, text,
+			 INET6_ADDRSTRLEN);
+}
+
+/* The address in a text of some length; its family, 0 for none. */
+static unsigned char ip_parse(const char *text, size_t len, unsigned char *out)
+{
+	char copy[INET6_ADDRSTRLEN];
+
+	if (len >= sizeof(copy))
+		return 0;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (inet_pton(AF_INET, copy, out) == 1)
+		return AF_INET;
+	return inet_pton(AF_INET6, copy, out) == 1 ? AF_INET6 : 0;
+}
+
+static size_t ip_size(unsigned char family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+/* The first address decides the family of a message; the others follow it. */
+static void checkfamily(struct encoder *e, unsigned char family)
+{
+	if (e->family == 0)
+		e->family = family;
+	if (e->family != family)
+		wrong(e, family == AF_INET ? "an IPv6 address, as the others"
+					   : "an IPv4 address, as the others");
+}
+
+static bool push_ip(struct decoder *d, const struct field *f, const void *p,
+		    size_t len)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	(void)f;
+	if (!ip_text(p, len, text)) {
+		d->bad = true;
+		return false;
+	}
+	lua_pushstring(d->L, text);
+	return true;
+}
+
+static unsigned char checkip(struct encoder *e, unsigned char *out)
+{
+	static const char expected[] = "an IPv4 or IPv6 address";
+	const char *text = checktext(e, expected);
+	unsigned char family = ip_parse(text, strlen(text), out);
+
+	if (!family)
+		wrong(e, expected);
+	return family;
+}
+
+static size_t pull_ip(struct encoder *e, const struct field *f,
+		      unsigned char *out)
+{
+	unsigned char family = checkip(e, out);
+
+	(void)f;
+	checkfamily(e, family);
+	return ip_size(family);
+}
+
+static bool push_prefix(struct decoder *d, const struct field *f, const void *p,
+			size_t len)
+{
+	char text[INET6_ADDRSTRLEN + 4];
+
+	if (!ip_text(p, len, text)) {
+		d->bad = true;
+		return false;
+	}
+	lua_pushfstring(d->L, "%s/%d", text, (unsigned char)d->head[f->size]);
+	return true;
+}
+
+/* The number behind the "/"; all bits when there is none, -1 when wrong. */
+static int prefix_length(const char *slash, unsigned char family)
+{
+	int bits = family == AF_INET ? 32 : 128, value = 0;
+	const char *digit = slash + 1;
+
+	if (!*slash)
+		return bits;
+	for (; *digit >= '0' && *digit <= '9' && value <= bits; digit++)
+		value = 10 * value + (*digit - '0');
+	return *digit || digit == slash + 1 || value > bits ? -1 : value;
+}
+
+static void put_prefix(struct encoder *e, const struct field *f)
+{
+	static const char expected[] =
+		"a prefix such as \"10.0.0.0/8\" or \"fd00::/64\"";
+	const char *text = checktext(e, expected);
+	size_t len = strcspn(text, "/");
+	unsigned char address[16] = { 0 }, family;
+	int bits;
+
+	if (strcmp(text, "default") == 0)
+		return;
+	family = ip_parse(text, len, address);
+	bits = family ? prefix_length(text + len, family) : -1;
+	if (bits < 0)
+		wrong(e, expected);
+	checkfamily(e, family);
+	e->head[f->size] = (unsigned char)bits;
+	put_bytes(e, f->where, address, ip_size(family));
+}
+
+static bool push_default(struct decoder *d, const struct field *f,
+			 const void *p, size_t len)
+{
+	(void)f;
+	if (load(p, len) != 0)
+		return false;
+	lua_pushliteral(d->L, "default");
+	return true;
+}
+
+/* The next hop stands in RTA_GATEWAY when its family is the route's, and in
+ * RTA_VIA when it is not: two rows of one key, of which one writes. */
+static void put_gateway(struct encoder *e, const struct field *f)
+{
+	unsigned char address[16];
+	unsigned char family = checkip(e, address);
+
+	if (e->family == 0)
+		e->family = family;
+	if (family == e->family)
+		put_bytes(e, f->where, address, ip_size(family));
+}
+
+static bool push_via(struct decoder *d, const struct field *f, const void *p,
+		     size_t len)
+{
+	size_t skip = offsetof(struct rtvia, rtvia_addr);
+
+	return len >= skip && push_ip(d, f, (const char *)p + skip, len - skip);
+}
+
+static void put_via(struct encoder *e, const struct field *f)
+{
+	unsigned char bytes[sizeof(struct rtvia) + 16];
+	struct rtvia *via = (struct rtvia *)bytes;
+	unsigned char family = checkip(e, via->rtvia_addr);
+
+	via->rtvia_family = family;
+	if (family != e->family)
+		put_bytes(e, f->where, bytes,
+			  offsetof(struct rtvia, rtvia_addr) + ip_size(family));
+}
+
+/* -- Interfaces ------------------------------------------------------ */
+
+static bool push_interface(struct decoder *d, const struct field *f,
+			   const void *p, size_t len)
+{
+	int index = (int)load(p, len);
+	const char *name;
+
+	if (index == 0)
+		return false;
+	name = d->names ? ifnames_name(d->names, index) : NULL;
+	if (!name)
+		return push_number(d, f, p, len);
+	lua_pushstring(d->L, name);
+	return true;
+}
+
+static size_t pull_interface(struct encoder *e, const struct field *f,
+			     unsigned char *out)
+{
+	const char *name;
+	int index;
+
+	if (lua_isboolean(e->L, -1) && !lua_toboolean(e->L, -1))
+		return store(out, 0, 4);
+	if (lua_type(e->L, -1) == LUA_TNUMBER)
+		return pull_s32(e, f, out);
+	name = checktext(e, "the name or index of an interface");
+	if (!e->names)
+		wrong(e, "an index; names need a socket");
+	index = ifnames_index(e->names, name);
+	if (index == 0) {
+		e->error = errno;
+		snprintf(e->message, sizeof(e->message), "%s (%s \"%.32s\")",
+			 strerror(e->error), strchr(e->path, '.') + 1, name);
+	}
+	return store(out, (uint64_t)index, 4);
+}
+
+/* With IFLA_LINK_NETNSID the index is of another namespace: no name here. */
+static bool push_lower(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	const struct nlattr *a = (const struct nlattr *)d->attrs;
+
+	for (; mnl_attr_ok(a, (int)(d->end - (const char *)a));
+	     a = mnl_attr_next(a))
+		if (mnl_attr_get_type(a) == IFLA_LINK_NETNSID)
+			return push_number(d, f, p, len);
+	return push_interface(d, f, p, len);
+}
+
+#define KIND(NAME, SIZE, PUSH, PULL)                                           \
+	const struct kind kind_##NAME = { #NAME, SIZE, PUSH, PULL, NULL }
+
+KIND(u8, 1, push_number, pull_number);
+KIND(u16, 2, push_number, pull_number);
+KIND(u32, 4, push_number, pull_number);
+KIND(u64, 8, push_number, pull_number);
+KIND(s32, 4, push_s32, pull_s32);
+KIND(be16, 2, push_be16, pull_be16);
+KIND(scaled, 4, push_scaled, pull_scaled);
+KIND(weight, 1, push_weight, pull_weight);
+KIND(bool, 1, push_bool, pull_bool);
+KIND(forever, 4, push_forever, pull_number);
+KIND(string, 0, push_string, pull_string);
+KIND(mac, 0, push_mac, pull_mac);
+KIND(ip, 0, push_ip, pull_ip);
+KIND(bridge_id, 8, push_bridge_id, NULL);
+KIND(default, 1, push_default, NULL);
+KIND(interface, 4, push_interface, pull_interface);
+KIND(lower, 4, push_lower, pull_interface);
+KIND(enum8, 1, push_enum, pull_enum);
+KIND(enum16, 2, push_enum, pull_enum);
+KIND(enum32, 4, push_enum, pull_enum);
+KIND(be_enum16, 2, push_be_enum, pull_be_enum);
+KIND(flags8, 1, push_flags, pull_flags);
+KIND(flags32, 4, push_flags, pull_flags);
+KIND(masked, 8, push_flags, pull_masked);
+const struct kind kind_flag = { "flag", 0, push_flag, NULL, put_flag };
+const struct kind kind_prefix = { "prefix", 0, push_prefix, NULL, put_prefix };
+const struct kind kind_gateway = { "ip", 0, push_ip, NULL, put_gateway };
+const struct kind kind_via = { "ip", 0, push_via, NULL, put_via };

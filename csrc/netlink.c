@@ -1,0 +1,493 @@
+/* netlink.c -- an rtnetlink socket: requests, dumps, extended acks. It moves
+ * messages whole and knows no attribute; attr.c does. */
+#include "attr.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SOCKET "tun.netlink"
+
+enum { RECEIVE_MIN = 32768, DUMP_TRIES = 10 };
+
+struct netlink {
+	struct mnl_socket *socket; /* NULL when closed */
+	unsigned int port, seq;
+	struct ifnames names;
+	const struct object *object; /* of the dump that is going on */
+	bool dumping, interrupted;
+	char *received; /* one datagram; freed by close */
+	size_t size;
+	struct nlmsghdr *message; /* the next one in it */
+	int left;
+	unsigned char request[REQUEST_MAX];
+};
+
+/* What an error, a warning or the end of a dump says. */
+struct ack {
+	int code;	  /* errno; 0 for success */
+	const char *text; /* NULL when the kernel sent none */
+	char path[96];	  /* the key of the attribute; "" for none */
+	bool missing;
+};
+
+static struct netlink *checksocket(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	if (!nl->socket)
+		misuse(L, "the netlink socket is closed");
+	return nl;
+}
+
+static int failed(lua_State *L, int code, const char *reason)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, reason);
+	lua_pushinteger(L, code);
+	return 3;
+}
+
+/* -- Opening and closing --------------------------------------------- */
+
+static int netlink_close(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	free(nl->received);
+	nl->socket = NULL;
+	nl->received = NULL;
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* core.netlink() -> socket | nil, message, errno */
+static int core_netlink(lua_State *L)
+{
+	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK,
+				       NETLINK_GET_STRICT_CHK };
+	struct netlink *nl = newobject(L, SOCKET, sizeof(*nl));
+	int on = 1;
+	size_t i;
+
+	nl->socket =
+		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!nl->socket || mnl_socket_bind(nl->socket, 0, 0) < 0)
+		return fail(L, "netlink");
+	for (i = 0; i < LENGTH(options); i++)
+		if (mnl_socket_setsockopt(nl->socket, options[i], &on,
+					  sizeof(on)) < 0)
+			return fail(L, "netlink");
+	nl->port = mnl_socket_get_portid(nl->socket);
+	nl->names.fd = mnl_socket_get_fd(nl->socket);
+	return 1;
+}
+
+/* socket:fd() -> the descriptor, lent; -1 when closed */
+static int netlink_fd(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	lua_pushinteger(L, nl->socket ? mnl_socket_get_fd(nl->socket) : -1);
+	return 1;
+}
+
+/* -- Sending and receiving ------------------------------------------- */
+
+/* Encode and send; false when the world said no: nil, reason, errno are on the
+ * stack. */
+static bool send_request(lua_State *L, struct netlink *nl,
+			 const struct object *o, const struct verb *v, int t)
+{
+	struct encoder e = { .L = L,
+			     .names = &nl->names,
+			     .nlh = (void *)nl->request,
+			     .size = sizeof(nl->request) };
+
+	if (!encode(&e, o, v, t)) {
+		failed(L, e.error, e.message);
+		return false;
+	}
+	e.nlh->nlmsg_seq = ++nl->seq;
+	e.nlh->nlmsg_pid = nl->port;
+	nl->left = 0;
+	if (mnl_socket_sendto(nl->socket, e.nlh, e.nlh->nlmsg_len) < 0) {
+		fail(L, "netlink");
+		return false;
+	}
+	return true;
+}
+
+static bool reserve(struct netlink *nl, size_t size)
+{
+	char *larger;
+
+	if (size <= nl->size)
+		return true;
+	larger = realloc(nl->received, size);
+	if (!larger)
+		return false;
+	nl->received = larger;
+	nl->size = size;
+	return true;
+}
+
+/* recv(2) of one whole datagram, of any size, from the kernel. */
+static ssize_t receive(struct netlink *nl)
+{
+	struct pollfd wait = { .fd = mnl_socket_get_fd(nl->socket),
+			       .events = POLLIN };
+	ssize_t size;
+
+	for (;;) {
+		size = recv(wait.fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
+		if (size >= 0 &&
+		    !reserve(nl, (size_t)size < RECEIVE_MIN ? RECEIVE_MIN
+							    : (size_t)size))
+			return -1;
+		if (size >= 0)
+			return mnl_socket_recvfrom(nl->socket, nl->received,
+						   nl->size);
+		if (errno != EAGAIN || poll(&wait, 1, -1) < 0)
+			return -1;
+	}
+}
+
+/* The next message that answers the last request; NULL and errno. */
+static const struct nlmsghdr *next_message(struct netlink *nl)
+{
+	const struct nlmsghdr *message;
+	ssize_t size;
+
+	for (;;) {
+		if (!mnl_nlmsg_ok(nl->message, nl->left)) {
+			size = receive(nl);
+			if (size < 0)
+				return NULL;
+			nl->message = (struct nlmsghdr *)nl->received;
+			nl->left = (int)size;
+			continue;
+		}
+		message = nl->message;
+		nl->message = mnl_nlmsg_next(message, &nl->left);
+		if (message->nlmsg_seq == nl->seq &&
+		    message->nlmsg_pid == nl->port)
+			return message;
+	}
+}
+
+/* -- Extended acks --------------------------------------------------- */
+
+static uint32_t ack_u32(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) >= 4 ? mnl_attr_get_u32(a) : 0;
+}
+
+static void read_tlvs(struct netlink *nl, const struct object *o,
+		      const struct nlmsghdr *message, size_t skip,
+		      struct ack *ack)
+{
+	const struct nlattr *a, *found[NLMSGERR_ATTR_MAX + 8] = { NULL };
+	const struct nlattr *text;
+	uint32_t missing, at;
+
+	mnl_attr_for_each(a, message,
+			  skip) if (mnl_attr_get_type(a) < LENGTH(found))
+		found[mnl_attr_get_type(a)] = a;
+	text = found[NLMSGERR_ATTR_MSG];
+	if (text && memchr(mnl_attr_get_payload(text), '\0',
+			   mnl_attr_get_payload_len(text)))
+		ack->text = mnl_attr_get_str(text);
+	missing = ack_u32(found[NLMSGERR_ATTR_MISS_TYPE]);
+	at = ack_u32(
+		found[missing ? NLMSGERR_ATTR_MISS_NEST : NLMSGERR_ATTR_OFFS]);
+	ack->missing = missing != 0;
+	if (missing || at)
+		attribute_path(o, (void *)nl->request, at, missing, ack->path,
+			       sizeof(ack->path));
+}
+
+/* Read an NLMSG_ERROR (an ack when its code is 0) or NLMSG_DONE. */
+static void read_ack(struct netlink *nl, const struct object *o,
+		     const struct nlmsghdr *message, struct ack *ack)
+{
+	size_t len = mnl_nlmsg_get_payload_len(message), skip = sizeof(int);
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+
+	*ack = (struct ack){ 0 };
+	if (message->nlmsg_type == NLMSG_ERROR) {
+		skip = sizeof(*error);
+		if (len >= skip && !(message->nlmsg_flags & NLM_F_CAPPED))
+			skip += error->msg.nlmsg_len - sizeof(error->msg);
+	}
+	if (len < sizeof(int) || len < skip) {
+		ack->code = message->nlmsg_type == NLMSG_ERROR ? EBADMSG : 0;
+		return;
+	}
+	ack->code = error->error < 0 ? -error->error : 0;
+	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
+		read_tlvs(nl, o, message, MNL_ALIGN(skip), ack);
+}
+
+/* Push "reason: kernel's text (attribute key)". */
+static void push_reason(lua_State *L, const struct ack *ack)
+{
+	int parts = 0;
+
+	if (ack->code) {
+		lua_pushstring(L, strerror(ack->code));
+		parts++;
+	}
+	if (ack->text) {
+		lua_pushfstring(L, parts ? ": %s" : "%s", ack->text);
+		parts++;
+	}
+	if (*ack->path) {
+		lua_pushfstring(L, ack->missing ? " (missing: %s)" : " (%s)",
+				ack->path);
+		parts++;
+	}
+	lua_concat(L, parts);
+}
+
+static int refused(lua_State *L, const struct ack *ack)
+{
+	lua_pushnil(L);
+	push_reason(L, ack);
+	lua_pushinteger(L, ack->code);
+	return 3;
+}
+
+/* -- Requests -------------------------------------------------------- */
+
+static bool push_object(lua_State *L, struct netlink *nl,
+			const struct object *o, const struct nlmsghdr *message)
+{
+	struct decoder d = { .L = L, .names = &nl->names };
+
+	return decode(&d, o, message);
+}
+
+static int malformed(lua_State *L, const struct object *o)
+{
+	errno = EBADMSG;
+	return fail(L, "%s", o->name);
+}
+
+/* Read what is left of a dump that was not read to its end, so that the kernel
+ * takes another one. */
+static bool drain(struct netlink *nl)
+{
+	const struct nlmsghdr *message;
+
+	while (nl->dumping) {
+		message = next_message(nl);
+		if (!message)
+			return false;
+		nl->dumping = message->nlmsg_type != NLMSG_DONE &&
+			      message->nlmsg_type != NLMSG_ERROR;
+	}
+	return true;
+}
+
+/* socket:request(object, verb, table) -> true [, warning]; the object for
+ * "get" | nil, reason, errno */
+static int netlink_request(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	const struct object *o = checkobject(L, 2);
+	const struct verb *v = checkverb(L, 3);
+	const struct nlmsghdr *message;
+	struct ack ack;
+
+	luaL_checktype(L, 4, LUA_TTABLE);
+	if (!drain(nl))
+		return fail(L, "netlink");
+	ifnames_clear(&nl->names);
+	if (!send_request(L, nl, o, v, 4))
+		return 3;
+	message = next_message(nl);
+	if (!message)
+		return fail(L, "netlink");
+	if (message->nlmsg_type == o->type)
+		return push_object(L, nl, o, message) ? 1 : malformed(L, o);
+	read_ack(nl, o, message, &ack);
+	if (ack.code)
+		return refused(L, &ack);
+	lua_pushboolean(L, true);
+	if (!ack.text)
+		return 1;
+	push_reason(L, &ack);
+	return 2;
+}
+
+/* -- Dumps ----------------------------------------------------------- */
+
+/* Begin a dump; false with nil, reason, errno on the stack. */
+static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
+		       int filter)
+{
+	static const struct verb list = { "list", 2, NLM_F_DUMP };
+
+	if (!drain(nl)) {
+		fail(L, "netlink");
+		return false;
+	}
+	nl->object = o;
+	nl->interrupted = false;
+	ifnames_clear(&nl->names);
+	nl->dumping = send_request(L, nl, o, &list, filter);
+	return nl->dumping;
+}
+
+/* Push the next object: 1; the end: 0; nil, reason, errno: 3. */
+static int next_object(lua_State *L, struct netlink *nl)
+{
+	const struct nlmsghdr *message = next_message(nl);
+	struct ack ack;
+
+	if (!message)
+		return fail(L, "netlink");
+	nl->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+	if (message->nlmsg_type == nl->object->type)
+		return push_object(L, nl, nl->object, message)
+			       ? 1
+			       : malformed(L, nl->object);
+	nl->dumping = false;
+	read_ack(nl, nl->object, message, &ack);
+	return ack.code ? refused(L, &ack) : 0;
+}
+
+/* socket:start(object, filter) -> true | nil, reason, errno */
+static int netlink_start(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+
+	luaL_checktype(L, 3, LUA_TTABLE);
+	if (!start_dump(L, nl, checkobject(L, 2), 3))
+		return 3;
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* socket:next() -> object, changed | nil at the end | nil, reason, errno.
+ * changed: the kernel says that its table changed under the dump. */
+static int netlink_next(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	int results;
+
+	if (!nl->dumping)
+		return 0;
+	results = next_object(L, nl);
+	if (results != 1)
+		return results;
+	lua_pushboolean(L, nl->interrupted);
+	return 2;
+}
+
+/* One dump into the list on top of the stack; 0, or 3 as next_object. */
+static int collect(lua_State *L, struct netlink *nl)
+{
+	int list = lua_gettop(L), i = 0, results;
+
+	while ((results = next_object(L, nl)) == 1)
+		lua_rawseti(L, list, ++i);
+	return results;
+}
+
+/* socket:list(object, filter) -> list, interrupted | nil, reason, errno.
+ * A dump that the kernel calls interrupted is taken again, 10 times at most;
+ * then the last one comes with interrupted = true. */
+static int netlink_list(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	const struct object *o = checkobject(L, 2);
+	int tries = DUMP_TRIES;
+
+	luaL_checktype(L, 3, LUA_TTABLE);
+	do {
+		lua_settop(L, 3);
+		if (!start_dump(L, nl, o, 3))
+			return 3;
+		lua_newtable(L);
+		if (collect(L, nl) == 3)
+			return 3;
+	} while (nl->interrupted && --tries > 0);
+	lua_pushboolean(L, nl->interrupted);
+	return 2;
+}
+
+/* -- Interface names ------------------------------------------------- */
+
+/* socket:index(name) -> integer | nil, reason, errno */
+static int netlink_index(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	const char *name = luaL_checkstring(L, 2);
+	int index = ifnames_index(&nl->names, name);
+
+	if (!index)
+		return fail(L, "%s", name);
+	lua_pushinteger(L, index);
+	return 1;
+}
+
+/* socket:name(index) -> string | nil, reason, errno */
+static int netlink_name(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	int index = (int)luaL_checkinteger(L, 2);
+	const char *name;
+
+	ifnames_clear(&nl->names);
+	name = ifnames_name(&nl->names, index);
+	if (!name)
+		return fail(L, "interface %d", index);
+	lua_pushstring(L, name);
+	return 1;
+}
+
+static int netlink_tostring(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	if (nl->socket)
+		lua_pushfstring(L, "netlink socket (fd %d)",
+				mnl_socket_get_fd(nl->socket));
+	else
+		lua_pushliteral(L, "netlink socket (closed)");
+	return 1;
+}
+
+static const luaL_Reg meta[] = {
+	{ "__gc", netlink_close },
+	{ "__close", netlink_close },
+	{ "__tostring", netlink_tostring },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg methods[] = {
+	{ "fd", netlink_fd },
+	{ "close", netlink_close },
+	{ "request", netlink_request },
+	{ "list", netlink_list },
+	{ "start", netlink_start },
+	{ "next", netlink_next },
+	{ "index", netlink_index },
+	{ "name", netlink_name },
+	{ NULL, NULL },
+};
+
+void open_netlink(lua_State *L)
+{
+	newtype(L, SOCKET, meta, methods);
+	lua_pop(L, 1);
+	lua_pushcfunction(L, core_netlink);
+	lua_setfield(L, -2, "netlink");
+}

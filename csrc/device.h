@@ -1,0 +1,30 @@
+/* device.h -- a TUN/TAP device as its three files share it. */
+#ifndef TUN_DEVICE_H
+#define TUN_DEVICE_H
+
+#include <lua.h>
+#include <net/if.h>
+
+#define DEVICE "tun.device"
+
+/* Bytes of the virtio-net header that the kernel takes, and that we allow. */
+enum { VNET_MIN = 10, VNET_MAX = 256 };
+
+struct device {
+	int fd;		       /* -1 when closed */
+	unsigned int flags;    /* as asked of TUNSETIFF */
+	double timeout;	       /* of receive(), in seconds */
+	lua_State *mainthread; /* for heed() */
+	char name[IFNAMSIZ];   /* the last one known, for messages */
+};
+
+/* Argument 1 as a device, which must be open. */
+struct device *opened(lua_State *L);
+
+/* The present name, or the last one known. Keeps errno. */
+const char *nameof(struct device *dev);
+
+/* Push nil, reason and errno of a failed call on the device. Returns 3. */
+int refuse(lua_State *L, struct device *dev);
+
+#endif

@@ -1,0 +1,195 @@
+/* netns.c -- network namespaces: enter a new one, hold one open. */
+#include "netns.h"
+
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NETNS "tun.netns"
+
+struct netns *newnetns(lua_State *L)
+{
+	struct netns *ns = newobject(L, NETNS, sizeof(*ns));
+
+	ns->fd = -1;
+	return ns;
+}
+
+static struct netns *held(lua_State *L)
+{
+	struct netns *ns = self(L);
+
+	if (ns->fd < 0)
+		misuse(L, "network namespace is closed");
+	return ns;
+}
+
+/* The inode number, by which namespaces are told apart; 0 and errno. */
+static ino_t inode(const struct netns *ns)
+{
+	struct stat status;
+
+	return fstat(ns->fd, &status) < 0 ? 0 : status.st_ino;
+}
+
+/* core.netns(path) -> namespace | nil, reason, errno
+ *
+ * The network namespace of a path such as "/run/netns/blue" or
+ * "/proc/1/ns/net", or of this process when path is nil. */
+static int core_netns(lua_State *L)
+{
+	const char *path = "/proc/self/ns/net";
+	struct netns *ns;
+
+	if (lua_type(L, 1) == LUA_TSTRING)
+		path = lua_tostring(L, 1);
+	else if (!lua_isnoneornil(L, 1))
+		misuse_value(L, 1, "netns", "a path or nil");
+	ns = newnetns(L);
+	ns->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return ns->fd < 0 ? fail(L, "%s", path) : 1;
+}
+
+/* ns:fd() -> descriptor, lent; -1 when closed */
+static int netns_fd(lua_State *L)
+{
+	const struct netns *ns = self(L);
+
+	lua_pushinteger(L, ns->fd);
+	return 1;
+}
+
+/* ns:id() -> inode number, equal for the same namespace */
+static int netns_id(lua_State *L)
+{
+	ino_t id = inode(held(L));
+
+	if (!id)
+		return fail(L, "network namespace");
+	lua_pushinteger(L, (lua_Integer)id);
+	return 1;
+}
+
+/* ns:close() -> true */
+static int netns_close(lua_State *L)
+{
+	struct netns *ns = self(L);
+
+	if (ns->fd >= 0)
+		close(ns->fd);
+	ns->fd = -1;
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* As the kernel writes it: net:[4026531840] */
+static int netns_tostring(lua_State *L)
+{
+	const struct netns *ns = self(L);
+	char text[32] = "net:[closed]";
+
+	if (ns->fd >= 0)
+		snprintf(text, sizeof(text), "net:[%ju]", (uintmax_t)inode(ns));
+	lua_pushstring(L, text);
+	return 1;
+}
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), code;
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, text, strlen(text)) >= 0;
+	code = errno;
+	close(fd);
+	errno = code;
+	return done;
+}
+
+/* Be root in the new user namespace, and the same user outside of it. */
+static bool map_ids(uid_t uid, gid_t gid)
+{
+	char users[32], groups[32];
+
+	snprintf(users, sizeof(users), "0 %u 1", uid);
+	snprintf(groups, sizeof(groups), "0 %u 1", gid);
+	return put("/proc/self/uid_map", users) &&
+	       put("/proc/self/setgroups", "deny") &&
+	       put("/proc/self/gid_map", groups);
+}
+
+/* What a failure of unshare(2) means here. */
+static int unshare_failed(lua_State *L, bool user_too)
+{
+	const char *reason = NULL;
+
+	if (errno == EPERM && user_too)
+		reason = "user namespaces are not allowed here "
+			 "(sysctl kernel.unprivileged_userns_clone, "
+			 "or run as root)";
+	else if (errno == EPERM)
+		reason = "needs root (CAP_SYS_ADMIN) or a user namespace";
+	else if (errno == EINVAL && user_too)
+		reason = "the process has several threads";
+	else if (errno == ENOSPC || errno == EUSERS)
+		reason = "too many namespaces (sysctl user.max_net_namespaces "
+			 "and user.max_user_namespaces)";
+	if (!reason)
+		return fail(L, "new network namespace");
+	return fail(L, "new network namespace: %s", reason);
+}
+
+/* core.unshare(user_too) -> true | nil, reason, errno
+ *
+ * Move this process to a new network namespace and, where user_too is true, to
+ * a new user namespace as well, in which it is root. See unshare(2) and
+ * user_namespaces(7). There is no way back. */
+static int core_unshare(lua_State *L)
+{
+	bool user_too = lua_toboolean(L, 1);
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
+		return unshare_failed(L, user_too);
+	if (user_too && !map_ids(uid, gid))
+		return fail(L, "ids of the new user namespace");
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{ "netns", core_netns },
+	{ "unshare", core_unshare },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__gc", netns_close },
+	{ "__close", netns_close },
+	{ "__tostring", netns_tostring },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg methods[] = {
+	{ "fd", netns_fd },
+	{ "id", netns_id },
+	{ "close", netns_close },
+	{ NULL, NULL },
+};
+
+void open_netns(lua_State *L)
+{
+	newtype(L, NETNS, meta, methods);
+	lua_pop(L, 1);
+	setfuncs(L, functions);
+}

@@ -1,0 +1,209 @@
+/* poll.c -- waiting for any number of descriptors. */
+#include "await.h"
+
+#include "core.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+/* Registry key of the main thread. Lua 5.1 keeps no such thing itself. */
+#define MAINTHREAD "tun.mainthread"
+
+double toseconds(lua_State *L, int at)
+{
+	lua_Number seconds = lua_tonumber(L, at);
+
+	if (lua_isnoneornil(L, at))
+		return INFINITY;
+	if (lua_type(L, at) != LUA_TNUMBER || isnan(seconds))
+		misuse_value(L, at, "timeout", "a number of seconds");
+	return seconds > 0 ? (double)seconds : 0;
+}
+
+double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+int await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
+{
+	struct timespec time = { 0 }, *timeout = NULL;
+	double left = isinf(until) ? until : until - now();
+	int ready;
+
+	if (left < INT_MAX) {
+		timeout = &time;
+		time.tv_sec = left > 0 ? (time_t)left : 0;
+		time.tv_nsec =
+			left > 0 ? (long)((left - time.tv_sec) * 1e9) : 0;
+	}
+	ready = ppoll(fds, n, timeout, NULL);
+	if (ready == 0)
+		errno = EAGAIN;
+	if (ready < 0 && errno == EINTR) {
+		heed(L, mainthread(L));
+		errno = EINTR;
+	}
+	return ready > 0 ? ready : 0;
+}
+
+lua_State *mainthread(lua_State *L)
+{
+	lua_State *found;
+
+#if LUA_VERSION_NUM >= 502
+	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+#else
+	lua_getfield(L, LUA_REGISTRYINDEX, MAINTHREAD);
+#endif
+	found = lua_tothread(L, -1);
+	lua_pop(L, 1);
+	return found;
+}
+
+/* The hook of an interpreter is known by its count, "at once". */
+void heed(lua_State *L, lua_State *from)
+{
+	lua_Hook hook;
+
+	if (!from || from == L)
+		return;
+	hook = lua_gethook(from);
+	if (hook && lua_gethookcount(from) == 1)
+		lua_sethook(L, hook, lua_gethookmask(from), 1);
+}
+
+bool ordinary(lua_State *L)
+{
+	static const struct {
+		int code;
+		const char *word;
+	} words[] = {
+		{ EAGAIN, "timeout" }, { EINTR, "interrupted" },
+		{ EBADF, "closed" },   { EBADFD, "deleted" },
+		{ EFAULT, "deleted" }, { EIO, "down" },
+	};
+	int code = errno;
+	size_t i;
+
+	for (i = 0; i < LENGTH(words); i++) {
+		if (words[i].code != code)
+			continue;
+		lua_pushnil(L);
+		lua_pushstring(L, words[i].word);
+		lua_pushinteger(L, code);
+		return true;
+	}
+	return false;
+}
+
+/* Argument 2 of core.poll at an index, as poll(2) events: readable unless it
+ * says otherwise. */
+static short toevents(lua_State *L, int i)
+{
+	const char *text = "r";
+	short events = 0;
+
+	if (!lua_istable(L, 2))
+		return POLLIN;
+	lua_rawgeti(L, 2, i);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		text = lua_tostring(L, -1);
+	else if (!lua_isnil(L, -1))
+		text = "";
+	if (!*text || text[strspn(text, "rw")])
+		misuse(L, "events %d: not \"r\", \"w\" or \"rw\"", i);
+	events |= strchr(text, 'r') ? POLLIN : 0;
+	events |= strchr(text, 'w') ? POLLOUT : 0;
+	lua_pop(L, 1);
+	return events;
+}
+
+/* Fill fds from the tables of arguments 1 and 2. Returns whether one of them
+ * is closed. */
+static bool topollfds(lua_State *L, struct pollfd *fds, int n)
+{
+	bool closed = false;
+	lua_Integer fd;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		lua_rawgeti(L, 1, i + 1);
+		if (!tointeger(L, -1, &fd) || fd < -1 || fd > INT_MAX)
+			misuse_value(L, -1, "poll", "a descriptor");
+		lua_pop(L, 1);
+		fds[i] = (struct pollfd){ (int)fd, toevents(L, i + 1), 0 };
+		closed |= fd < 0;
+	}
+	return closed;
+}
+
+/* Push what became of one descriptor. */
+static void pushready(lua_State *L, const struct pollfd *fd)
+{
+	char text[3];
+	size_t n = 0;
+
+	if (fd->revents & POLLIN)
+		text[n++] = 'r';
+	if (fd->revents & POLLOUT)
+		text[n++] = 'w';
+	if (fd->fd < 0 || fd->revents & (POLLERR | POLLHUP | POLLNVAL))
+		text[n++] = 'e';
+	if (n)
+		lua_pushlstring(L, text, n);
+	else
+		lua_pushboolean(L, false);
+}
+
+/* core.poll(fds, events, timeout) -> table | nil, reason, errno
+ *
+ * Wait until one of an array of descriptors is ready. events is a parallel
+ * array of "r", "w" and "rw", in which nil is "r", or nil. A descriptor of -1
+ * is a closed one, ready at once. The result is a parallel array: false, or a
+ * string with "r", "w", and "e" for an error, a hang-up or a closed one. */
+static int core_poll(lua_State *L)
+{
+	double until = now() + toseconds(L, 3);
+	struct pollfd *fds;
+	bool closed;
+	int i, n;
+
+	if (!lua_istable(L, 1))
+		misuse_value(L, 1, "poll", "an array of descriptors");
+	if (!lua_isnoneornil(L, 2) && !lua_istable(L, 2))
+		misuse_value(L, 2, "events", "an array or nil");
+	n = (int)lua_rawlen(L, 1);
+	fds = lua_newuserdata(L, (size_t)n * sizeof(*fds));
+	closed = topollfds(L, fds, n);
+	if (!await(L, fds, (nfds_t)n, closed ? 0 : until) && !closed)
+		return ordinary(L) ? 3 : fail(L, "poll");
+	lua_createtable(L, n, 0);
+	for (i = 0; i < n; i++) {
+		pushready(L, fds + i);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{ "poll", core_poll },
+	{ NULL, NULL },
+};
+
+void open_poll(lua_State *L)
+{
+#if LUA_VERSION_NUM < 502
+	if (lua_pushthread(L))
+		lua_setfield(L, LUA_REGISTRYINDEX, MAINTHREAD);
+	else
+		lua_pop(L, 1);
+#endif
+	setfuncs(L, functions);
+}

@@ -1,0 +1,171 @@
+-- device.lua: what a device can do beyond its descriptor: its link, addresses and
+-- routes, options, loops, and its line for people.
+local core = require "tun.core"
+local explain = require "tun.explain"
+local netlink = require "tun.netlink"
+local netns = require "tun.netns"
+local option = require "tun.option"
+local setup = require "tun.setup"
+
+local meta = core.device
+local device = meta.__index
+local read, close, attach, detach = device.read, device.close, device.attach, device.detach
+
+-- A table of ours with the keys of another, which may be missing.
+local function with(t, more)
+  for key, value in pairs(more or {}) do
+    t[key] = value
+  end
+  return t
+end
+
+--- The index of the link.
+-- @return integer | nil, message, errno
+function device:index()
+  local name, why, errno = self:name()
+  if not name then
+    return nil, why, errno
+  end
+  return netns.socket(self):index(name)
+end
+
+--- The link, as tun.link.get gives it.
+function device:link()
+  return netlink.link.get(self)
+end
+
+--- The addresses, as tun.addr.list gives them.
+function device:addresses()
+  return netlink.addr.list(self)
+end
+
+--- The routes through the device, as tun.route.list gives them.
+-- @param filter  optional; { table = "all" } for those of every table
+function device:routes(filter)
+  return netlink.route.list(with({ dev = self }, filter))
+end
+
+--- Bring the link up.
+function device:up()
+  return netlink.link.set { dev = self, up = true }
+end
+
+--- Bring the link down.
+function device:down()
+  return netlink.link.set { dev = self, up = false }
+end
+
+--- Change options, the link, addresses and routes: all or nothing.
+-- @param t  the keys of tun.open, save those that are decided there; name renames
+-- @return true | nil, message, errno
+function device:set(t)
+  return setup.apply(self, option.sort("set", t))
+end
+
+--- The value of one option; nil where the device or its link has none.
+function device:get(name)
+  return setup.get(self, name)
+end
+
+--- Add an address, as `ip addr add`.
+-- @param address  "10.0.0.1/24"
+-- @param more  optional; other keys of tun.addr.add, such as { nodad = true }
+function device:add_address(address, more)
+  return netlink.addr.add(with({ address = address, dev = self }, more))
+end
+
+--- Delete an address.
+function device:del_address(address, more)
+  return netlink.addr.del(with({ address = address, dev = self }, more))
+end
+
+--- Add a route through the device, as `ip route add`.
+-- @param dst  "10.0.0.0/8" or "default"
+-- @param more  optional; other keys of tun.route.add, such as { via = "10.0.0.1" }
+function device:add_route(dst, more)
+  return netlink.route.add(with({ dst = dst, dev = self }, more))
+end
+
+--- Delete a route through the device.
+function device:del_route(dst, more)
+  return netlink.route.del(with({ dst = dst, dev = self }, more))
+end
+
+--- Open another queue of a multi-queue device.
+-- @return device | nil, message, errno
+function device:queue()
+  local queue, why, errno = core.queue(self)
+  if not queue then
+    return nil, why, errno
+  end
+  return netns.bind(queue, self)
+end
+
+-- Errors of TUNSETQUEUE in words.
+local function explained(self, verb, ok, why, errno)
+  if not ok then
+    why = explain.queue(self, verb, why, errno)
+  end
+  return ok, why, errno
+end
+
+--- Let the queue carry packets again.
+function device:attach()
+  return explained(self, "attach", attach(self))
+end
+
+--- Take the queue out of service, without closing it.
+function device:detach()
+  return explained(self, "detach", detach(self))
+end
+
+--- Close the descriptor; what waits for it in a cqueues loop wakes.
+-- A device that is not persistent goes with its last descriptor.
+-- @return true
+function device:close()
+  local cqueues = package.loaded.cqueues
+  if cqueues and self:fd() >= 0 then
+    cqueues.cancel(self:fd())
+  end
+  return close(self)
+end
+meta.__close = device.close
+
+-- Whether a loop goes on after this: a signal may have run a hook, and that is all.
+local ENDS = { closed = true, deleted = true }
+
+local function next_packet(self)
+  local bytes, why
+  repeat
+    bytes, why = read(self)
+  until why ~= "interrupted"
+  if not bytes and not ENDS[why] then
+    core.misuse(why)
+  end
+  return bytes
+end
+
+--- Iterate over the packets that arrive, as strings, until the device is closed or deleted.
+--   for bytes in dev:each() do ... end
+function device:each()
+  return next_packet, self
+end
+
+--- name: mode, state, MTU, addresses.
+function meta:__tostring()
+  local name = self:fd() >= 0 and self:name()
+  if not name then
+    return self:fd() < 0 and "closed TUN/TAP device" or "deleted TUN/TAP device"
+  end
+  local words = { self:flags().tap and "tap" or "tun" }
+  local link = self:link()
+  if link then
+    words[2], words[3] = link.flags.up and "up" or "down", "mtu " .. link.mtu
+  end
+  for _, address in ipairs(self:addresses() or {}) do
+    words[#words + 1] = address.address
+  end
+  return name .. ": " .. table.concat(words, ", ")
+end
+
+return device

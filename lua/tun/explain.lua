@@ -1,0 +1,185 @@
+-- explain.lua: words for failures whose errno alone misleads. Each table is a list
+-- of rows: errno, the condition under which the row holds, and the words. A row
+-- without a condition always holds; the first that holds is taken.
+local core = require "tun.core"
+
+local explain = {}
+
+local function first(rows, errno, ...)
+  for _, row in ipairs(rows) do
+    if core.errno[row[1]] == errno and (not row.when or row.when(...)) then
+      local words = row[2]
+      return type(words) == "function" and words(...) or words
+    end
+  end
+end
+
+local DRIVER = "there is no driver: `modprobe tun` loads it; a container has to be given the file"
+
+-- The file itself: /dev/net/tun.
+local file = {
+  { "ENOENT", DRIVER },
+  { "ENODEV", DRIVER },
+  { "ENXIO", DRIVER },
+  { "EACCES", "this user may not open it: be root, or have it opened to all with `chmod 666`" },
+  { "EPERM", "the container or its device rules do not allow it" },
+}
+
+local function owners(link)
+  local uid, gid = link.tun.owner, link.tun.group
+  if not (uid or gid) then
+    return "nobody else: it has no owner"
+  end
+  return (uid and "uid " .. uid or "") .. (uid and gid and " and " or "")
+    .. (gid and "gid " .. gid or "")
+end
+
+-- TUNSETIFF, with what was asked for and the link of that name, if there is one.
+local opening = {
+  { "EINVAL", function(_, link)
+      return ("is a %s link, not a TUN/TAP device"):format(link.kind or link.type or "real")
+    end, when = function(_, link) return link and not link.tun end },
+  { "EINVAL", function(_, link)
+      local mode = link.tun.type
+      return ('is a %s device; open it with mode = "%s"'):format(mode:upper(), mode)
+    end, when = function(t, link) return link and link.tun.type ~= t.mode end },
+  { "EINVAL", "is multi-queue; open it with multi_queue = true",
+    when = function(t, link) return link and link.tun.multi_queue and not t.multi_queue end },
+  { "EINVAL", "is not multi-queue; open it without multi_queue",
+    when = function(t, link) return link and t.multi_queue and not link.tun.multi_queue end },
+  { "EINVAL", 'napi_frags needs napi = true and mode = "tap"',
+    when = function(t) return t.napi_frags and not (t.napi and t.mode == "tap") end },
+  { "EBUSY", "exists, and excl = true asks for a new one",
+    when = function(t, link) return link and t.excl end },
+  { "EBUSY", "is open already, and only a multi-queue device can be opened more than once",
+    when = function(t, link) return link and not t.multi_queue end },
+  { "EBUSY", function(t) return ("index %d is taken"):format(t.index) end,
+    when = function(t) return t.index end },
+  { "EPERM", function(_, link)
+      return "only root (CAP_NET_ADMIN) may open it, and " .. owners(link)
+    end, when = function(_, link) return link and link.tun end },
+  { "EPERM", "napi_frags needs root (CAP_NET_ADMIN) of the host",
+    when = function(t) return t.napi_frags end },
+  { "EPERM", "a new device needs root (CAP_NET_ADMIN): have root make it with persist and owner, "
+      .. "or use tun.sandbox()" },
+  { "E2BIG", "has 256 queues already, the most there can be" },
+}
+
+local function not_tap(flags)
+  return not flags.tap
+end
+
+-- The other ioctls by option, with the flags of the device.
+local options = {
+  link_type = { { "EBUSY", "the link is up; take it down first" } },
+  carrier = { { "EPERM", "no queue is attached" } },
+  tx_filter = { { "EINVAL", "only a TAP device has one", when = not_tap } },
+  filter = {
+    { "EINVAL", "only a TAP device has one", when = not_tap },
+    { "EINVAL", "not a valid classic BPF program" },
+  },
+  mac = {
+    { "EOPNOTSUPP", "only a TAP device has one", when = not_tap },
+    { "EINVAL", "only a TAP device has one", when = not_tap },
+    { "EADDRNOTAVAIL", "not the address of one host: it is zero, broadcast or multicast" },
+  },
+  sndbuf = { { "EINVAL", "it must be greater than 0" } },
+  vnet_hdr_size = { { "EINVAL", "a virtio-net header has at least 10 bytes" } },
+  vnet_be = { { "EINVAL", "this kernel is built without CONFIG_TUN_VNET_CROSS_LE" } },
+  owner = { { "EINVAL", "there is no such user in this user namespace" } },
+  group = { { "EINVAL", "there is no such group in this user namespace" } },
+  offload = { { "EINVAL", "this kernel does not know one of these offloads" } },
+  netns = { { "EPERM", "it needs root (CAP_NET_ADMIN)" } },
+  steering_bpf = { { "EINVAL", "the program must be of type BPF_PROG_TYPE_SOCKET_FILTER" } },
+  filter_bpf = { { "EINVAL", "the program must be of type BPF_PROG_TYPE_SOCKET_FILTER" } },
+}
+
+-- What has to go with what in TUNSETOFFLOAD; the kernel only says EINVAL.
+local OFFLOADS = {
+  { "tso4", { "csum" } },
+  { "tso6", { "csum" } },
+  { "ufo", { "csum" } },
+  { "uso4", { "csum" } },
+  { "uso4", { "uso6" } },
+  { "uso6", { "uso4" } },
+  { "tso_ecn", { "tso4", "tso6" } },
+  { "udp_tunnel_gso", { "tso4", "tso6", "uso4" } },
+  { "udp_tunnel_gso_csum", { "udp_tunnel_gso" } },
+}
+
+local function link_of(request, socket)
+  local by = type(request.dev) == "number" and "index" or "name"
+  return socket:request("link", "get", { [by] = request.dev })
+end
+
+local function is_inet6(request)
+  return tostring(request.address):find(":", 1, true)
+end
+
+-- Netlink requests by object, with what was asked for and the socket.
+local requests = {
+  link = {},
+  addr = {
+    { "EINVAL", function(request, socket)
+        local link = link_of(request, socket)
+        return ("IPv6 needs an MTU of 1280 or more, and %s has %d"):format(link.name, link.mtu)
+      end, when = function(request, socket)
+        local link = is_inet6(request) and link_of(request, socket)
+        return link and link.mtu < 1280
+      end },
+    { "EACCES", "IPv6 is off on this link (sysctl net.ipv6.conf.*.disable_ipv6)",
+      when = is_inet6 },
+  },
+  route = {},
+}
+local unprivileged = {
+  { "EPERM", "it needs root (CAP_NET_ADMIN), or a namespace of your own: tun.sandbox()" },
+}
+
+--- The message of a tun.open that failed.
+-- @param t  what the core was asked for
+-- @param why, errno  what it answered
+-- @param link  the link of that name as it was before, or nil
+function explain.open(t, why, errno, link)
+  local subject, rows = t.name or "a new device", opening
+  if why:find("^/dev/net/tun") then
+    subject, rows = "/dev/net/tun", file
+  end
+  local words = first(rows, errno, t, link)
+  return words and subject .. ": " .. words or why
+end
+
+--- The message of a device option that could not be set or read.
+-- @param name, why, errno  the option, and what the core answered
+function explain.option(device, name, why, errno)
+  local words = first(options[name] or {}, errno, device:flags() or {})
+  return words and ("%s: %s: %s"):format(device:name() or "device", name, words) or why
+end
+
+--- The rule that a set or a list of offloads breaks, in words, or nil.
+-- Source: drivers/net/tun.c, set_offload
+function explain.offload(value)
+  local set = {}
+  for key, name in pairs(type(value) == "table" and value or {}) do
+    set[type(key) == "number" and name or key] = name
+  end
+  for _, rule in ipairs(OFFLOADS) do
+    local fulfilled = not set[rule[1]]
+    for _, other in ipairs(rule[2]) do
+      fulfilled = fulfilled or set[other]
+    end
+    if not fulfilled then
+      return ("offload: %s needs %s"):format(rule[1], table.concat(rule[2], " or "))
+    end
+  end
+end
+
+--- Words for a refused netlink request. A sentence of the kernel's stands as it is.
+function explain.request(object, request, socket, why, errno)
+  if why:find(": ", 1, true) then
+    return why
+  end
+  return first(requests[object], errno, request, socket) or first(unprivileged, errno) or why
+end
+
+return explain

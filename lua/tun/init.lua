@@ -1,0 +1,22 @@
+-- tun: complete control of Linux TUN/TAP devices, and of links, addresses and routes.
+local core = require "tun.core"
+
+-- Errors of a caller are reported at the first line outside of the folder of this file.
+core.home(debug.getinfo(1, "S").source)
+
+local netlink = require "tun.netlink"
+local netns = require "tun.netns"
+require "tun.device"
+
+return {
+  version = "scm-1",
+  open = require "tun.open",
+  poll = require "tun.poll",
+  sandbox = netns.sandbox,
+  netns = core.netns,
+  features = core.features,
+  errno = core.errno,
+  link = netlink.link,
+  addr = netlink.addr,
+  route = netlink.route,
+}

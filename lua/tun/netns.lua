@@ -1,0 +1,66 @@
+-- netns.lua: the network namespaces that a script and its devices are in.
+local core = require "tun.core"
+
+local netns = {}
+
+-- The request socket of the namespace that the script is in now, and for every
+-- device the one of the namespace that it was opened in.
+local current
+local sockets = setmetatable({}, { __mode = "k" })
+
+--- The netlink socket that requests about a device go through.
+-- @param device  optional; anything but a device means the script's namespace
+-- @return socket | nil, message, errno
+function netns.socket(device)
+  if device and sockets[device] then
+    return sockets[device]
+  end
+  if not current then
+    local socket, why, errno = core.netlink()
+    if not socket then
+      return nil, why, errno
+    end
+    current = socket
+  end
+  return current
+end
+
+--- Keep a device with the namespace that another device, or the script, is in.
+function netns.bind(device, other)
+  sockets[device] = netns.socket(other)
+  return device
+end
+
+--- Whether requests about a device go to the namespace that the script is in.
+function netns.is_current(device)
+  return not sockets[device] or sockets[device] == current
+end
+
+--- Move this script into a network namespace of its own, with loopback up:
+-- nothing that it does from now on can touch the host. Without the privilege to
+-- do so it gets a user namespace of its own as well, in which it is root.
+-- Devices that are open keep working where they are.
+-- @return true
+-- Source: unshare(2), network_namespaces(7), user_namespaces(7)
+function netns.sandbox()
+  local ok, why, errno = core.unshare(false)
+  if errno == core.errno.EPERM then
+    ok, why, errno = core.unshare(true)
+  end
+  if not ok then
+    return nil, why, errno
+  end
+  current = nil
+  local socket
+  socket, why, errno = netns.socket()
+  if not socket then
+    return nil, why, errno
+  end
+  ok, why, errno = socket:request("link", "set", { name = "lo", flags = { up = true } })
+  if not ok then
+    return nil, "link lo: " .. why, errno
+  end
+  return true
+end
+
+return netns

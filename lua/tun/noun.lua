@@ -1,0 +1,183 @@
+-- noun.lua: what a link, an address and a route are called, and how what a caller
+-- writes about one becomes a request. Defaults and spellings are decided here.
+local core = require "tun.core"
+local netns = require "tun.netns"
+
+local noun = {}
+
+-- Keys whose value is a link: a name, an index, a device, or what list gave.
+noun.references = { dev = true, iif = true, link = true, master = true }
+
+-- A link is meant by its index once that is known; a name beside it is a new one.
+local function shape_link(t, verb, socket)
+  local dev = t.dev
+  t.dev = nil
+  if type(dev) == "string" then
+    local index, why, errno = socket:index(dev)
+    if not index then
+      return nil, why, errno
+    end
+    t.index = index
+  elseif dev then
+    t.index = dev
+  end
+  if verb ~= "add" and not (t.index or t.name) then
+    core.misuse("link: say which one with name=, index= or dev=")
+  elseif verb == "get" or verb == "del" then
+    return { index = t.index, name = not t.index and t.name or nil }
+  end
+  return t
+end
+
+-- As ip(8): an IPv4 address without a peer is its own peer.
+local function shape_address(t, verb)
+  if t.address == nil or t.dev == nil then
+    core.misuse("address: address= and dev= are needed")
+  end
+  local address = tostring(t.address)
+  if t.peer == nil and not address:find(":") and (verb ~= "del" or address:find("/")) then
+    t.peer = t.address
+  end
+  return t
+end
+
+-- The kernel tells an address without a peer as two equal ones, or as the peer.
+local function tidy_address(t)
+  if t.address == nil then
+    t.address, t.peer = t.peer, nil
+  elseif t.address == t.peer then
+    t.peer = nil
+  end
+  return t
+end
+
+-- As ip(8): the table and the scope that a type of route goes with.
+local TABLES = { ["local"] = "local", nat = "local", broadcast = "local", anycast = "local" }
+local SCOPES = { ["local"] = "host", nat = "host", broadcast = "link", anycast = "link",
+                 multicast = "link" }
+
+local function scope(t, type)
+  if type == "unicast" then
+    return not (t.via or t.nexthops or t.nhid) and "link" or nil
+  end
+  return SCOPES[type]
+end
+
+local function shape_route(t, verb)
+  t.dst = t.dst or "default"
+  if verb == "get" then
+    return t
+  end
+  local type = t.type or "unicast"
+  t.table = t.table or TABLES[type] or "main"
+  if verb == "del" then
+    t.scope = t.scope or "nowhere"
+  else
+    t.type, t.proto, t.scope = type, t.proto or "boot", t.scope or scope(t, type)
+  end
+  return t
+end
+
+-- object: its name in the core; word: in messages; key, number: what a string and a
+-- number alone stand for; default: of filters; shape(t, verb, socket): finish a copy of
+-- what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel told.
+noun.link = { object = "link", word = "link", key = "name", number = "index", default = {},
+              shape = shape_link }
+noun.addr = { object = "addr", word = "address", key = "address", default = {},
+              shape = shape_address, tidy = tidy_address }
+noun.route = { object = "route", word = "route", key = "dst", default = { table = "main" },
+               shape = shape_route }
+
+-- fields: the keys that the core knows; filtered: those that the kernel filters by.
+for _, row in pairs { noun.link, noun.addr, noun.route } do
+  row.fields, row.filtered = {}, {}
+  for _, field in ipairs(core.fields(row.object)) do
+    row.fields[field.key] = true
+    row.filtered[field.key] = field.filter
+  end
+end
+
+local function is_device(value)
+  return type(value) == "userdata" and getmetatable(value) == core.device
+end
+
+-- A link as the core takes it, a name or an index | nil, message, errno
+local function reference(value)
+  if is_device(value) then
+    return value:name()
+  elseif type(value) == "table" then
+    return value.index or value.name or value
+  end
+  return value
+end
+
+-- A copy in which booleans that are no fields of the noun are flags: up = true.
+local function copy(t, known)
+  local new, flags = {}, {}
+  for key, value in pairs(t) do
+    if type(value) == "boolean" and not known[key] then
+      flags[key] = value
+    else
+      new[key] = value
+    end
+  end
+  if next(flags) and type(t.flags or flags) == "table" then
+    for name, value in pairs(t.flags or {}) do
+      flags[name] = value
+    end
+    new.flags = flags
+  end
+  return new
+end
+
+--- What a caller wrote, as a table: a device, a string or a number may stand for one.
+function noun.table(row, what)
+  if type(what) == "table" then
+    return what
+  elseif is_device(what) then
+    return { dev = what }
+  elseif type(what) == "string" then
+    return { [row.key] = what }
+  elseif type(what) == "number" and row.number then
+    return { [row.number] = what }
+  end
+  core.misuse(("%s: a %s is neither a table nor a %s"):format(row.word, type(what), row.key))
+end
+
+-- Next hops name links too.
+local function hops(list)
+  local new = {}
+  for i, hop in ipairs(list) do
+    new[i] = copy(hop, noun.route.fields)
+    new[i].dev = reference(hop.dev)
+  end
+  return new
+end
+
+--- A copy of what the caller wrote, in which links are names or indexes, and the
+-- socket for it.
+-- @param device  optional: whose namespace it concerns, if no link in it tells
+-- @return table, socket | nil, message, errno
+function noun.resolve(row, t, device)
+  local new = copy(t, row.fields)
+  for key in pairs(noun.references) do
+    if t[key] ~= nil then
+      local link, why, errno = reference(t[key])
+      if link == nil then
+        return nil, why, errno
+      end
+      new[key] = link
+      device = device or is_device(t[key]) and t[key]
+    end
+  end
+  if type(t.nexthops) == "table" then
+    new.nexthops = hops(t.nexthops)
+  end
+  local socket, why, errno = netns.socket(device)
+  if not socket then
+    return nil, why, errno
+  end
+  return new, socket
+end
+
+return noun

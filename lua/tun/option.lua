@@ -1,0 +1,95 @@
+-- option.lua: every key that tun.open and dev:set take, and which part of the work it is.
+local core = require "tun.core"
+
+local option = {}
+
+-- Decided when a device is opened, and never again.
+local CREATE = { "name", "mode", "index", "pi", "vnet_hdr", "multi_queue", "excl", "napi",
+                 "napi_frags", "no_carrier", "one_queue" }
+
+-- Ioctls that cannot be taken back, because the kernel does not tell what was before or
+-- because they outlive the device. They come last, in this order.
+local LAST = { "nocsum", "debug", "tx_filter", "steering_bpf", "filter_bpf", "offload",
+               "owner", "group", "persist" }
+
+-- Where names clash, what only a TUN/TAP device has goes before what every link has.
+local ioctls = core.options()
+local parts = { up = "link" }
+for _, field in ipairs(core.fields("link")) do
+  parts[field.key] = not field.read and field.key ~= "" and "link" or nil
+end
+for name, ioctl in pairs(ioctls) do
+  parts[name] = ioctl.set and "first" or parts[name]
+end
+for _, name in ipairs(LAST) do
+  parts[name] = "last"
+end
+for _, name in ipairs(CREATE) do
+  parts[name] = "create"
+end
+parts.address, parts.routes = "addresses", "routes"
+
+local function sorted(set, part)
+  local list = {}
+  for name, value in pairs(set) do
+    if not part or value == part then
+      list[#list + 1] = name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- The ioctls that can be taken back, then those that cannot, each in the order to do them.
+option.first, option.last = sorted(parts, "first"), LAST
+option.ioctls = ioctls
+
+-- One string or table, or a list of them, as a list of tables that are ours.
+local function items(value, name, key)
+  if type(value) == "string" or type(value) == "table" and value[1] == nil and next(value) then
+    value = { value }
+  elseif type(value) ~= "table" then
+    core.misuse(("%s: a %s is neither a string nor a list"):format(name, type(value)))
+  end
+  local list = {}
+  for i, item in ipairs(value) do
+    list[i] = {}
+    for field, part in pairs(type(item) == "table" and item or { [key] = item }) do
+      list[i][field] = part
+    end
+  end
+  return list
+end
+
+local function unknown(what, name)
+  core.misuse(('%s: no option "%s"; there are: %s'):format(what, tostring(name),
+    table.concat(sorted(parts), ", ")))
+end
+
+--- Sort a caller's options into the parts of a plan; an address brings the link up.
+-- @param what  "open" or "set"
+-- @return { create =, first =, link =, last = maps; addresses =, routes = lists of tables }
+function option.sort(what, t)
+  if type(t) ~= "table" then
+    core.misuse(("%s: a %s is not a table of options"):format(what, type(t)))
+  end
+  local plan = { create = {}, first = {}, link = {}, last = {}, addresses = {}, routes = {} }
+  for name, value in pairs(t) do
+    local part = parts[name] or unknown(what, name)
+    if part == "addresses" then
+      plan.addresses = items(value, name, "address")
+    elseif part == "routes" then
+      plan.routes = items(value, name, "dst")
+    elseif part == "create" and what == "set" and name ~= "name" then
+      core.misuse(("set: %s is decided when a device is opened"):format(name))
+    else
+      plan[what == "set" and name == "name" and "link" or part][name] = value
+    end
+  end
+  if plan.addresses[1] and plan.link.up == nil and not plan.link.flags then
+    plan.link.up = true
+  end
+  return plan
+end
+
+return option

@@ -661,11 +661,14 @@ static void push_keys(lua_State *L, const struct field *rows)
 		lua_setfield(L, -2, "kind");
 		lua_pushboolean(L, rows->is & READ);
 		lua_setfield(L, -2, "read");
+		lua_pushboolean(L, rows->is & FILTER);
+		lua_setfield(L, -2, "filter");
 		lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
 	}
 }
 
-/* core.fields(object) -> list of { key =, kind =, read = }, in wire order. */
+/* core.fields(object) -> list of { key =, kind =, read =, filter = }, in wire
+ * order. */
 static int core_fields(lua_State *L)
 {
 	const struct object *o = checkobject(L, 1);

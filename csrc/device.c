@@ -155,6 +155,22 @@ static int core_queue(lua_State *L)
 	return attach(L, queue, &r);
 }
 
+/* core.features() -> set of names | nil, reason, errno
+ *
+ * The flags that the driver knows, asked of /dev/net/tun without a device. */
+static int core_features(lua_State *L)
+{
+	struct device *dev = newdevice(L);
+	unsigned int flags;
+
+	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (dev->fd < 0 || ioctl(dev->fd, TUNGETFEATURES, &flags) < 0)
+		return abandon(L, dev, NULL);
+	shut(dev);
+	pushflags(L, flags);
+	return 1;
+}
+
 /* Attach or detach the queue. */
 static int setqueue(lua_State *L, unsigned int flag)
 {
@@ -296,6 +312,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
 	{ "open", core_open },
 	{ "queue", core_queue },
+	{ "features", core_features },
 	{ NULL, NULL },
 };
 

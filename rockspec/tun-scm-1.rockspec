@@ -20,7 +20,22 @@ build = {
   modules = {
     ["tun.core"] = {
       sources = {
+        "csrc/addr.c",
+        "csrc/attr.c",
         "csrc/core.c",
+        "csrc/device.c",
+        "csrc/filter.c",
+        "csrc/ifname.c",
+        "csrc/kind.c",
+        "csrc/link.c",
+        "csrc/linkinfo.c",
+        "csrc/netlink.c",
+        "csrc/netns.c",
+        "csrc/option.c",
+        "csrc/packetio.c",
+        "csrc/poll.c",
+        "csrc/request.c",
+        "csrc/route.c",
       },
       defines = { "_GNU_SOURCE" },
       incdirs = { "$(MNL_INCDIR)" },

@@ -42,6 +42,20 @@ static inline void run(char *const argv[])
 		errx(1, "%s %s %s failed", argv[0], argv[1], argv[2]);
 }
 
+static inline int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts the figures. */
+static inline double median(double *figures, size_t n)
+{
+	qsort(figures, n, sizeof(*figures), by_value);
+	return figures[n / 2];
+}
+
 /* For each line on standard input take a turn and print its figure. */
 static inline void take_turns(double (*turn)(void *), void *arg)
 {

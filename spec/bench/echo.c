@@ -169,13 +169,6 @@ static void exchange(struct echo *echo, unsigned packets, unsigned window)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double round_trip(struct echo *echo)
 {
 	double begin, took[TRIPS];
@@ -186,8 +179,7 @@ static double round_trip(struct echo *echo)
 		exchange(echo, 1, 1);
 		took[i] = seconds(CLOCK_MONOTONIC) - begin;
 	}
-	qsort(took, TRIPS, sizeof(*took), by_value);
-	return took[TRIPS / 2];
+	return median(took, TRIPS);
 }
 
 static double turn(void *arg)

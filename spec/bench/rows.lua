@@ -36,17 +36,17 @@ return {
   {
     name = "set up an open device, to libmnl in C",
     measured = lua "setup.lua", yardstick = c "setup mnl",
-    unit = "us", scale = 1e6, at_most = 1.3, rounds = 200,
+    unit = "us", scale = 1e6, at_most = 1.3, rounds = 50,
   },
   {
     name = "set up an open device, to three ip processes",
     measured = lua "setup.lua", yardstick = c "setup ip",
-    unit = "us", scale = 1e6, at_least = 20, rounds = 50,
+    unit = "us", scale = 1e6, at_least = 20, rounds = 20,
   },
   {
     name = "open and set up a device, to four ip processes",
     measured = lua "setup.lua open", yardstick = c "setup ip-open",
-    unit = "us", scale = 1e6, at_least = 8, rounds = 50,
+    unit = "us", scale = 1e6, at_least = 8, rounds = 20,
   },
   -- Processor time rather than wall time: it leaves out the generator.
   {

@@ -18,6 +18,12 @@ function turns.now()
   return tonumber(time.sec) + tonumber(time.nsec) / 1e9
 end
 
+--- Sorts the figures.
+function turns.median(figures)
+  table.sort(figures)
+  return figures[math.floor(#figures / 2) + 1]
+end
+
 --- For each line on standard input take a turn and print its figure.
 function turns.take(turn)
   for _ in io.lines() do

@@ -96,7 +96,8 @@ end
 function device:queue()
   local queue, why, errno = core.queue(self)
   if not queue then
-    return nil, why, errno
+    local asked = { name = self:name(), multi_queue = true }
+    return nil, explain.open(asked, why, errno, self:link()), errno
   end
   return netns.bind(queue, self)
 end

@@ -25,19 +25,15 @@ local file = {
   { "EPERM", "the container or its device rules do not allow it" },
 }
 
-local function owners(link)
-  local uid, gid = link.tun.owner, link.tun.group
-  if not (uid or gid) then
-    return "nobody else: it has no owner"
-  end
-  return (uid and "uid " .. uid or "") .. (uid and gid and " and " or "")
-    .. (gid and "gid " .. gid or "")
+local function owners(tun)
+  local uid, gid = tun.owner, tun.group
+  return (uid and ("uid %d, "):format(uid) or "") .. (gid and ("gid %d, "):format(gid) or "")
 end
 
 -- TUNSETIFF, with what was asked for and the link of that name, if there is one.
 local opening = {
   { "EINVAL", function(_, link)
-      return ("is a %s link, not a TUN/TAP device"):format(link.kind or link.type or "real")
+      return ("is a %s link, not a TUN/TAP device"):format(link.kind or link.link_type or "real")
     end, when = function(_, link) return link and not link.tun end },
   { "EINVAL", function(_, link)
       local mode = link.tun.type
@@ -56,7 +52,7 @@ local opening = {
   { "EBUSY", function(t) return ("index %d is taken"):format(t.index) end,
     when = function(t) return t.index end },
   { "EPERM", function(_, link)
-      return "only root (CAP_NET_ADMIN) may open it, and " .. owners(link)
+      return ("only %sroot (CAP_NET_ADMIN) may open it"):format(owners(link.tun))
     end, when = function(_, link) return link and link.tun end },
   { "EPERM", "napi_frags needs root (CAP_NET_ADMIN) of the host",
     when = function(t) return t.napi_frags end },
@@ -79,8 +75,8 @@ local options = {
     { "EINVAL", "not a valid classic BPF program" },
   },
   mac = {
-    { "EOPNOTSUPP", "only a TAP device has one", when = not_tap },
-    { "EINVAL", "only a TAP device has one", when = not_tap },
+    { "EOPNOTSUPP", "only a TAP device whose link_type is Ethernet has one" },
+    { "EINVAL", "only a TAP device whose link_type is Ethernet has one" },
     { "EADDRNOTAVAIL", "not the address of one host: it is zero, broadcast or multicast" },
   },
   sndbuf = { { "EINVAL", "it must be greater than 0" } },
@@ -89,9 +85,16 @@ local options = {
   owner = { { "EINVAL", "there is no such user in this user namespace" } },
   group = { { "EINVAL", "there is no such group in this user namespace" } },
   offload = { { "EINVAL", "this kernel does not know one of these offloads" } },
-  netns = { { "EPERM", "it needs root (CAP_NET_ADMIN)" } },
-  steering_bpf = { { "EINVAL", "the program must be of type BPF_PROG_TYPE_SOCKET_FILTER" } },
-  filter_bpf = { { "EINVAL", "the program must be of type BPF_PROG_TYPE_SOCKET_FILTER" } },
+  netns = { { "EPERM", "needs root (CAP_NET_ADMIN)" } },
+  steering_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
+  filter_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
+}
+
+-- TUNSETQUEUE, with the flags of the device and the verb.
+local queueing = {
+  { "EINVAL", "is not multi-queue; open it with multi_queue = true",
+    when = function(flags) return not flags.multi_queue end },
+  { "EINVAL", function(_, verb) return ("the queue is %sed already"):format(verb) end },
 }
 
 -- What has to go with what in TUNSETOFFLOAD; the kernel only says EINVAL.
@@ -133,12 +136,11 @@ local requests = {
   route = {},
 }
 local unprivileged = {
-  { "EPERM", "it needs root (CAP_NET_ADMIN), or a namespace of your own: tun.sandbox()" },
+  { "EPERM", "needs root (CAP_NET_ADMIN), or a namespace of your own: tun.sandbox()" },
 }
 
 --- The message of a tun.open that failed.
--- @param t  what the core was asked for
--- @param why, errno  what it answered
+-- @param t  what the core was asked for; why, errno: what it answered
 -- @param link  the link of that name as it was before, or nil
 function explain.open(t, why, errno, link)
   local subject, rows = t.name or "a new device", opening
@@ -154,6 +156,13 @@ end
 function explain.option(device, name, why, errno)
   local words = first(options[name] or {}, errno, device:flags() or {})
   return words and ("%s: %s: %s"):format(device:name() or "device", name, words) or why
+end
+
+--- The message of a queue that could not be attached or detached.
+function explain.queue(device, verb, why, errno)
+  local flags = device:flags()
+  local words = flags and first(queueing, errno, flags, verb)
+  return words and ("%s: %s"):format(device:name(), words) or why
 end
 
 --- The rule that a set or a list of offloads breaks, in words, or nil.

@@ -6,27 +6,33 @@ local noun = require "tun.noun"
 -- Answers to a deletion that tell that it is gone already.
 local GONE = { ENODEV = true, ENOENT = true, ESRCH = true, EADDRNOTAVAIL = true }
 
-local function failed(row, t, why, errno)
-  local name = t[row.key] or t.index or t.dev or ""
-  return nil, ("%s %s: %s"):format(row.word, tostring(name), why), errno
+-- "route 10.0.0.0/8"
+local function subject(row, t)
+  for _, key in ipairs(row.names) do
+    if t[key] ~= nil then
+      return ("%s %s"):format(row.word, tostring(t[key]))
+    end
+  end
+  return row.word
 end
 
 -- One request and its answer; what errno alone does not tell is explained.
 local function ask(row, verb, what, device)
-  local t = noun.table(row, what)
-  local request, socket, errno = noun.resolve(row, t, device)
+  local request, socket, errno = noun.resolve(row, noun.table(row, what), device)
   if not request then
-    return failed(row, t, socket, errno)
+    return nil, socket, errno
   end
+  local name = subject(row, request)
   local shaped, why, code = row.shape(request, verb, socket)
   if not shaped then
-    return failed(row, request, why, code)
+    return nil, name .. ": " .. why, code
   end
   local result, reason, number = socket:request(row.object, verb, shaped)
   if result ~= nil then
     return result, reason
   end
-  return failed(row, shaped, explain.request(row.object, shaped, socket, reason, number), number)
+  reason = explain.request(row.object, shaped, socket, reason, number)
+  return nil, name .. ": " .. reason, number
 end
 
 -- What is left of a filter for Lua to match, written as the kernel's answers are.
@@ -85,11 +91,11 @@ end
 local function list(row, what)
   local filter, socket, want = query(row, what)
   if not filter then
-    return nil, row.word .. "s: " .. socket, want
+    return nil, socket, want
   end
   local objects, why, errno = socket:list(row.object, filter)
   if not objects then
-    return nil, row.word .. "s: " .. why, errno
+    return nil, row.plural .. ": " .. why, errno
   end
   if not (want or row.tidy) then
     return objects, why
@@ -111,7 +117,7 @@ local function step(stream)
   repeat
     object, why = stream.socket:next()
     if not object then
-      return why and core.misuse(row.word .. "s: " .. why) or nil
+      return why and core.misuse(row.plural .. ": " .. why) or nil
     elseif row.tidy then
       row.tidy(object)
     end
@@ -131,7 +137,7 @@ local function each(row, what)
     started, why = socket:start(row.object, filter)
   end
   if not started then
-    core.misuse(row.word .. "s: " .. why)
+    core.misuse(row.plural .. ": " .. why)
   end
   return step, { row = row, socket = socket, want = want }, nil, socket
 end
@@ -143,7 +149,7 @@ local function first(row, what)
   if not objects then
     return nil, why, errno
   elseif not objects[1] then
-    return failed(row, t, "there is none", core.errno.ENOENT)
+    return nil, subject(row, t) .. ": there is none", core.errno.ENOENT
   end
   return objects[1]
 end
@@ -152,7 +158,7 @@ end
 local function flush(row, what)
   local filter = noun.table(row, what)
   if not next(filter) then
-    core.misuse(row.word .. "s: flush needs a filter")
+    core.misuse(row.plural .. ": flush needs a filter")
   end
   local objects, why, errno = list(row, filter)
   for _, object in ipairs(objects or {}) do

@@ -78,15 +78,19 @@ local function shape_route(t, verb)
   return t
 end
 
--- object: its name in the core; word: in messages; key, number: what a string and a
--- number alone stand for; default: of filters; shape(t, verb, socket): finish a copy of
--- what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel told.
-noun.link = { object = "link", word = "link", key = "name", number = "index", default = {},
-              shape = shape_link }
-noun.addr = { object = "addr", word = "address", key = "address", default = {},
-              shape = shape_address, tidy = tidy_address }
-noun.route = { object = "route", word = "route", key = "dst", default = { table = "main" },
-               shape = shape_route }
+-- object: its name in the core; word, plural, names: in messages; key, number: what a
+-- string and a number alone stand for; default: of filters; shape(t, verb, socket): finish
+-- a copy of what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel
+-- told.
+noun.link = { object = "link", word = "link", plural = "links",
+              names = { "dev", "name", "index" }, key = "name", number = "index",
+              default = {}, shape = shape_link }
+noun.addr = { object = "addr", word = "address", plural = "addresses",
+              names = { "address", "dev" }, key = "address",
+              default = {}, shape = shape_address, tidy = tidy_address }
+noun.route = { object = "route", word = "route", plural = "routes",
+               names = { "dst" }, key = "dst",
+               default = { table = "main" }, shape = shape_route }
 
 -- fields: the keys that the core knows; filtered: those that the kernel filters by.
 for _, row in pairs { noun.link, noun.addr, noun.route } do

@@ -6,11 +6,11 @@ local netns = require "tun.netns"
 local option = require "tun.option"
 local setup = require "tun.setup"
 
--- The link of that name, if there is one. A name with %d is a new one.
+-- The link of that name, if there is one.
 local function existing(name)
-  if type(name) == "string" and not name:find("%", 1, true) then
-    return (netlink.link.get(name))
-  end
+  local socket = netns.socket()
+  local index = socket and type(name) == "string" and socket:index(name)
+  return index and netlink.link.get(index)
 end
 
 -- What the core is asked for. What was not said is as the device is, since attaching

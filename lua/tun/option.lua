@@ -66,6 +66,24 @@ local function unknown(what, name)
     table.concat(sorted(parts), ", ")))
 end
 
+-- Whether a link shall be up, as it may be said among its flags; an address implies it.
+local function up(link, implied)
+  local flags = link.flags
+  if type(flags) == "table" and flags.up ~= nil then
+    link.flags = {}
+    for name, value in pairs(flags) do
+      link.flags[name] = value
+    end
+    link.up, link.flags.up = flags.up, nil
+  end
+  if link.up == nil then
+    return implied
+  elseif type(link.up) ~= "boolean" then
+    core.misuse(("up: %s is not true or false"):format(tostring(link.up)))
+  end
+  return link.up
+end
+
 --- Sort a caller's options into the parts of a plan; an address brings the link up.
 -- @param what  "open" or "set"
 -- @return { create =, first =, link =, last = maps; addresses =, routes = lists of tables }
@@ -86,9 +104,7 @@ function option.sort(what, t)
       plan[what == "set" and name == "name" and "link" or part][name] = value
     end
   end
-  if plan.addresses[1] and plan.link.up == nil and not plan.link.flags then
-    plan.link.up = true
-  end
+  plan.link.up = up(plan.link, plan.addresses[1] ~= nil or nil)
   return plan
 end
 

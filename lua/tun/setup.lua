@@ -3,11 +3,9 @@ local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local option = require "tun.option"
+local snapshot = require "tun.snapshot"
 
 local setup = {}
-
--- What takes a key of a link away.
-local NONE = { alias = "", master = 0 }
 
 --- The value of an option: what the device tells, else its link.
 function setup.get(device, name)
@@ -30,7 +28,7 @@ function setup.get(device, name)
   return link[name]
 end
 
--- Each part of a plan returns true | nil, message, errno, and appends what undoes it to
+-- The steps of a plan return true | nil, message, errno, and append what undoes them to
 -- undo, unless that is nil: then closing the device undoes everything.
 
 local function set_option(device, name, value, undo)
@@ -65,76 +63,58 @@ local function set_options(part)
   end
 end
 
--- What a link was before, under the keys that are going to be set.
-local function before(link, wanted)
-  local old = {}
-  for key in pairs(wanted) do
-    old[key] = link[key] == nil and NONE[key] or link[key]
+-- The link as it is before the first step, if any step changes it.
+local function look(device, plan, undo)
+  if not undo or not next(plan.link) then
+    return true
   end
-  if wanted.up ~= nil then
-    old.up = link.flags.up or false
-  end
-  if type(wanted.flags) == "table" then
-    old.flags = {}
-    for name in pairs(wanted.flags) do
-      old.flags[name] = link.flags[name] or false
-    end
-  end
-  return old
+  local why, errno
+  plan.before, why, errno = device:link()
+  return plan.before, why, errno
 end
 
--- Whether addresses and routes are lost: the link goes down or has less room.
-local function loses(link, wanted)
-  local flags = type(wanted.flags) == "table" and wanted.flags or {}
-  local mtu = type(wanted.mtu) == "number" and wanted.mtu or link.mtu
-  return wanted.up == false or flags.up == false or mtu < link.mtu
+local function go_down(device, plan, undo)
+  if plan.link.up ~= false then
+    return true
+  end
+  if undo and plan.before.flags.up then
+    local regain = snapshot.contents(device, plan.before)
+    table.insert(undo, function()
+      local ok, why = device:up()
+      if not ok then
+        return nil, why
+      end
+      return regain()
+    end)
+  end
+  return device:down()
 end
 
--- Add again what is missing; the kernel makes its own by itself.
-local function regain(noun, objects, device)
-  for _, object in ipairs(objects) do
-    object.dev = object.dev and device
-    local ok, why, errno = object.proto == "kernel" or noun.add(object, device)
-    if not ok and errno ~= core.errno.EEXIST then
-      return nil, why
-    end
-  end
-  return true
-end
-
-local function remember_link(device, wanted, undo)
-  local link, why, errno = device:link()
-  if not link then
-    return nil, why, errno
-  end
-  local old, addresses, routes = before(link, wanted), {}, {}
-  if loses(link, wanted) then
-    addresses = device:addresses() or addresses
-    routes = device:routes { table = "all" } or routes
-  end
-  old.dev = device
-  table.insert(undo, function()
-    local ok, reason = netlink.link.set(old)
-    if ok then
-      ok, reason = regain(netlink.addr, addresses, device)
-    end
-    if ok then
-      ok, reason = regain(netlink.route, routes, device)
-    end
-    return ok, reason
-  end)
-  return true
-end
-
--- The kernel may stop half way in a request, so this is undone when it failed, too.
+-- The kernel may stop half way, so what undoes this is known before it is tried.
 local function set_link(device, plan, undo)
-  local ok, why, errno = true, nil, nil
-  if next(plan.link) and undo then
-    ok, why, errno = remember_link(device, plan.link, undo)
+  local wanted = {}
+  for key, value in pairs(plan.link) do
+    wanted[key] = key ~= "up" and value or nil
   end
-  if next(plan.link) and ok then
-    plan.link.dev = device
-    ok, why, errno = netlink.link.set(plan.link)
+  if not next(wanted) then
+    return true
+  end
+  wanted.dev = device
+  if undo then
+    table.insert(undo, snapshot.link(device, plan.before, wanted))
+  end
+  return netlink.link.set(wanted)
+end
+
+local function come_up(device, plan, undo)
+  if not plan.link.up then
+    return true
+  end
+  local ok, why, errno = device:up()
+  if ok and undo and not plan.before.flags.up then
+    table.insert(undo, function()
+      return device:down()
+    end)
   end
   return ok, why, errno
 end
@@ -156,8 +136,10 @@ local function add(part, noun)
   end
 end
 
-local STEPS = { set_options("first"), set_link, add("addresses", netlink.addr),
-                add("routes", netlink.route), set_options("last") }
+-- Some options want the link to be down, some of its own as well; routes want it up.
+local STEPS = { look, go_down, set_options("first"), set_link, come_up,
+                add("addresses", netlink.addr), add("routes", netlink.route),
+                set_options("last") }
 
 local function run(device, plan, undo)
   for _, step in ipairs(STEPS) do

@@ -264,11 +264,16 @@ static int device_events(lua_State *L)
 	return 1;
 }
 
-/* dev:timeout() -> nil, for cqueues */
+/* dev:timeout() -> nil, for cqueues; 0 when closed: there is nothing to wait
+ * for, and read() tells why */
 static int device_timeout(lua_State *L)
 {
-	self(L);
-	lua_pushnil(L);
+	const struct device *dev = self(L);
+
+	if (dev->fd < 0)
+		lua_pushinteger(L, 0);
+	else
+		lua_pushnil(L);
 	return 1;
 }
 

@@ -77,10 +77,14 @@ _Noreturn void misuse_name(lua_State *L, const char *what, const char *name,
 _Noreturn void misuse_value(lua_State *L, int at, const char *what,
 			    const char *wanted)
 {
-	bool number = lua_type(L, at) == LUA_TNUMBER;
+	const char *value = luaL_typename(L, at);
+	bool bare = lua_isnoneornil(L, at);
 
-	misuse(L, "%s: %s%s is not %s", what, number ? "" : "a ",
-	       number ? lua_tostring(L, at) : luaL_typename(L, at), wanted);
+	if (lua_type(L, at) == LUA_TNUMBER) {
+		value = lua_tostring(L, at);
+		bare = true;
+	}
+	misuse(L, "%s: %s%s is not %s", what, bare ? "" : "a ", value, wanted);
 }
 
 void setmethods(lua_State *L, int table, const luaL_Reg *f)

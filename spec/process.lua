@@ -1,0 +1,67 @@
+-- process.lua: commands and child scripts for the specs, and a network
+-- namespace of their own, so that they can touch nothing else.
+local core = require "tun.core"
+
+local process = {}
+
+--- Move to a new network namespace; without privilege to a user namespace too.
+function process.sandbox()
+  local ok, why, code = core.unshare(false)
+  if code == core.errno.EPERM then
+    ok, why = core.unshare(true)
+  end
+  assert(ok, why)
+end
+
+--- Run a shell command.
+-- @return what it printed (without the last newline), its exit status
+function process.run(command)
+  local pipe = assert(io.popen("(" .. command .. "\n) 2>&1; printf '\\n%d' $?"))
+  local text = pipe:read("*a")
+  pipe:close()
+  local output, status = text:match("^(.*)\n(%d+)$")
+  return (output:gsub("\n$", "")), tonumber(status)
+end
+
+--- Run a shell command that has to succeed.
+-- @return what it printed
+function process.must(command)
+  local output, status = process.run(command)
+  assert(status == 0, command .. ": " .. output)
+  return output
+end
+
+--- How many descriptors this process has open.
+function process.descriptors()
+  local count = 0
+  for fd = 0, 1023 do
+    local file = io.open("/proc/self/fdinfo/" .. fd)
+    if file then
+      file:close()
+      count = count + 1
+    end
+  end
+  return count
+end
+
+--- Shell words that run Lua code in a child of the running interpreter, as a
+-- script, which is what the interpreter does Ctrl-C for.
+function process.script(code)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write(("package.path, package.cpath = %q, %q; os.remove(%q)\n"):format(
+    package.path, package.cpath, name))
+  file:write(code)
+  file:close()
+  return process.interpreter .. " " .. name
+end
+
+--- Run Lua code in a child, behind a command such as setpriv if there is one.
+-- @return what it printed, its exit status
+function process.lua(code, before)
+  return process.run((before or "") .. " " .. process.script(code))
+end
+
+process.interpreter = process.must("readlink /proc/$PPID/exe")
+
+return process

@@ -26,7 +26,7 @@ static const struct label flags[] = {
 	{ "nodad", IFA_F_NODAD },
 	{ "optimistic", IFA_F_OPTIMISTIC },
 	{ "dadfailed", IFA_F_DADFAILED },
-	{ "homeaddress", IFA_F_HOMEADDRESS },
+	{ "home", IFA_F_HOMEADDRESS },
 	{ "deprecated", IFA_F_DEPRECATED },
 	{ "tentative", IFA_F_TENTATIVE },
 	{ "permanent", IFA_F_PERMANENT },

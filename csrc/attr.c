@@ -75,7 +75,9 @@ static bool row_knows(const struct field *f, const char *key)
 {
 	if (f->kind == &kind_choice)
 		return choice_knows(f->more, key);
-	return f->is & INLINE ? knows(f->more, key) : strcmp(f->key, key) == 0;
+	if (f->is & INLINE)
+		return knows(f->more, key);
+	return *f->key == *key && strcmp(f->key, key) == 0;
 }
 
 static bool knows(const struct field *rows, const char *key)
@@ -123,6 +125,18 @@ static _Noreturn void unknown(struct encoder *e, const struct layout *layout,
 	       lua_tostring(e->L, -1));
 }
 
+/* Add ".key" to a path, as far as there is room. */
+static void add_key(char *path, size_t size, const char *key)
+{
+	char *end = path + strlen(path), *limit = path + size - 1;
+
+	if (end > path && end < limit)
+		*end++ = '.';
+	while (*key && end < limit)
+		*end++ = *key++;
+	*end = '\0';
+}
+
 /* -- Encoding -------------------------------------------------------- */
 
 void put_bytes(struct encoder *e, unsigned short type, const void *bytes,
@@ -163,8 +177,7 @@ static void put_row(struct encoder *e, const struct field *f,
 		lua_pushvalue(e->L, table);
 	} else {
 		lua_getfield(e->L, table, f->key);
-		snprintf(e->path + len, sizeof(e->path) - len, "%s%s",
-			 len ? "." : "", f->key);
+		add_key(e->path, sizeof(e->path), f->key);
 	}
 	put_value(e, f, base);
 	e->path[len] = '\0';
@@ -206,8 +219,10 @@ static void put_table(struct encoder *e, const struct layout *layout,
 		misuse(L, "%s: a %s is not a table", e->path,
 		       luaL_typename(L, table));
 	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-		key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
-						     : luaL_typename(L, -2);
+		if (lua_type(L, -2) != LUA_TSTRING)
+			misuse(L, "%s: a key is a %s", e->path,
+			       luaL_typename(L, -2));
+		key = lua_tostring(L, -2);
 		if (!(mark(layout->head, key, head) |
 		      mark(layout->attrs, key, attrs)) &&
 		    !shared)
@@ -227,7 +242,8 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
 	e->nlh->nlmsg_flags = NLM_F_REQUEST | v->flags;
 	e->head = mnl_nlmsg_put_extra_header(e->nlh, o->layout.size);
 	e->filter = (v->flags & NLM_F_DUMP) == NLM_F_DUMP;
-	snprintf(e->path, sizeof(e->path), "%s", o->name);
+	e->path[0] = '\0';
+	add_key(e->path, sizeof(e->path), o->name);
 	lua_pushvalue(e->L, t);
 	put_table(e, &o->layout, e->head, false);
 	lua_pop(e->L, 1);
@@ -238,11 +254,10 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
 
 /* -- Decoding -------------------------------------------------------- */
 
-static void push_field(struct decoder *d, const struct field *f, const void *p,
-		       size_t len)
+bool bad(struct decoder *d)
 {
-	if (f->kind->push(d, f, p, len))
-		lua_setfield(d->L, -2, f->key);
+	d->bad = true;
+	return false;
 }
 
 /* Members of a struct; those beyond its length are from a newer kernel. */
@@ -250,8 +265,9 @@ static void push_members(struct decoder *d, const struct field *rows,
 			 const char *base, size_t len)
 {
 	for (; rows->key; rows++)
-		if ((size_t)rows->where + rows->size <= len)
-			push_field(d, rows, base + rows->where, rows->size);
+		if ((size_t)rows->where + rows->size <= len &&
+		    rows->kind->push(d, rows, base + rows->where, rows->size))
+			lua_setfield(d->L, -2, rows->key);
 }
 
 static const struct field *find(const struct field *rows, unsigned int type)
@@ -262,28 +278,36 @@ static const struct field *find(const struct field *rows, unsigned int type)
 	return NULL;
 }
 
+/* Push the value of an attribute; false when it is left out or bad. */
+static bool push_attr(struct decoder *d, const struct field *f,
+		      const struct nlattr *a)
+{
+	size_t len = mnl_attr_get_payload_len(a);
+
+	if (f->kind->size && f->kind->size != len)
+		return bad(d);
+	return f->kind->push(d, f, mnl_attr_get_payload(a), len);
+}
+
 static void push_attrs(struct decoder *d, const struct field *rows,
 		       const char *start, const char *end)
 {
 	const char *attrs = d->attrs, *attrs_end = d->end;
 	const struct nlattr *a = (const struct nlattr *)start;
 	const struct field *f;
-	size_t len;
 
 	luaL_checkstack(d->L, 8, NULL);
 	d->attrs = start;
 	d->end = end;
-	for (; mnl_attr_ok(a, (int)(end - (const char *)a));
+	if (++d->depth > DEPTH_MAX)
+		d->bad = true;
+	for (; !d->bad && mnl_attr_ok(a, (int)(end - (const char *)a));
 	     a = mnl_attr_next(a)) {
 		f = find(rows, mnl_attr_get_type(a));
-		if (!f)
-			continue;
-		len = mnl_attr_get_payload_len(a);
-		if (f->kind->size && f->kind->size != len)
-			d->bad = true;
-		else
-			push_field(d, f, mnl_attr_get_payload(a), len);
+		if (f && push_attr(d, f, a))
+			lua_setfield(d->L, -2, f->key);
 	}
+	d->depth--;
 	d->attrs = attrs;
 	d->end = attrs_end;
 }
@@ -316,6 +340,21 @@ bool decode(struct decoder *d, const struct object *o,
 
 /* -- Kinds made of others -------------------------------------------- */
 
+/* The length of the list on top of the stack. */
+static int checklist(struct encoder *e)
+{
+	int count = 0;
+
+	if (!lua_istable(e->L, -1))
+		misuse(e->L, "%s: a %s is not a list", e->path,
+		       luaL_typename(e->L, -1));
+	for (lua_pushnil(e->L); lua_next(e->L, -2); lua_pop(e->L, 1))
+		count++;
+	if (count != (int)lua_rawlen(e->L, -1))
+		misuse(e->L, "%s: a table with names is not a list", e->path);
+	return count;
+}
+
 static struct nlattr *nest_start(struct encoder *e, unsigned short type)
 {
 	struct nlattr *nest = mnl_attr_nest_start_check(e->nlh, e->size, type);
@@ -323,6 +362,14 @@ static struct nlattr *nest_start(struct encoder *e, unsigned short type)
 	if (!nest)
 		put_bytes(e, type, NULL, e->size);
 	return nest;
+}
+
+/* Add a fixed header of zeros. */
+static void put_room(struct encoder *e, const struct field *f, size_t size)
+{
+	if (e->nlh->nlmsg_len + NLMSG_ALIGN(size) > e->size)
+		put_bytes(e, f->where, NULL, e->size);
+	mnl_nlmsg_put_extra_header(e->nlh, size);
 }
 
 static void nest_end(struct encoder *e, struct nlattr *nest)
@@ -357,14 +404,14 @@ static bool push_nest(struct decoder *d, const struct field *f, const void *p,
 
 static const struct field no_rows[] = { END };
 
-/* A member that is not given has all bits set: the lifetimes that do not end.
- */
+/* In a record among other keys, what is not given has all bits set: lifetimes
+ * that do not end. */
 static size_t pull_record(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
 	struct layout rows = { .head = f->more, .attrs = no_rows };
 
-	memset(out, 0xff, f->size);
+	memset(out, f->is & INLINE ? 0xff : 0, f->size);
 	put_table(e, &rows, out, f->is & INLINE);
 	return f->size;
 }
@@ -376,6 +423,17 @@ static bool push_record(struct decoder *d, const struct field *f, const void *p,
 		lua_newtable(d->L);
 	push_members(d, f->more, p, len);
 	return !(f->is & INLINE);
+}
+
+/* The choice for a kind; the empty one at the end of the list if none. */
+static const struct choice *choose(const struct choices *choices,
+				   const char *kind)
+{
+	const struct choice *c = choices->list;
+
+	while (c->kind && !(kind && strcmp(c->kind, kind) == 0))
+		c++;
+	return c;
 }
 
 /* The rows of the kind that the table names; its values are a table under the
@@ -401,15 +459,11 @@ static bool push_choice(struct decoder *d, const struct field *f, const void *p,
 {
 	const struct choices *choices = f->more;
 	const struct choice *c;
-	const char *kind;
 
 	lua_getfield(d->L, -1, choices->by);
-	kind = lua_tostring(d->L, -1);
-	for (c = choices->list; kind && c->kind; c++)
-		if (strcmp(c->kind, kind) == 0)
-			break;
+	c = choose(choices, lua_tostring(d->L, -1));
 	lua_pop(d->L, 1);
-	if (!kind || !c->kind)
+	if (!c->rows)
 		return false;
 	lua_newtable(d->L);
 	push_attrs(d, c->rows, p, (const char *)p + len);
@@ -424,10 +478,7 @@ static void put_message(struct encoder *e, const struct field *f)
 	struct nlattr *nest = nest_start(e, f->where);
 	unsigned char *base = mnl_nlmsg_get_payload_tail(e->nlh);
 
-	if (e->nlh->nlmsg_len + layout->size > e->size)
-		put_bytes(e, f->where, NULL, e->size);
-	memset(base, 0, layout->size);
-	e->nlh->nlmsg_len += NLMSG_ALIGN(layout->size);
+	put_room(e, f, layout->size);
 	put_table(e, layout, base, false);
 	nest_end(e, nest);
 }
@@ -438,77 +489,73 @@ static bool push_message(struct decoder *d, const struct field *f,
 	const struct layout *layout = f->more;
 
 	if (len < layout->size)
-		return false;
+		return bad(d);
 	lua_newtable(d->L);
 	push_layout(d, layout, p, len);
 	return true;
 }
 
-/* A list of elements of one row: { "name", ... } */
-static void put_list(struct encoder *e, const struct field *f)
+/* Add each element of the list on top of the stack, all in one attribute. */
+static void put_each(struct encoder *e, const struct field *f,
+		     void (*put)(struct encoder *e, const struct field *f))
 {
-	const struct field *element = f->more;
 	struct nlattr *nest = nest_start(e, f->where);
-	int i, count;
+	size_t len = strlen(e->path);
+	int i, count = checklist(e);
 
-	if (!lua_istable(e->L, -1))
-		misuse(e->L, "%s: a %s is not a list", e->path,
-		       luaL_typename(e->L, -1));
-	count = (int)lua_rawlen(e->L, -1);
 	for (i = 1; i <= count && !e->error; i++) {
+		snprintf(e->path + len, sizeof(e->path) - len, "[%d]", i);
 		lua_rawgeti(e->L, -1, i);
-		put_value(e, element, NULL);
+		put(e, f);
 		lua_pop(e->L, 1);
 	}
+	e->path[len] = '\0';
 	nest_end(e, nest);
+}
+
+/* A list of elements of one row: { "name", ... } */
+static void put_element(struct encoder *e, const struct field *f)
+{
+	put_value(e, f->more, NULL);
+}
+
+static void put_list(struct encoder *e, const struct field *f)
+{
+	put_each(e, f, put_element);
 }
 
 static bool push_list(struct decoder *d, const struct field *f, const void *p,
 		      size_t len)
 {
 	const struct field *element = f->more;
+	const char *end = (const char *)p + len;
 	const struct nlattr *a = p;
 	int i = 0;
 
 	lua_newtable(d->L);
-	for (; mnl_attr_ok(a, (int)((const char *)p + len - (const char *)a));
+	for (; mnl_attr_ok(a, (int)(end - (const char *)a));
 	     a = mnl_attr_next(a))
 		if (mnl_attr_get_type(a) == element->where &&
-		    element->kind->push(d, element, mnl_attr_get_payload(a),
-					mnl_attr_get_payload_len(a)))
+		    push_attr(d, element, a))
 			lua_rawseti(d->L, -2, ++i);
 	return true;
 }
 
 /* RTA_MULTIPATH: next hops, each with its length in front. */
+static void put_hop(struct encoder *e, const struct field *f)
+{
+	struct rtnexthop *hop = mnl_nlmsg_get_payload_tail(e->nlh);
+	const char *end;
+
+	put_room(e, f, sizeof(*hop));
+	put_table(e, f->more, (unsigned char *)hop, false);
+	end = mnl_nlmsg_get_payload_tail(e->nlh);
+	hop->rtnh_len = (unsigned short)(end - (const char *)hop);
+}
+
 static void put_hops(struct encoder *e, const struct field *f)
 {
-	const struct layout *layout = f->more;
-	struct nlattr *nest = nest_start(e, f->where);
-	struct rtnexthop *hop;
-	size_t len = strlen(e->path);
-	int i, count;
-
-	count = lua_istable(e->L, -1) ? (int)lua_rawlen(e->L, -1) : 0;
-	if (count == 0)
-		misuse(e->L, "%s: not a list of next hops", e->path);
-	for (i = 1; i <= count && !e->error; i++) {
-		hop = mnl_nlmsg_get_payload_tail(e->nlh);
-		if (e->nlh->nlmsg_len + sizeof(*hop) > e->size)
-			put_bytes(e, f->where, NULL, e->size);
-		memset(hop, 0, sizeof(*hop));
-		e->nlh->nlmsg_len += sizeof(*hop);
-		snprintf(e->path + len, sizeof(e->path) - len, "[%d]", i);
-		lua_rawgeti(e->L, -1, i);
-		put_table(e, layout, (unsigned char *)hop, false);
-		lua_pop(e->L, 1);
-		hop->rtnh_len =
-			(unsigned short)((char *)mnl_nlmsg_get_payload_tail(
-						 e->nlh) -
-					 (char *)hop);
-	}
-	e->path[len] = '\0';
-	nest_end(e, nest);
+	put_each(e, f, put_hop);
 }
 
 static bool push_hops(struct decoder *d, const struct field *f, const void *p,
@@ -518,7 +565,9 @@ static bool push_hops(struct decoder *d, const struct field *f, const void *p,
 	int left = (int)len, i = 0;
 
 	lua_newtable(d->L);
-	for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
+	for (; left > 0; hop = RTNH_NEXT(hop)) {
+		if (left < (int)sizeof(*hop) || !RTNH_OK(hop, left))
+			return lua_pop(d->L, 1), bad(d);
 		left -= RTNH_ALIGN(hop->rtnh_len);
 		lua_newtable(d->L);
 		push_layout(d, f->more, (const char *)hop, hop->rtnh_len);
@@ -537,33 +586,28 @@ const struct kind kind_hops = { "hops", 0, push_hops, NULL, put_hops };
 
 /* -- Names of attributes, for extended acks -------------------------- */
 
-static void add_key(char *path, size_t size, const char *key)
-{
-	size_t len = strlen(path);
-
-	if (*key)
-		snprintf(path + len, size - len, "%s%s", len ? "." : "", key);
-}
-
-/* The rows inside of an attribute, and where its own attributes begin. The
- * kind that a choice goes by is in the string attribute before it. */
+/* The rows inside of an attribute, whose key is added to the path, and where
+ * its own attributes begin. The kind that a choice goes by is in the string
+ * attribute before it. */
 static const struct field *inner(const struct field *f, const char *kind,
-				 const char **attrs)
+				 const char **attrs, char *path, size_t size)
 {
 	const struct layout *layout = f->more;
 	const struct choice *c;
 
-	if (f->kind == &kind_nest || f->kind == &kind_list)
-		return f->more;
-	if (f->kind == &kind_message) {
-		*attrs += NLMSG_ALIGN(layout->size);
-		return layout->attrs;
+	if (f->kind == &kind_choice && kind) {
+		c = choose(f->more, kind);
+		add_key(path, size, c->key ? c->key : kind);
+		return c->rows;
 	}
-	if (f->kind == &kind_choice && kind)
-		for (c = ((const struct choices *)f->more)->list; c->kind; c++)
-			if (strcmp(c->kind, kind) == 0)
-				return c->rows;
-	return NULL;
+	if (!(f->is & INLINE))
+		add_key(path, size, f->key);
+	if (f->kind == &kind_nest)
+		return f->more;
+	if (f->kind != &kind_message)
+		return NULL;
+	*attrs += NLMSG_ALIGN(layout->size);
+	return layout->attrs;
 }
 
 /* Add the keys down to the attribute at `at`; returns the rows inside it. */
@@ -585,10 +629,7 @@ static const struct field *locate(const struct field *rows, const char *start,
 		if (!f)
 			return NULL;
 		start = mnl_attr_get_payload(a);
-		rows = inner(f, kind, &start);
-		add_key(path, size, f->is & INLINE ? "" : f->key);
-		if (f->kind == &kind_choice && kind)
-			add_key(path, size, kind);
+		rows = inner(f, kind, &start, path, size);
 		if (at == (const char *)a || !rows)
 			return rows;
 		return locate(rows, start, next, at, path, size);
@@ -619,7 +660,7 @@ void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
  * number and port 0; interfaces only by index. Pure. */
 static int core_encode(lua_State *L)
 {
-	unsigned char bytes[REQUEST_MAX];
+	_Alignas(struct nlmsghdr) unsigned char bytes[REQUEST_MAX];
 	struct encoder e = { .L = L,
 			     .nlh = (void *)bytes,
 			     .size = sizeof(bytes) };
@@ -630,18 +671,24 @@ static int core_encode(lua_State *L)
 	return 1;
 }
 
+const struct nlmsghdr *checkmessage(lua_State *L, int at)
+{
+	size_t len;
+	const char *bytes = luaL_checklstring(L, at, &len);
+	struct nlmsghdr *nlh = lua_newuserdata(L, len + sizeof(*nlh));
+
+	memcpy(nlh, bytes, len);
+	return mnl_nlmsg_ok(nlh, (int)len) ? nlh : NULL;
+}
+
 /* core.decode(object, bytes) -> table | nil, message, EBADMSG. Pure. */
 static int core_decode(lua_State *L)
 {
 	const struct object *o = checkobject(L, 1);
-	size_t len;
-	const char *bytes = luaL_checklstring(L, 2, &len);
-	struct nlmsghdr *nlh = lua_newuserdata(L, len + sizeof(*nlh));
+	const struct nlmsghdr *nlh = checkmessage(L, 2);
 	struct decoder d = { .L = L };
 
-	memcpy(nlh, bytes, len);
-	if (len >= sizeof(*nlh) && mnl_nlmsg_ok(nlh, (int)len) &&
-	    decode(&d, o, nlh))
+	if (nlh && decode(&d, o, nlh))
 		return 1;
 	errno = EBADMSG;
 	return fail(L, "%s", o->name);

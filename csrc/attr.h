@@ -19,6 +19,7 @@ struct decoder {
 	struct ifnames *names;	 /* NULL: interfaces stay numbers */
 	const char *head;	 /* the fixed header of the message */
 	const char *attrs, *end; /* the attributes of this level */
+	int depth;		 /* of the nests around them */
 	bool bad;		 /* an attribute had a wrong size */
 };
 
@@ -51,7 +52,7 @@ struct kind {
 	void (*put)(struct encoder *e, const struct field *f);
 };
 
-enum { VALUE_MAX = 512, ROWS_MAX = 128, REQUEST_MAX = 69632 };
+enum { VALUE_MAX = 512, ROWS_MAX = 128, DEPTH_MAX = 8, REQUEST_MAX = 69632 };
 
 /* Properties of a row. */
 enum {
@@ -66,6 +67,7 @@ struct field {
 	unsigned short where; /* attribute type, or offset in the header */
 	unsigned short size;  /* of a header member; else as the kind says */
 	unsigned short is;    /* READ, FILTER, INLINE */
+	unsigned int told;    /* flags that only the kernel sets; not sent */
 	const void *more;     /* what the kind needs: names, rows, ... */
 };
 
@@ -125,6 +127,8 @@ extern const struct kind kind_u8, kind_u16, kind_u32, kind_u64, kind_s32,
 extern const struct kind kind_weight;	       /* u8, one less on the wire */
 extern const struct kind kind_bool, kind_flag; /* u8 0/1; presence */
 extern const struct kind kind_forever;	       /* u32, absent when all ones */
+extern const struct kind kind_some;	       /* s32, absent when 0 */
+extern const struct kind kind_ticks;	       /* same, in 1/100 s (USER_HZ) */
 extern const struct kind kind_string, kind_mac, kind_ip;
 extern const struct kind kind_bridge_id; /* "8000.aa:bb:cc:dd:ee:ff" */
 extern const struct kind kind_prefix;  /* size = the length's offset in head */
@@ -163,6 +167,9 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
 bool decode(struct decoder *d, const struct object *o,
 	    const struct nlmsghdr *nlh);
 
+/* Note that the message is malformed; false. */
+bool bad(struct decoder *d);
+
 /* Write the key path of the attribute at an offset of a request of ours; of
  * the nest there and the type missing in it where missing is not 0. */
 void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
@@ -172,5 +179,9 @@ void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
 /* The object called argument `at`; raises with the names there are. */
 const struct object *checkobject(lua_State *L, int at);
 const struct verb *checkverb(lua_State *L, int at);
+
+/* The message in the string at an index, copied to an aligned place that is
+ * left on the stack; NULL when it is longer than the string. */
+const struct nlmsghdr *checkmessage(lua_State *L, int at);
 
 #endif

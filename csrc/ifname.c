@@ -29,7 +29,8 @@ int ifnames_index(struct ifnames *names, const char *name)
 	struct ifreq ifr = { 0 };
 	size_t len = strlen(name);
 
-	if (len == 0 || len >= IFNAMSIZ) {
+	/* The kernel would take "lo:1" for "lo". */
+	if (len == 0 || len >= IFNAMSIZ || strchr(name, ':')) {
 		errno = ENODEV;
 		return 0;
 	}

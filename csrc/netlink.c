@@ -6,7 +6,6 @@
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SOCKET "tun.netlink"
@@ -19,19 +18,21 @@ struct netlink {
 	struct ifnames names;
 	const struct object *object; /* of the dump that is going on */
 	bool dumping, interrupted;
-	char *received; /* one datagram; freed by close */
+	bool brief;	/* the answer is an ack, not an object of any size */
+	char *received; /* one datagram, in the user value of the socket */
 	size_t size;
 	struct nlmsghdr *message; /* the next one in it */
 	int left;
-	unsigned char request[REQUEST_MAX];
+	_Alignas(struct nlmsghdr) unsigned char request[REQUEST_MAX];
 };
 
 /* What an error, a warning or the end of a dump says. */
 struct ack {
 	int code;	  /* errno; 0 for success */
 	const char *text; /* NULL when the kernel sent none */
-	char path[96];	  /* the key of the attribute; "" for none */
 	bool missing;
+	char path[96];	 /* the key of the attribute; "" for none */
+	char bounds[80]; /* what the kernel takes there; "" if not told */
 };
 
 static struct netlink *checksocket(lua_State *L)
@@ -51,6 +52,12 @@ static int failed(lua_State *L, int code, const char *reason)
 	return 3;
 }
 
+static int malformed(lua_State *L, const struct object *o)
+{
+	errno = EBADMSG;
+	return fail(L, "%s", o->name);
+}
+
 /* -- Opening and closing --------------------------------------------- */
 
 static int netlink_close(lua_State *L)
@@ -59,33 +66,60 @@ static int netlink_close(lua_State *L)
 
 	if (nl->socket)
 		mnl_socket_close(nl->socket);
-	free(nl->received);
 	nl->socket = NULL;
-	nl->received = NULL;
 	lua_pushboolean(L, true);
 	return 1;
 }
 
-/* core.netlink() -> socket | nil, message, errno */
-static int core_netlink(lua_State *L)
+static bool open_socket(struct netlink *nl)
 {
 	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK,
 				       NETLINK_GET_STRICT_CHK };
-	struct netlink *nl = newobject(L, SOCKET, sizeof(*nl));
 	int on = 1;
 	size_t i;
 
 	nl->socket =
 		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!nl->socket || mnl_socket_bind(nl->socket, 0, 0) < 0)
-		return fail(L, "netlink");
+		return false;
 	for (i = 0; i < LENGTH(options); i++)
 		if (mnl_socket_setsockopt(nl->socket, options[i], &on,
 					  sizeof(on)) < 0)
-			return fail(L, "netlink");
+			return false;
 	nl->port = mnl_socket_get_portid(nl->socket);
 	nl->names.fd = mnl_socket_get_fd(nl->socket);
-	return 1;
+	return true;
+}
+
+/* Have room for a datagram. The socket is at index 1. */
+static void reserve(lua_State *L, struct netlink *nl, size_t size)
+{
+	if (size <= nl->size)
+		return;
+	lua_createtable(L, 1, 0);
+	nl->received = lua_newuserdata(L, size);
+	nl->size = size;
+	lua_rawseti(L, -2, 1);
+	lua_setuservalue(L, 1);
+}
+
+/* core.netlink() -> socket | nil, message, errno */
+static int core_netlink(lua_State *L)
+{
+	struct netlink *nl;
+	int code;
+
+	lua_settop(L, 0);
+	nl = newobject(L, SOCKET, sizeof(*nl));
+	reserve(L, nl, RECEIVE_MIN);
+	if (open_socket(nl))
+		return 1;
+	code = errno;
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	nl->socket = NULL;
+	errno = code;
+	return fail(L, "netlink");
 }
 
 /* socket:fd() -> the descriptor, lent; -1 when closed */
@@ -116,6 +150,7 @@ static bool send_request(lua_State *L, struct netlink *nl,
 	e.nlh->nlmsg_seq = ++nl->seq;
 	e.nlh->nlmsg_pid = nl->port;
 	nl->left = 0;
+	nl->brief = (v->flags & NLM_F_ACK) != 0;
 	if (mnl_socket_sendto(nl->socket, e.nlh, e.nlh->nlmsg_len) < 0) {
 		fail(L, "netlink");
 		return false;
@@ -123,50 +158,39 @@ static bool send_request(lua_State *L, struct netlink *nl,
 	return true;
 }
 
-static bool reserve(struct netlink *nl, size_t size)
-{
-	char *larger;
-
-	if (size <= nl->size)
-		return true;
-	larger = realloc(nl->received, size);
-	if (!larger)
-		return false;
-	nl->received = larger;
-	nl->size = size;
-	return true;
-}
-
-/* recv(2) of one whole datagram, of any size, from the kernel. */
-static ssize_t receive(struct netlink *nl)
+/* One whole datagram from the kernel, of any size. */
+static ssize_t receive(lua_State *L, struct netlink *nl)
 {
 	struct pollfd wait = { .fd = mnl_socket_get_fd(nl->socket),
 			       .events = POLLIN };
-	ssize_t size;
+	struct sockaddr_nl from;
+	socklen_t len = sizeof(from);
+	ssize_t size = 0;
 
 	for (;;) {
-		size = recv(wait.fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
-		if (size >= 0 &&
-		    !reserve(nl, (size_t)size < RECEIVE_MIN ? RECEIVE_MIN
-							    : (size_t)size))
-			return -1;
-		if (size >= 0)
-			return mnl_socket_recvfrom(nl->socket, nl->received,
-						   nl->size);
-		if (errno != EAGAIN || poll(&wait, 1, -1) < 0)
+		if (!nl->brief)
+			size = recv(wait.fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
+		if (size >= 0) {
+			reserve(L, nl, (size_t)size);
+			size = recvfrom(wait.fd, nl->received, nl->size, 0,
+					(struct sockaddr *)&from, &len);
+		}
+		if (size >= 0 && from.nl_pid == 0)
+			return size;
+		if (size < 0 && (errno != EAGAIN || poll(&wait, 1, -1) < 0))
 			return -1;
 	}
 }
 
 /* The next message that answers the last request; NULL and errno. */
-static const struct nlmsghdr *next_message(struct netlink *nl)
+static const struct nlmsghdr *next_message(lua_State *L, struct netlink *nl)
 {
 	const struct nlmsghdr *message;
 	ssize_t size;
 
 	for (;;) {
 		if (!mnl_nlmsg_ok(nl->message, nl->left)) {
-			size = receive(nl);
+			size = receive(L, nl);
 			if (size < 0)
 				return NULL;
 			nl->message = (struct nlmsghdr *)nl->received;
@@ -188,17 +212,50 @@ static uint32_t ack_u32(const struct nlattr *a)
 	return a && mnl_attr_get_payload_len(a) >= 4 ? mnl_attr_get_u32(a) : 0;
 }
 
-static void read_tlvs(struct netlink *nl, const struct object *o,
+/* Write the bounds that the policy of an attribute tells, as numbers of 8
+ * bytes or lengths of 4. */
+static void read_policy(const struct nlattr *policy, struct ack *ack)
+{
+	static const char *const formats[] = {
+		[NL_POLICY_TYPE_ATTR_MIN_VALUE_S] = "at least %lld",
+		[NL_POLICY_TYPE_ATTR_MAX_VALUE_S] = "at most %lld",
+		[NL_POLICY_TYPE_ATTR_MIN_VALUE_U] = "at least %llu",
+		[NL_POLICY_TYPE_ATTR_MAX_VALUE_U] = "at most %llu",
+		[NL_POLICY_TYPE_ATTR_MIN_LENGTH] = "at least %llu bytes",
+		[NL_POLICY_TYPE_ATTR_MAX_LENGTH] = "at most %llu bytes",
+	};
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, policy)
+	{
+		unsigned int type = mnl_attr_get_type(a);
+		size_t used = strlen(ack->bounds);
+		unsigned long long bound = 0;
+
+		if (type >= LENGTH(formats) || !formats[type])
+			continue;
+		bound = mnl_attr_get_payload_len(a) >= 8 ? mnl_attr_get_u64(a)
+							 : ack_u32(a);
+		used += snprintf(ack->bounds + used, sizeof(ack->bounds) - used,
+				 "%s", used ? ", " : ": ");
+		snprintf(ack->bounds + used, sizeof(ack->bounds) - used,
+			 formats[type], bound);
+	}
+}
+
+static void read_tlvs(const struct object *o, const struct nlmsghdr *request,
 		      const struct nlmsghdr *message, size_t skip,
 		      struct ack *ack)
 {
-	const struct nlattr *a, *found[NLMSGERR_ATTR_MAX + 8] = { NULL };
+	const struct nlattr *a, *found[NLMSGERR_ATTR_MISS_NEST + 1] = { NULL };
 	const struct nlattr *text;
 	uint32_t missing, at;
 
-	mnl_attr_for_each(a, message,
-			  skip) if (mnl_attr_get_type(a) < LENGTH(found))
-		found[mnl_attr_get_type(a)] = a;
+	mnl_attr_for_each(a, message, skip)
+	{
+		if (mnl_attr_get_type(a) < LENGTH(found))
+			found[mnl_attr_get_type(a)] = a;
+	}
 	text = found[NLMSGERR_ATTR_MSG];
 	if (text && memchr(mnl_attr_get_payload(text), '\0',
 			   mnl_attr_get_payload_len(text)))
@@ -208,33 +265,36 @@ static void read_tlvs(struct netlink *nl, const struct object *o,
 		found[missing ? NLMSGERR_ATTR_MISS_NEST : NLMSGERR_ATTR_OFFS]);
 	ack->missing = missing != 0;
 	if (missing || at)
-		attribute_path(o, (void *)nl->request, at, missing, ack->path,
+		attribute_path(o, request, at, missing, ack->path,
 			       sizeof(ack->path));
+	if (found[NLMSGERR_ATTR_POLICY])
+		read_policy(found[NLMSGERR_ATTR_POLICY], ack);
 }
 
-/* Read an NLMSG_ERROR (an ack when its code is 0) or NLMSG_DONE. */
-static void read_ack(struct netlink *nl, const struct object *o,
+/* Read an NLMSG_ERROR (an ack when its code is 0) or NLMSG_DONE that answers
+ * a request. */
+static void read_ack(const struct object *o, const struct nlmsghdr *request,
 		     const struct nlmsghdr *message, struct ack *ack)
 {
 	size_t len = mnl_nlmsg_get_payload_len(message), skip = sizeof(int);
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
 
-	*ack = (struct ack){ 0 };
+	*ack = (struct ack){ .code = EBADMSG };
 	if (message->nlmsg_type == NLMSG_ERROR) {
 		skip = sizeof(*error);
 		if (len >= skip && !(message->nlmsg_flags & NLM_F_CAPPED))
 			skip += error->msg.nlmsg_len - sizeof(error->msg);
-	}
-	if (len < sizeof(int) || len < skip) {
-		ack->code = message->nlmsg_type == NLMSG_ERROR ? EBADMSG : 0;
+	} else if (message->nlmsg_type != NLMSG_DONE) {
 		return;
 	}
+	if (len < sizeof(int) || len < skip)
+		return;
 	ack->code = error->error < 0 ? -error->error : 0;
 	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
-		read_tlvs(nl, o, message, MNL_ALIGN(skip), ack);
+		read_tlvs(o, request, message, MNL_ALIGN(skip), ack);
 }
 
-/* Push "reason: kernel's text (attribute key)". */
+/* Push "reason: kernel's text (attribute: bounds)". */
 static void push_reason(lua_State *L, const struct ack *ack)
 {
 	int parts = 0;
@@ -248,8 +308,8 @@ static void push_reason(lua_State *L, const struct ack *ack)
 		parts++;
 	}
 	if (*ack->path) {
-		lua_pushfstring(L, ack->missing ? " (missing: %s)" : " (%s)",
-				ack->path);
+		lua_pushfstring(L, ack->missing ? " (missing: %s)" : " (%s%s)",
+				ack->path, ack->bounds);
 		parts++;
 	}
 	lua_concat(L, parts);
@@ -263,6 +323,36 @@ static int refused(lua_State *L, const struct ack *ack)
 	return 3;
 }
 
+/* true [, warning] | nil, reason, errno */
+static int answer(lua_State *L, const struct object *o,
+		  const struct nlmsghdr *request,
+		  const struct nlmsghdr *message)
+{
+	struct ack ack;
+
+	read_ack(o, request, message, &ack);
+	if (ack.code)
+		return refused(L, &ack);
+	lua_pushboolean(L, true);
+	if (!ack.text)
+		return 1;
+	push_reason(L, &ack);
+	return 2;
+}
+
+/* core.ack(object, request, message) -> true [, warning] | nil, reason, errno.
+ * What an NLMSG_ERROR or NLMSG_DONE says of a request. Pure. */
+static int core_ack(lua_State *L)
+{
+	const struct object *o = checkobject(L, 1);
+	const struct nlmsghdr *request = checkmessage(L, 2);
+	const struct nlmsghdr *message = checkmessage(L, 3);
+
+	if (!request || !message)
+		return malformed(L, o);
+	return answer(L, o, request, message);
+}
+
 /* -- Requests -------------------------------------------------------- */
 
 static bool push_object(lua_State *L, struct netlink *nl,
@@ -273,20 +363,14 @@ static bool push_object(lua_State *L, struct netlink *nl,
 	return decode(&d, o, message);
 }
 
-static int malformed(lua_State *L, const struct object *o)
-{
-	errno = EBADMSG;
-	return fail(L, "%s", o->name);
-}
-
 /* Read what is left of a dump that was not read to its end, so that the kernel
  * takes another one. */
-static bool drain(struct netlink *nl)
+static bool drain(lua_State *L, struct netlink *nl)
 {
 	const struct nlmsghdr *message;
 
 	while (nl->dumping) {
-		message = next_message(nl);
+		message = next_message(L, nl);
 		if (!message)
 			return false;
 		nl->dumping = message->nlmsg_type != NLMSG_DONE &&
@@ -303,27 +387,21 @@ static int netlink_request(lua_State *L)
 	const struct object *o = checkobject(L, 2);
 	const struct verb *v = checkverb(L, 3);
 	const struct nlmsghdr *message;
-	struct ack ack;
 
 	luaL_checktype(L, 4, LUA_TTABLE);
-	if (!drain(nl))
+	if (v->flags == NLM_F_DUMP)
+		misuse(L, "\"list\" is not a request: call socket:list()");
+	if (!drain(L, nl))
 		return fail(L, "netlink");
 	ifnames_clear(&nl->names);
 	if (!send_request(L, nl, o, v, 4))
 		return 3;
-	message = next_message(nl);
+	message = next_message(L, nl);
 	if (!message)
 		return fail(L, "netlink");
 	if (message->nlmsg_type == o->type)
 		return push_object(L, nl, o, message) ? 1 : malformed(L, o);
-	read_ack(nl, o, message, &ack);
-	if (ack.code)
-		return refused(L, &ack);
-	lua_pushboolean(L, true);
-	if (!ack.text)
-		return 1;
-	push_reason(L, &ack);
-	return 2;
+	return answer(L, o, (struct nlmsghdr *)nl->request, message);
 }
 
 /* -- Dumps ----------------------------------------------------------- */
@@ -334,7 +412,7 @@ static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 {
 	static const struct verb list = { "list", 2, NLM_F_DUMP };
 
-	if (!drain(nl)) {
+	if (!drain(L, nl)) {
 		fail(L, "netlink");
 		return false;
 	}
@@ -348,7 +426,7 @@ static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 /* Push the next object: 1; the end: 0; nil, reason, errno: 3. */
 static int next_object(lua_State *L, struct netlink *nl)
 {
-	const struct nlmsghdr *message = next_message(nl);
+	const struct nlmsghdr *message = next_message(L, nl);
 	struct ack ack;
 
 	if (!message)
@@ -359,7 +437,7 @@ static int next_object(lua_State *L, struct netlink *nl)
 			       ? 1
 			       : malformed(L, nl->object);
 	nl->dumping = false;
-	read_ack(nl, nl->object, message, &ack);
+	read_ack(nl->object, (struct nlmsghdr *)nl->request, message, &ack);
 	return ack.code ? refused(L, &ack) : 0;
 }
 
@@ -383,7 +461,7 @@ static int netlink_next(lua_State *L)
 	int results;
 
 	if (!nl->dumping)
-		return 0;
+		misuse(L, "no dump is going on in this netlink socket");
 	results = next_object(L, nl);
 	if (results != 1)
 		return results;
@@ -484,10 +562,15 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
+static const luaL_Reg functions[] = {
+	{ "netlink", core_netlink },
+	{ "ack", core_ack },
+	{ NULL, NULL },
+};
+
 void open_netlink(lua_State *L)
 {
 	newtype(L, SOCKET, meta, methods);
 	lua_pop(L, 1);
-	lua_pushcfunction(L, core_netlink);
-	lua_setfield(L, -2, "netlink");
+	setfuncs(L, functions);
 }

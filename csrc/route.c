@@ -59,7 +59,12 @@ static const struct label preferences[] = {
 	{ NULL, 0 },
 };
 
-/* Of the route and, the first ones, of a next hop. */
+/* What the kernel tells of a next hop and refuses to be told. */
+#define HOP_STATE                                                              \
+	(RTNH_F_DEAD | RTNH_F_OFFLOAD | RTNH_F_LINKDOWN | RTNH_F_UNRESOLVED |  \
+	 RTNH_F_TRAP)
+
+/* Of the route and, those that fit in 8 bits, of a next hop. */
 static const struct label flags[] = {
 	{ "dead", RTNH_F_DEAD },
 	{ "pervasive", RTNH_F_PERVASIVE },
@@ -132,7 +137,8 @@ static const struct field metrics[] = {
 };
 
 static const struct field hop_head[] = {
-	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .more = flags),
+	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .told = HOP_STATE,
+	     .more = flags),
 	HEAD("weight", weight, struct rtnexthop, rtnh_hops),
 	HEAD("dev", interface, struct rtnexthop, rtnh_ifindex),
 	END,
@@ -148,13 +154,12 @@ static const struct field hop_attrs[] = {
 static const struct layout hop = { hop_head, sizeof(struct rtnexthop),
 				   hop_attrs };
 
-/* Expiry in hundredths of a second (USER_HZ). */
 static const struct field cache[] = {
-	HEAD("users", u32, struct rta_cacheinfo, rta_clntref, .is = READ),
-	HEAD("age", u32, struct rta_cacheinfo, rta_lastuse, .is = READ),
-	HEAD("expires", s32, struct rta_cacheinfo, rta_expires, .is = READ),
-	HEAD("error", s32, struct rta_cacheinfo, rta_error, .is = READ),
-	HEAD("used", u32, struct rta_cacheinfo, rta_used, .is = READ),
+	HEAD("users", some, struct rta_cacheinfo, rta_clntref),
+	HEAD("age", ticks, struct rta_cacheinfo, rta_lastuse),
+	HEAD("expires", ticks, struct rta_cacheinfo, rta_expires),
+	HEAD("error", some, struct rta_cacheinfo, rta_error),
+	HEAD("used", some, struct rta_cacheinfo, rta_used),
 	END,
 };
 
@@ -168,7 +173,10 @@ static const struct field head[] = {
 	HEAD("scope", enum8, struct rtmsg, rtm_scope, .more = address_scopes),
 	HEAD("type", enum8, struct rtmsg, rtm_type, .is = FILTER,
 	     .more = types),
-	HEAD("flags", flags32, struct rtmsg, rtm_flags, .more = flags),
+	HEAD("flags", flags32, struct rtmsg, rtm_flags,
+	     .told = HOP_STATE | RTM_F_OFFLOAD | RTM_F_TRAP |
+		     RTM_F_OFFLOAD_FAILED,
+	     .more = flags),
 	END,
 };
 
@@ -187,8 +195,8 @@ static const struct field attrs[] = {
 	ATTR("metrics", nest, RTA_METRICS, .more = metrics),
 	ATTR("nexthops", hops, RTA_MULTIPATH, .more = &hop),
 	ATTR("realm", u32, RTA_FLOW),
-	ATTR("cache", record, RTA_CACHEINFO,
-	     .size = sizeof(struct rta_cacheinfo), .is = READ, .more = cache),
+	ATTR("", record, RTA_CACHEINFO, .size = sizeof(struct rta_cacheinfo),
+	     .is = READ | INLINE, .more = cache),
 	ATTR("mark", u32, RTA_MARK),
 	ATTR("pref", enum8, RTA_PREF, .more = preferences),
 	ATTR("expires", u32, RTA_EXPIRES),

@@ -214,6 +214,7 @@ static void put_table(struct encoder *e, const struct layout *layout,
 	lua_State *L = e->L;
 	int table = lua_gettop(L);
 	const char *key;
+	bool found;
 
 	if (!lua_istable(L, table))
 		misuse(L, "%s: a %s is not a table", e->path,
@@ -223,9 +224,9 @@ static void put_table(struct encoder *e, const struct layout *layout,
 			misuse(L, "%s: a key is a %s", e->path,
 			       luaL_typename(L, -2));
 		key = lua_tostring(L, -2);
-		if (!(mark(layout->head, key, head) |
-		      mark(layout->attrs, key, attrs)) &&
-		    !shared)
+		found = mark(layout->head, key, head);
+		found = mark(layout->attrs, key, attrs) || found;
+		if (!found && !shared)
 			unknown(e, layout, key);
 	}
 	put_marked(e, layout->head, head, base, table);

@@ -379,7 +379,7 @@ static size_t pull_string(struct encoder *e, const struct field *f,
 		snprintf(expected, sizeof(expected), "at most %zu bytes", max);
 		wrong(e, expected);
 	}
-	memcpy(out, text, len);
+	memcpy(out, text, len + 1);
 	return len + 1;
 }
 

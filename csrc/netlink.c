@@ -163,7 +163,7 @@ static ssize_t receive(lua_State *L, struct netlink *nl)
 {
 	struct pollfd wait = { .fd = mnl_socket_get_fd(nl->socket),
 			       .events = POLLIN };
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	socklen_t len = sizeof(from);
 	ssize_t size = 0;
 

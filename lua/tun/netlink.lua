@@ -25,7 +25,7 @@ local function ask(row, verb, what, device)
   local name = subject(row, request)
   local shaped, why, code = row.shape(request, verb, socket)
   if not shaped then
-    return nil, name .. ": " .. why, code
+    return nil, row.word .. " " .. why, code
   end
   local result, reason, number = socket:request(row.object, verb, shaped)
   if result ~= nil then
@@ -97,8 +97,9 @@ local function list(row, what)
   if not objects then
     return nil, row.plural .. ": " .. why, errno
   end
+  local interrupted = why or nil
   if not (want or row.tidy) then
-    return objects, why
+    return objects, interrupted
   end
   local kept = {}
   for _, object in ipairs(objects) do
@@ -107,7 +108,7 @@ local function list(row, what)
       kept[#kept + 1] = object
     end
   end
-  return kept, why
+  return kept, interrupted
 end
 
 -- The next object of a dump: the iterator of each, which needs no closure.

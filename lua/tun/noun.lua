@@ -8,18 +8,20 @@ local noun = {}
 -- Keys whose value is a link: a name, an index, a device, or what list gave.
 noun.references = { dev = true, iif = true, link = true, master = true }
 
--- A link is meant by its index once that is known; a name beside it is a new one.
+-- With dev to say which link is meant, a name is a new one.
 local function shape_link(t, verb, socket)
   local dev = t.dev
   t.dev = nil
-  if type(dev) == "string" then
+  if type(dev) == "number" then
+    t.index = dev
+  elseif t.name == nil then
+    t.name = dev
+  elseif dev then
     local index, why, errno = socket:index(dev)
     if not index then
       return nil, why, errno
     end
     t.index = index
-  elseif dev then
-    t.index = dev
   end
   if verb ~= "add" and not (t.index or t.name) then
     core.misuse("link: say which one with name=, index= or dev=")

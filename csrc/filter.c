@@ -85,7 +85,7 @@ static struct sock_fprog fromtext(lua_State *L, const char *text)
 	return (struct sock_fprog){ (unsigned short)n, program };
 }
 
-/* Keep the value on top of the stack with the device and its queues: the
+/* Pop a value and keep it with the device and its queues: the
  * kernel remembers where a program was and reads it there again when a queue
  * is attached. false stands for a filter that we took off. */
 static void keep(lua_State *L)
@@ -93,11 +93,33 @@ static void keep(lua_State *L)
 	lua_getuservalue(L, 1);
 	lua_insert(L, -2);
 	lua_setfield(L, -2, "filter");
+	lua_pop(L, 1);
+}
+
+/* After a refused program the filter of before is still in force, but the
+ * kernel has forgotten where its program was: tell it again. */
+static void restore(lua_State *L, struct device *dev, const struct option *o)
+{
+	struct sock_fprog fprog;
+
+	lua_getuservalue(L, 1);
+	lua_getfield(L, -1, "filter");
+	fprog.filter = lua_touserdata(L, -1);
+	if (fprog.filter) {
+		fprog.len = (unsigned short)(lua_rawlen(L, -1) /
+					     sizeof(*fprog.filter));
+		ioctl(dev->fd, o->set, &fprog);
+	} else {
+		lua_pushboolean(L, false);
+		keep(L);
+	}
+	lua_pop(L, 2);
 }
 
 static int set_filter(lua_State *L, struct device *dev, const struct option *o)
 {
 	struct sock_fprog fprog = { 0 };
+	int n;
 
 	if (lua_type(L, 3) == LUA_TSTRING)
 		fprog = fromtext(L, lua_tostring(L, 3));
@@ -107,8 +129,11 @@ static int set_filter(lua_State *L, struct device *dev, const struct option *o)
 		misuse_value(L, 3, o->name, "a program, text, or false");
 	else
 		lua_pushboolean(L, false);
-	if (ioctl(dev->fd, fprog.len ? o->set : TUNDETACHFILTER, &fprog) < 0)
-		return failed(L, dev, o);
+	if (ioctl(dev->fd, fprog.len ? o->set : TUNDETACHFILTER, &fprog) < 0) {
+		n = failed(L, dev, o);
+		restore(L, dev, o);
+		return n;
+	}
 	keep(L);
 	lua_pushboolean(L, true);
 	return 1;

@@ -23,7 +23,7 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test spec asan valgrind lint bench install clean help deps
+.PHONY: all demo run test spec asan valgrind lint bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -42,8 +42,11 @@ build/bench/%: spec/bench/%.c
 
 -include $(OBJECTS:.o=.d) $(BENCHES:=.d)
 
-demo: deps-demo all ## Answer the kernel's pings from Lua, in a sandbox
-	$(LUA) examples/ping_responder.lua
+demo: run ## Answer the kernel's pings from Lua, in a sandbox
+
+EXAMPLE = ping_responder
+run: deps-demo all ## Run an example (make run EXAMPLE=hello_tap)
+	$(LUA) examples/$(EXAMPLE).lua
 
 # $(call specs,Luas,variables): the specs under each Lua; fails if any failed.
 define specs

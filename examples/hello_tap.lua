@@ -1,7 +1,7 @@
 -- hello_tap.lua: open a TAP and print the first frames that the kernel sends: it looks
 -- for neighbours, routers and whoever listens to its multicast groups.
--- Run: luajit examples/hello_tap.lua, after `make`. It plays in a network namespace of
--- its own: the host is not touched.
+-- Run: make run EXAMPLE=hello_tap
+-- It plays in a network namespace of its own: the host is not touched.
 local tun = require "tun"
 
 local types = { [0x0800] = "IPv4", [0x0806] = "ARP", [0x86dd] = "IPv6" }

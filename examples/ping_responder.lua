@@ -1,6 +1,6 @@
 -- ping_responder.lua: answer the kernel's own pings through a TUN device.
--- Run: luajit examples/ping_responder.lua, after `make`. It plays in a network
--- namespace of its own: the host is not touched.
+-- Run: make demo
+-- It plays in a network namespace of its own: the host is not touched.
 local tun = require "tun"
 
 -- RFC 1071: the complement of the ones' complement sum of all 16-bit words.

@@ -1,7 +1,7 @@
 -- setup.lua: the usual lines of `ip link`, `ip addr` and `ip route` as one call, then
 -- what ip says of the result.
--- Run: luajit examples/setup.lua, after `make`. It plays in a network namespace of its
--- own: the host is not touched.
+-- Run: make run EXAMPLE=setup
+-- It plays in a network namespace of its own: the host is not touched.
 local tun = require "tun"
 
 assert(tun.sandbox())

@@ -1,6 +1,7 @@
 -- two_taps.lua: be the cable between two TAPs: pass every frame from one to the other.
--- Run: luajit examples/two_taps.lua, after `make`. Each TAP is in a network namespace of
--- its own, as if on another host: the one that runs this is not touched.
+-- Run: make run EXAMPLE=two_taps
+-- Each TAP is in a network namespace of its own, as if on another host: the one that
+-- runs this is not touched.
 local tun = require "tun"
 
 assert(tun.sandbox())

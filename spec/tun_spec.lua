@@ -110,7 +110,7 @@ describe("tun", function()
 
     it("gets what it was set to", function()
       local options = { mtu = 1300, txqlen = 77, alias = "mine", sndbuf = 5000, vnet_le = true,
-                        persist = true, owner = 1234, group = 4321, carrier = false }
+                        persist = true, owner = 0, group = 0, carrier = false }
       assert(device:set(options))
       for name, value in pairs(options) do
         assert.equal(value, (device:get(name)), name)
@@ -228,9 +228,9 @@ describe("tun", function()
         for _ in device:each() do end
       ]]
       local output, status = process.run(([[
-        mkfifo t1.fifo; trap 'rm -f t1.fifo' EXIT
-        %s > t1.fifo 2>&1 & child=$!
-        { read line; kill -INT $child; cat; } < t1.fifo
+        folder=$(mktemp -d); trap 'rm -r $folder' EXIT; mkfifo $folder/output
+        %s > $folder/output 2>&1 & child=$!
+        { read line; kill -INT $child; cat; } < $folder/output
         wait $child]]):format(script))
       assert.is_truthy(output:find "interrupted!", output)
       assert.are_not.equal(0, status)

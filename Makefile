@@ -59,19 +59,29 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 	$(call specs,$(LUAS))
 
 # busted's own way to another Lua goes through a shell and a default Lua.
+INTERPRETER = $(LUA)
 spec: $(MODULE)
-	@$(WITH) $(LUA) "$$(command -v busted)" --ignore-lua \
+	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
 SANITIZE = -g -O1 -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-asan: deps-test ## Run the specs with the module under ASan and UBSan
+asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
+asan: ## Run the specs with the module under ASan and UBSan
 	$(call specs,luajit lua5.4,BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-		WITH='env LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)')
+		INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
+
+# A Lua that loads the sanitizer first. LD_PRELOAD would do so as well in ip(8)
+# and all else that the specs run.
+build/asan/bin/%:
+	@mkdir -p $(@D)
+	cp "$$(command -v $*)" $@
+	patchelf --add-needed "$$($(CC) -print-file-name=libasan.so)" $@
 
 valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind (slow)
-	$(call specs,lua5.4,WITH='valgrind -q --error-exitcode=1 --leak-check=full')
+	$(call specs,lua5.4,INTERPRETER='valgrind -q --error-exitcode=1 \
+		--leak-check=full lua5.4')
 
 lint: deps-lint ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
@@ -112,6 +122,7 @@ packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv
+packages-asan = $(packages-test) patchelf
 packages-valgrind = $(packages-test) valgrind
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
 	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))

@@ -10,16 +10,21 @@
 static const struct object *const objects[] = { &link_object, &addr_object,
 						&route_object, NULL };
 
+/* The verbs of ip(8); those that end in "property" are ip link property. */
 static const struct verb verbs[] = {
-	{ "add", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL },
-	{ "replace", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE },
-	{ "append", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND },
-	{ "change", 0, NLM_F_ACK | NLM_F_REPLACE },
-	{ "set", 0, NLM_F_ACK },
-	{ "del", 1, NLM_F_ACK },
-	{ "get", 2, 0 },
-	{ "list", 2, NLM_F_DUMP },
-	{ NULL, 0, 0 },
+	{ "add", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, NULL },
+	{ "replace", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, NULL },
+	{ "append", 0, NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND, NULL },
+	{ "change", 0, NLM_F_ACK | NLM_F_REPLACE, NULL },
+	{ "set", 0, NLM_F_ACK, NULL },
+	{ "del", 1, NLM_F_ACK, NULL },
+	{ "get", 2, 0, NULL },
+	{ "list", 2, NLM_F_DUMP, NULL },
+	{ "addproperty", RTM_NEWLINKPROP - RTM_NEWLINK,
+	  NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, &link_object },
+	{ "delproperty", RTM_DELLINKPROP - RTM_NEWLINK, NLM_F_ACK,
+	  &link_object },
+	{ NULL, 0, 0, NULL },
 };
 
 static const char *object_name(const void *rows, size_t i)
@@ -45,13 +50,13 @@ static const char *verb_name(const void *rows, size_t i)
 	return ((const struct verb *)rows)[i].name;
 }
 
-const struct verb *checkverb(lua_State *L, int at)
+const struct verb *checkverb(lua_State *L, int at, const struct object *o)
 {
 	const char *name = luaL_checkstring(L, at);
 	const struct verb *v;
 
 	for (v = verbs; v->name; v++)
-		if (strcmp(v->name, name) == 0)
+		if (strcmp(v->name, name) == 0 && (!v->of || v->of == o))
 			return v;
 	misuse_name(L, "verb", name, verb_name, verbs);
 }
@@ -142,9 +147,13 @@ static void add_key(char *path, size_t size, const char *key)
 void put_bytes(struct encoder *e, unsigned short type, const void *bytes,
 	       size_t len)
 {
+	struct nlattr *a = mnl_nlmsg_get_payload_tail(e->nlh);
+
 	if (!mnl_attr_put_check(e->nlh, e->size, type, len, bytes))
 		misuse(e->L, "%s: the request is longer than %d bytes", e->path,
 		       (int)e->size);
+	/* libmnl before 1.0.5 leaves the padding as it was. */
+	memset((char *)mnl_attr_get_payload(a) + len, 0, MNL_ALIGN(len) - len);
 }
 
 /* Write the value on top of the stack as a row says. */
@@ -219,6 +228,8 @@ static void put_table(struct encoder *e, const struct layout *layout,
 	if (!lua_istable(L, table))
 		misuse(L, "%s: a %s is not a table", e->path,
 		       luaL_typename(L, table));
+	if (++e->depth > DEPTH_MAX)
+		misuse(L, "%s: a table inside of too many others", e->path);
 	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			misuse(L, "%s: a key is a %s", e->path,
@@ -233,6 +244,7 @@ static void put_table(struct encoder *e, const struct layout *layout,
 	if (layout->head && base == e->head && e->family == 0)
 		e->family = e->head[0];
 	put_marked(e, layout->attrs, attrs, NULL, table);
+	e->depth--;
 }
 
 bool encode(struct encoder *e, const struct object *o, const struct verb *v,
@@ -405,14 +417,16 @@ static bool push_nest(struct decoder *d, const struct field *f, const void *p,
 
 static const struct field no_rows[] = { END };
 
-/* In a record among other keys, what is not given has all bits set: lifetimes
- * that do not end. */
+/* A lifetime that is not given does not end; anything else is 0. */
 static size_t pull_record(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
 	struct layout rows = { .head = f->more, .attrs = no_rows };
+	const struct field *row;
 
-	memset(out, f->is & INLINE ? 0xff : 0, f->size);
+	for (row = f->more; row->key; row++)
+		if (row->kind == &kind_forever)
+			memset(out + row->where, 0xff, row->size);
 	put_table(e, &rows, out, f->is & INLINE);
 	return f->size;
 }
@@ -627,7 +641,7 @@ static const struct field *locate(const struct field *rows, const char *start,
 			kind = mnl_attr_get_payload(a);
 		if (at >= next)
 			continue;
-		if (!f)
+		if (!f || at < (const char *)a)
 			return NULL;
 		start = mnl_attr_get_payload(a);
 		rows = inner(f, kind, &start, path, size);
@@ -666,8 +680,10 @@ static int core_encode(lua_State *L)
 			     .nlh = (void *)bytes,
 			     .size = sizeof(bytes) };
 
+	const struct object *o = checkobject(L, 1);
+
 	luaL_checktype(L, 3, LUA_TTABLE);
-	encode(&e, checkobject(L, 1), checkverb(L, 2), 3);
+	encode(&e, o, checkverb(L, 2, o), 3);
 	lua_pushlstring(L, (char *)bytes, e.nlh->nlmsg_len);
 	return 1;
 }
@@ -676,7 +692,7 @@ const struct nlmsghdr *checkmessage(lua_State *L, int at)
 {
 	size_t len;
 	const char *bytes = luaL_checklstring(L, at, &len);
-	struct nlmsghdr *nlh = lua_newuserdata(L, len + sizeof(*nlh));
+	struct nlmsghdr *nlh = lua_newuserdata(L, len);
 
 	memcpy(nlh, bytes, len);
 	return mnl_nlmsg_ok(nlh, (int)len) ? nlh : NULL;
@@ -695,35 +711,85 @@ static int core_decode(lua_State *L)
 	return fail(L, "%s", o->name);
 }
 
-static void push_keys(lua_State *L, const struct field *rows)
+static void push_rows(lua_State *L, const struct field *rows, unsigned int is);
+
+static void push_names(lua_State *L, const struct label *labels)
 {
-	for (; rows && rows->key; rows++) {
-		if (rows->is & INLINE && rows->kind != &kind_choice) {
-			push_keys(L, rows->more);
-			continue;
-		}
-		lua_newtable(L);
-		lua_pushstring(L, rows->key);
-		lua_setfield(L, -2, "key");
-		lua_pushstring(L, rows->kind->name);
-		lua_setfield(L, -2, "kind");
-		lua_pushboolean(L, rows->is & READ);
-		lua_setfield(L, -2, "read");
-		lua_pushboolean(L, rows->is & FILTER);
-		lua_setfield(L, -2, "filter");
-		lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+	int i = 0;
+
+	for (; labels->name; labels++) {
+		lua_pushstring(L, labels->name);
+		lua_rawseti(L, -2, ++i);
 	}
 }
 
-/* core.fields(object) -> list of { key =, kind =, read =, filter = }, in wire
- * order. */
+/* Add the names of the values of a row, or the rows inside of it. */
+static void set_more(lua_State *L, const struct field *f, unsigned int is)
+{
+	const struct layout *layout = f->more;
+	bool rows = f->kind == &kind_nest || f->kind == &kind_record ||
+		    f->kind == &kind_list;
+
+	if (!f->more || f->kind == &kind_message)
+		return;
+	lua_newtable(L);
+	if (f->kind == &kind_hops) {
+		push_rows(L, layout->head, is);
+		push_rows(L, layout->attrs, is);
+	} else if (rows) {
+		push_rows(L, f->more, is);
+	} else {
+		push_names(L, f->more);
+	}
+	lua_setfield(L, -2, rows || f->kind == &kind_hops ? "fields" : "names");
+}
+
+static void push_row(lua_State *L, const struct field *f, unsigned int is)
+{
+	lua_newtable(L);
+	lua_pushstring(L, f->key);
+	lua_setfield(L, -2, "key");
+	lua_pushstring(L, f->kind->name);
+	lua_setfield(L, -2, "kind");
+	lua_pushboolean(L, is & READ);
+	lua_setfield(L, -2, "read");
+	lua_pushboolean(L, is & FILTER);
+	lua_setfield(L, -2, "filter");
+	set_more(L, f, is & READ);
+	lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+}
+
+/* Add rows to the list on top of the stack; what is inline, one by one. */
+static void push_rows(lua_State *L, const struct field *rows, unsigned int is)
+{
+	struct field chosen = { .kind = &kind_nest };
+	const struct choice *c;
+
+	for (; rows && rows->key; rows++) {
+		if (rows->kind == &kind_choice) {
+			c = ((const struct choices *)rows->more)->list;
+			for (; c->kind; c++) {
+				chosen.key = c->key;
+				chosen.more = c->rows;
+				push_row(L, &chosen, is);
+			}
+		} else if (rows->is & INLINE) {
+			push_rows(L, rows->more, is | rows->is);
+		} else {
+			push_row(L, rows, is | rows->is);
+		}
+	}
+}
+
+/* core.fields(object) -> list of { key =, kind =, read =, filter =, and where
+ * they have such: names = { ... }, fields = { ... } }, in wire order. */
 static int core_fields(lua_State *L)
 {
 	const struct object *o = checkobject(L, 1);
 
 	lua_newtable(L);
-	push_keys(L, o->layout.head);
-	push_keys(L, o->layout.attrs);
+	push_rows(L, o->layout.head, 0);
+	push_rows(L, o->layout.attrs, 0);
 	return 1;
 }
 

@@ -32,6 +32,7 @@ struct encoder {
 	unsigned char *head; /* the fixed header of the message */
 	bool filter; /* only rows that the kernel can filter a dump by */
 	unsigned char family; /* of the first address; 0 before it */
+	int depth;	      /* of the tables around the value */
 	int error;	      /* errno of what the world lacks; message tells */
 	char message[160];
 	char path[96]; /* the key that is being written, for messages */
@@ -150,6 +151,7 @@ struct verb {
 	const char *name;
 	unsigned char type; /* 0 new, 1 del, 2 get */
 	unsigned short flags;
+	const struct object *of; /* the only object that has it, if not NULL */
 };
 
 /* Add an attribute; raises when the request has no room for it. */
@@ -178,7 +180,7 @@ void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
 
 /* The object called argument `at`; raises with the names there are. */
 const struct object *checkobject(lua_State *L, int at);
-const struct verb *checkverb(lua_State *L, int at);
+const struct verb *checkverb(lua_State *L, int at, const struct object *o);
 
 /* The message in the string at an index, copied to an aligned place that is
  * left on the stack; NULL when it is longer than the string. */

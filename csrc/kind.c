@@ -225,9 +225,9 @@ static bool push_flag(struct decoder *d, const struct field *f, const void *p,
 
 static void put_flag(struct encoder *e, const struct field *f)
 {
-	unsigned char none[1];
-
-	if (pull_bool(e, f, none) && lua_toboolean(e->L, -1))
+	if (!lua_isboolean(e->L, -1))
+		wrong(e, "true or false");
+	if (lua_toboolean(e->L, -1))
 		put_bytes(e, f->where, NULL, 0);
 }
 

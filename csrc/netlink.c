@@ -385,7 +385,7 @@ static int netlink_request(lua_State *L)
 {
 	struct netlink *nl = checksocket(L);
 	const struct object *o = checkobject(L, 2);
-	const struct verb *v = checkverb(L, 3);
+	const struct verb *v = checkverb(L, 3, o);
 	const struct nlmsghdr *message;
 
 	luaL_checktype(L, 4, LUA_TTABLE);
@@ -410,7 +410,7 @@ static int netlink_request(lua_State *L)
 static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 		       int filter)
 {
-	static const struct verb list = { "list", 2, NLM_F_DUMP };
+	static const struct verb list = { "list", 2, NLM_F_DUMP, NULL };
 
 	if (!drain(L, nl)) {
 		fail(L, "netlink");

@@ -272,6 +272,7 @@ describe("tun.open", function()
       { "a route of a link that went down", { up = false, routes = bad_route } },
       { "a route of a link with no room for IPv6",
         { mtu = 1000, address = "10.3.0.1/24", routes = bad_route } },
+      { "an option, when another one wants the link down", { up = false, link_type = 512 } },
       { "an option that comes last", { steering_bpf = 0 } },
       { "an option that comes last, of a link that went down",
         { up = false, address = "10.3.0.1/24", routes = {}, filter_bpf = 0 } },

@@ -110,13 +110,18 @@ describe("tun", function()
 
     it("gets what it was set to", function()
       local options = { mtu = 1300, txqlen = 77, alias = "mine", sndbuf = 5000, vnet_le = true,
-                        persist = true, owner = 0, group = 0, carrier = false }
+                        persist = true, owner = 0, group = 0 }
       assert(device:set(options))
+      assert(device:add_address "10.9.0.1/24")
+      assert(device:up())
       for name, value in pairs(options) do
         assert.equal(value, (device:get(name)), name)
       end
       assert.equal("t0", device:get "name")
       assert.equal("tun", device:get "type")
+      assert.is_nil(device:get "num_queues")
+      assert.same({ "10.9.0.1/24" }, column(device:get "address", "address"))
+      assert.same({ "10.9.0.0/24" }, column(device:get "routes", "dst"))
       assert.is_true(device:get("features").multi_queue)
       assert.equal(process.must "readlink /proc/$PPID/ns/net", tostring(device:get "netns"))
       assert(device:set { persist = false })
@@ -128,9 +133,15 @@ describe("tun", function()
       assert.is_nil(ok)
       assert.equal("route default: Network is unreachable: Nexthop has invalid gateway", why)
       assert.equal("t0: tun, down, mtu 1500", tostring(device))
+      local kind = device:get "link_type"
+      ok, why = device:set { link_type = 512, up = true, routes = { { dst = "default" }, {} } }
+      assert.is_nil(ok)
+      assert.equal("route default: File exists", why)
+      assert.equal("t0: tun, down, mtu 1500", tostring(device))
+      assert.equal(kind, device:get "link_type")
     end)
 
-    it("takes a list of several things and link_type only when it is down", function()
+    it("takes a link_type only when it is down", function()
       assert(device:up())
       refused("t0: link_type: the link is up; take it down first", "EBUSY",
         device:set { link_type = 512 })
@@ -153,6 +164,7 @@ describe("tun", function()
 
     it("raises for options that set does not take", function()
       raises('set: no option "mtuu"; there are: ', device.set, device, { mtuu = 1 })
+      raises('get: no option "mtuu"; there are: ', device.get, device, "mtuu")
       raises("set: mode is decided when a device is opened", device.set, device, { mode = "tap" })
       raises("set: a nil is not a table of options", device.set, device)
     end)
@@ -402,8 +414,9 @@ describe("tun", function()
     after_each(function() device:close() end)
 
     -- A route as `ip route show` prints it.
-    local function shown(what)
-      return (process.must("ip route show " .. what):gsub("%s+$", ""))
+    local function shown(what, family)
+      local text = process.must(("ip %s route show %s"):format(family or "", what))
+      return (text:gsub("%s+$", ""))
     end
 
     it("has the defaults of ip(8)", function()
@@ -417,6 +430,13 @@ describe("tun", function()
       assert.equal("local 10.23.0.1 dev t0 scope host", shown "table local 10.23.0.1")
       assert(tun.route.add { via = "10.9.0.2" })
       assert.equal("default via 10.9.0.2 dev t0", shown "default")
+      assert(tun.route.del "default")
+      assert(tun.route.add { dst = "default", dev = "t0" })
+      assert.equal("default dev t0 scope link", shown "default")
+      assert(tun.route.replace { dst = "default", nexthops = { { via = "10.9.0.2" } } })
+      assert.equal("default via 10.9.0.2 dev t0", shown "default")
+      assert(tun.route.add { dst = "default", family = "inet6", dev = "t0" })
+      assert.equal("default dev t0 metric 1024 pref medium", shown("default", "-6"))
     end)
 
     it("is deleted by what names it", function()

@@ -22,7 +22,6 @@ local function ask(row, verb, what, device)
   if not request then
     return nil, socket, errno
   end
-  local name = subject(row, request)
   local shaped, why, code = row.shape(request, verb, socket)
   if not shaped then
     return nil, row.word .. " " .. why, code
@@ -32,7 +31,7 @@ local function ask(row, verb, what, device)
     return result, reason
   end
   reason = explain.request(row.object, shaped, socket, reason, number)
-  return nil, name .. ": " .. reason, number
+  return nil, subject(row, shaped) .. ": " .. reason, number
 end
 
 -- What is left of a filter for Lua to match, written as the kernel's answers are.
@@ -41,12 +40,14 @@ local function remainder(row, filter, socket)
   for key, value in pairs(filter) do
     if not row.filtered[key] then
       want[key] = value
-      if noun.references[key] then
-        want[key] = type(value) == "number" and socket:name(value) or value
-      elseif type(value) ~= "table" then
-        plain[key] = value
-      end
+      plain[key] = type(value) ~= "table" and value or nil
     end
+  end
+  for _, key in ipairs(noun.references) do
+    if type(want[key]) == "number" then
+      want[key] = socket:name(want[key])
+    end
+    plain[key] = nil
   end
   local written = next(plain) and core.decode(row.object, core.encode(row.object, "get", plain))
   for key in pairs(plain) do

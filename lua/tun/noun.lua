@@ -6,7 +6,7 @@ local netns = require "tun.netns"
 local noun = {}
 
 -- Keys whose value is a link: a name, an index, a device, or what list gave.
-noun.references = { dev = true, iif = true, link = true, master = true }
+noun.references = { "dev", "iif", "link", "master" }
 
 -- With dev to say which link is meant, a name is a new one.
 local function shape_link(t, verb, socket)
@@ -65,11 +65,17 @@ local function scope(t, type)
   return SCOPES[type]
 end
 
+-- Whether an address tells the family: "default" is of either.
+local function has_address(t)
+  return t.dst ~= "default" or t.via or t.prefsrc or t.from or t.nexthops
+end
+
 local function shape_route(t, verb)
   t.dst = t.dst or "default"
   if verb == "get" then
     return t
   end
+  t.family = t.family or not has_address(t) and "inet" or nil
   local type = t.type or "unicast"
   t.table = t.table or TABLES[type] or "main"
   if verb == "del" then
@@ -85,7 +91,7 @@ end
 -- a copy of what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel
 -- told.
 noun.link = { object = "link", word = "link", plural = "links",
-              names = { "dev", "name", "index" }, key = "name", number = "index",
+              names = { "name", "index", "dev" }, key = "name", number = "index",
               default = {}, shape = shape_link }
 noun.addr = { object = "addr", word = "address", plural = "addresses",
               names = { "address", "dev" }, key = "address",
@@ -119,15 +125,16 @@ end
 
 -- A copy in which booleans that are no fields of the noun are flags: up = true.
 local function copy(t, known)
-  local new, flags = {}, {}
+  local new, flags = {}, nil
   for key, value in pairs(t) do
     if type(value) == "boolean" and not known[key] then
+      flags = flags or {}
       flags[key] = value
     else
       new[key] = value
     end
   end
-  if next(flags) and type(t.flags or flags) == "table" then
+  if flags and type(t.flags or flags) == "table" then
     for name, value in pairs(t.flags or {}) do
       flags[name] = value
     end
@@ -166,14 +173,15 @@ end
 -- @return table, socket | nil, message, errno
 function noun.resolve(row, t, device)
   local new = copy(t, row.fields)
-  for key in pairs(noun.references) do
-    if t[key] ~= nil then
-      local link, why, errno = reference(t[key])
+  for _, key in ipairs(noun.references) do
+    local value = t[key]
+    if value ~= nil then
+      local link, why, errno = reference(value)
       if link == nil then
         return nil, why, errno
       end
       new[key] = link
-      device = device or is_device(t[key]) and t[key]
+      device = device or is_device(value) and value
     end
   end
   if type(t.nexthops) == "table" then

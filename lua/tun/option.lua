@@ -12,14 +12,19 @@ local CREATE = { "name", "mode", "index", "pi", "vnet_hdr", "multi_queue", "excl
 local LAST = { "nocsum", "debug", "tx_filter", "steering_bpf", "filter_bpf", "offload",
                "owner", "group", "persist" }
 
+-- What can only be read: these of a TUN/TAP link, and what the core says can only be read.
+local readable = { type = true, num_queues = true, num_disabled_queues = true }
+
 -- Where names clash, what only a TUN/TAP device has goes before what every link has.
 local ioctls = core.options()
 local parts = { up = "link" }
 for _, field in ipairs(core.fields("link")) do
   parts[field.key] = not field.read and field.key ~= "" and "link" or nil
+  readable[field.key] = field.read and field.key ~= "" or nil
 end
 for name, ioctl in pairs(ioctls) do
   parts[name] = ioctl.set and "first" or parts[name]
+  readable[name] = not ioctl.set or nil
 end
 for _, name in ipairs(LAST) do
   parts[name] = "last"
@@ -44,6 +49,18 @@ end
 option.first, option.last = sorted(parts, "first"), LAST
 option.ioctls = ioctls
 
+local function unknown(what, name)
+  core.misuse(('%s: no option "%s"; there are: %s'):format(what, tostring(name),
+    table.concat(sorted(parts), ", ")))
+end
+
+--- Raise unless there is an option of that name to read.
+function option.check(name)
+  if not (parts[name] or readable[name]) then
+    unknown("get", name)
+  end
+end
+
 -- One string or table, or a list of them, as a list of tables that are ours.
 local function items(value, name, key)
   if type(value) == "string" or type(value) == "table" and value[1] == nil and next(value) then
@@ -59,11 +76,6 @@ local function items(value, name, key)
     end
   end
   return list
-end
-
-local function unknown(what, name)
-  core.misuse(('%s: no option "%s"; there are: %s'):format(what, tostring(name),
-    table.concat(sorted(parts), ", ")))
 end
 
 -- Whether a link shall be up, as it may be said among its flags; an address implies it.

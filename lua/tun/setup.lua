@@ -7,16 +7,8 @@ local snapshot = require "tun.snapshot"
 
 local setup = {}
 
---- The value of an option: what the device tells, else its link.
-function setup.get(device, name)
-  local ioctl = option.ioctls[name]
-  if ioctl and ioctl.get then
-    local value, why, errno = core.getoption(device, name)
-    if errno then
-      return nil, explain.option(device, name, why, errno), errno
-    end
-    return value
-  end
+-- An option that the link tells, not the device.
+local function of_link(device, name)
   local link, why, errno = device:link()
   if not link then
     return nil, why, errno
@@ -26,6 +18,25 @@ function setup.get(device, name)
     return link.flags.up or false
   end
   return link[name]
+end
+
+--- The value of one option; nil where there is none.
+function setup.get(device, name)
+  option.check(name)
+  if name == "address" then
+    return device:addresses()
+  elseif name == "routes" then
+    return device:routes()
+  end
+  local ioctl = option.ioctls[name]
+  if not (ioctl and ioctl.get) then
+    return of_link(device, name)
+  end
+  local value, why, errno = core.getoption(device, name)
+  if errno then
+    return nil, explain.option(device, name, why, errno), errno
+  end
+  return value
 end
 
 -- The steps of a plan return true | nil, message, errno, and append what undoes them to
@@ -63,9 +74,20 @@ local function set_options(part)
   end
 end
 
--- The link as it is before the first step, if any step changes it.
+-- Whether the kernel does the whole plan or none of it: one key of the link, or an MTU,
+-- which it looks at first, and up.
+local function is_whole(plan)
+  local count = 0
+  for _ in pairs(plan.link) do
+    count = count + 1
+  end
+  return (count <= 1 or count == 2 and plan.link.mtu and plan.link.up)
+    and not (plan.addresses[1] or plan.routes[1] or next(plan.first) or next(plan.last))
+end
+
+-- The link as it is before the first step, where that may be needed.
 local function look(device, plan, undo)
-  if not undo or not next(plan.link) then
+  if not undo or not next(plan.link) or is_whole(plan) then
     return true
   end
   local why, errno
@@ -77,7 +99,7 @@ local function go_down(device, plan, undo)
   if plan.link.up ~= false then
     return true
   end
-  if undo and plan.before.flags.up then
+  if plan.before and plan.before.flags.up then
     local regain = snapshot.contents(device, plan.before)
     table.insert(undo, function()
       local ok, why = device:up()
@@ -90,31 +112,28 @@ local function go_down(device, plan, undo)
   return device:down()
 end
 
+-- These the kernel looks at only after it has brought a link up, when it is too late.
+local function comes_up_later(link)
+  return link.up and (link.inet6_addr_gen_mode or link.inet6_token)
+end
+
 -- The kernel may stop half way, so what undoes this is known before it is tried.
 local function set_link(device, plan, undo)
   local wanted = {}
   for key, value in pairs(plan.link) do
-    wanted[key] = key ~= "up" and value or nil
+    wanted[key] = value
   end
+  wanted.up = wanted.up or nil
   if not next(wanted) then
     return true
-  end
-  wanted.dev = device
-  if undo then
+  elseif plan.before then
     table.insert(undo, snapshot.link(device, plan.before, wanted))
   end
-  return netlink.link.set(wanted)
-end
-
-local function come_up(device, plan, undo)
-  if not plan.link.up then
-    return true
-  end
-  local ok, why, errno = device:up()
-  if ok and undo and not plan.before.flags.up then
-    table.insert(undo, function()
-      return device:down()
-    end)
+  local later = comes_up_later(wanted)
+  wanted.dev, wanted.up = device, not later and wanted.up or nil
+  local ok, why, errno = netlink.link.set(wanted)
+  if ok and later then
+    return device:up()
   end
   return ok, why, errno
 end
@@ -136,10 +155,9 @@ local function add(part, noun)
   end
 end
 
--- Some options want the link to be down, some of its own as well; routes want it up.
-local STEPS = { look, go_down, set_options("first"), set_link, come_up,
-                add("addresses", netlink.addr), add("routes", netlink.route),
-                set_options("last") }
+-- Some options want the link to be down; routes want it up.
+local STEPS = { look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
+                add("routes", netlink.route), set_options("last") }
 
 local function run(device, plan, undo)
   for _, step in ipairs(STEPS) do

@@ -61,7 +61,9 @@ local function values(link, wanted)
       old.flags[name] = link.flags[name] or false
     end
   end
-  old.dev = nil
+  if wanted.up ~= nil then
+    old.up = link.flags.up or false
+  end
   return old
 end
 
@@ -86,7 +88,7 @@ function snapshot.link(device, link, wanted)
     local now, why = device:link()
     if not now then
       return nil, why
-    elseif same(old, values(now, wanted)) then
+    elseif same(old, values(now, old)) then
       return true
     end
     old.dev = device

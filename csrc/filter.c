@@ -100,7 +100,7 @@ static void keep(lua_State *L)
  * kernel has forgotten where its program was: tell it again. */
 static void restore(lua_State *L, struct device *dev, const struct option *o)
 {
-	struct sock_fprog fprog;
+	struct sock_fprog fprog = { 0 };
 
 	lua_getuservalue(L, 1);
 	lua_getfield(L, -1, "filter");

@@ -168,7 +168,7 @@ static int get_features(lua_State *L, struct device *dev,
 static int get_link_type(lua_State *L, struct device *dev,
 			 const struct option *o)
 {
-	struct ifreq ifr;
+	struct ifreq ifr = { 0 };
 
 	if (ioctl(dev->fd, o->get, &ifr) < 0)
 		return failed(L, dev, o);
@@ -178,7 +178,7 @@ static int get_link_type(lua_State *L, struct device *dev,
 
 static int get_mac(lua_State *L, struct device *dev, const struct option *o)
 {
-	struct ifreq ifr;
+	struct ifreq ifr = { 0 };
 	const unsigned char *mac =
 		(const unsigned char *)ifr.ifr_hwaddr.sa_data;
 	char text[18];
@@ -227,7 +227,7 @@ static int set_mac(lua_State *L, struct device *dev, const struct option *o)
 
 static int get_name(lua_State *L, struct device *dev, const struct option *o)
 {
-	struct ifreq ifr;
+	struct ifreq ifr = { 0 };
 
 	if (ioctl(dev->fd, o->get, &ifr) < 0)
 		return failed(L, dev, o);

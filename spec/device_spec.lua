@@ -55,6 +55,7 @@ describe("opening", function()
   -- What there is already, what is asked for, and what comes of it: a name, or
   -- an errno.
   local mq = { multi_queue = true }
+  local frags = process.is_root and "EINVAL" or "EPERM"
   local rows = {
     { "no name for a TUN", nil, { mode = "tun" }, "tun0" },
     { "no name for a TAP", nil, { mode = "tap" }, "tap0" },
@@ -74,8 +75,8 @@ describe("opening", function()
     { "what is in use, exclusively", mq, like { multi_queue = true, excl = true }, "EBUSY" },
     { "exclusively", nil, like { excl = true }, "t0" },
     { "NAPI", nil, like { napi = true }, "t0" },
-    { "NAPI fragments without NAPI", nil, like { mode = "tap", napi_frags = true }, "EINVAL" },
-    { "NAPI fragments of a TUN", nil, like { napi = true, napi_frags = true }, "EINVAL" },
+    { "NAPI fragments without NAPI", nil, like { mode = "tap", napi_frags = true }, frags },
+    { "NAPI fragments of a TUN", nil, like { napi = true, napi_frags = true }, frags },
     { "without carrier", nil, like { no_carrier = true }, "t0" },
     { "one_queue", nil, like { one_queue = true }, "t0" },
   }
@@ -142,17 +143,21 @@ describe("opening", function()
   -- group 0 but has no privilege. What nobody owns is for everybody.
   local owners = {
     { "nobody", nil, nil, "t0" },
-    { "another user", "owner", 4321, "EPERM" },
     { "its user", "owner", 0, "t0" },
-    { "another group", "group", 4321, "EPERM" },
     { "its group", "group", 0, "t0" },
   }
+  if process.is_root then -- in a user namespace of our own there are no others
+    owners[#owners + 1] = { "another user", "owner", 4321, "EPERM" }
+    owners[#owners + 1] = { "another group", "group", 4321, "EPERM" }
+  end
   for _, row in ipairs(owners) do
     local owner, option, id, wanted = row[1], row[2], row[3], row[4]
     it(("without privilege what belongs to %s: %s"):format(owner, wanted), function()
       with({ open() }, function(dev)
         assert.is_true(core.setoption(dev, "persist", true))
-        if option then core.setoption(dev, option, id) end
+        if option then
+          assert.is_true(core.setoption(dev, option, id))
+        end
       end)
       local got = process.lua([[
         local core = require "tun.core"

@@ -62,6 +62,15 @@ function process.lua(code, before)
   return process.run((before or "") .. " " .. process.script(code))
 end
 
-process.interpreter = process.must("readlink /proc/$PPID/exe")
+-- The running interpreter and its options, as shell words.
+process.interpreter = ""
+for i = -1, -math.huge, -1 do
+  if not arg[i] then break end
+  process.interpreter = ("'%s' "):format(arg[i]) .. process.interpreter
+end
+
+--- Whether this is root, and not only so in a user namespace of its own.
+process.is_root = select(2, process.run "grep -q 4294967295 /proc/self/uid_map") == 0
+  and process.must "id -u" == "0"
 
 return process

@@ -22,11 +22,7 @@ end
 --- The index of the link.
 -- @return integer | nil, message, errno
 function device:index()
-  local name, why, errno = self:name()
-  if not name then
-    return nil, why, errno
-  end
-  return netns.socket(self):index(name)
+  return netns.index(self)
 end
 
 --- The link, as tun.link.get gives it.

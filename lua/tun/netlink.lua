@@ -7,13 +7,12 @@ local noun = require "tun.noun"
 local GONE = { ENODEV = true, ENOENT = true, ESRCH = true, EADDRNOTAVAIL = true }
 
 -- "route 10.0.0.0/8"
-local function subject(row, t)
-  for _, key in ipairs(row.names) do
-    if t[key] ~= nil then
-      return ("%s %s"):format(row.word, tostring(t[key]))
-    end
+local function subject(row, t, socket)
+  local name = t[row.key]
+  if name == nil and t.index then
+    name = socket:name(t.index) or t.index
   end
-  return row.word
+  return name and ("%s %s"):format(row.word, tostring(name)) or row.word
 end
 
 -- One request and its answer; what errno alone does not tell is explained.
@@ -31,7 +30,7 @@ local function ask(row, verb, what, device)
     return result, reason
   end
   reason = explain.request(row.object, shaped, socket, reason, number)
-  return nil, subject(row, shaped) .. ": " .. reason, number
+  return nil, subject(row, shaped, socket) .. ": " .. reason, number
 end
 
 -- What is left of a filter for Lua to match, written as the kernel's answers are.
@@ -43,7 +42,7 @@ local function remainder(row, filter, socket)
       plain[key] = type(value) ~= "table" and value or nil
     end
   end
-  for _, key in ipairs(noun.references) do
+  for key in pairs(noun.references) do
     if type(want[key]) == "number" then
       want[key] = socket:name(want[key])
     end

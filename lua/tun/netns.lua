@@ -3,17 +3,18 @@ local core = require "tun.core"
 
 local netns = {}
 
--- The request socket of the namespace that the script is in now, and for every
--- device the one of the namespace that it was opened in.
+-- The request socket of the namespace that the script is in now; and for every device
+-- the socket of the namespace that it was opened in, and its index there once known.
 local current
-local sockets = setmetatable({}, { __mode = "k" })
+local homes = setmetatable({}, { __mode = "k" })
 
 --- The netlink socket that requests about a device go through.
 -- @param device  optional; anything but a device means the script's namespace
 -- @return socket | nil, message, errno
 function netns.socket(device)
-  if device and sockets[device] then
-    return sockets[device]
+  local home = device and homes[device]
+  if home and home.socket then
+    return home.socket
   end
   if not current then
     local socket, why, errno = core.netlink()
@@ -27,13 +28,29 @@ end
 
 --- Keep a device with the namespace that another device, or the script, is in.
 function netns.bind(device, other)
-  sockets[device] = netns.socket(other)
+  homes[device] = { socket = netns.socket(other) }
   return device
 end
 
---- Whether requests about a device go to the namespace that the script is in.
-function netns.is_current(device)
-  return not sockets[device] or sockets[device] == current
+--- The index of a device's link, which stays when it is renamed.
+-- @return integer | nil, message, errno
+function netns.index(device)
+  local name, why, errno = device:name() -- or that it was deleted
+  local home = homes[device]
+  if not name then
+    return nil, why, errno
+  elseif home and home.index then
+    return home.index
+  end
+  local socket, index
+  socket, why, errno = netns.socket(device)
+  if socket then
+    index, why, errno = socket:index(name)
+  end
+  if home then
+    home.index = index
+  end
+  return index, why, errno
 end
 
 --- Move this script into a network namespace of its own, with loopback up:

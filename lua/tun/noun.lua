@@ -6,7 +6,7 @@ local netns = require "tun.netns"
 local noun = {}
 
 -- Keys whose value is a link: a name, an index, a device, or what list gave.
-noun.references = { "dev", "iif", "link", "master" }
+noun.references = { dev = true, iif = true, link = true, master = true }
 
 -- With dev to say which link is meant, a name is a new one.
 local function shape_link(t, verb, socket)
@@ -86,18 +86,14 @@ local function shape_route(t, verb)
   return t
 end
 
--- object: its name in the core; word, plural, names: in messages; key, number: what a
--- string and a number alone stand for; default: of filters; shape(t, verb, socket): finish
--- a copy of what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel
--- told.
-noun.link = { object = "link", word = "link", plural = "links",
-              names = { "name", "index", "dev" }, key = "name", number = "index",
+-- object: its name in the core; word, plural: in messages; key, number: what a string and
+-- a number alone stand for; default: of filters; shape(t, verb, socket): finish a copy of
+-- what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel told.
+noun.link = { object = "link", word = "link", plural = "links", key = "name", number = "index",
               default = {}, shape = shape_link }
-noun.addr = { object = "addr", word = "address", plural = "addresses",
-              names = { "address", "dev" }, key = "address",
+noun.addr = { object = "addr", word = "address", plural = "addresses", key = "address",
               default = {}, shape = shape_address, tidy = tidy_address }
-noun.route = { object = "route", word = "route", plural = "routes",
-               names = { "dst" }, key = "dst",
+noun.route = { object = "route", word = "route", plural = "routes", key = "dst",
                default = { table = "main" }, shape = shape_route }
 
 -- fields: the keys that the core knows; filtered: those that the kernel filters by.
@@ -111,36 +107,6 @@ end
 
 local function is_device(value)
   return type(value) == "userdata" and getmetatable(value) == core.device
-end
-
--- A link as the core takes it, a name or an index | nil, message, errno
-local function reference(value)
-  if is_device(value) then
-    return value:name()
-  elseif type(value) == "table" then
-    return value.index or value.name or value
-  end
-  return value
-end
-
--- A copy in which booleans that are no fields of the noun are flags: up = true.
-local function copy(t, known)
-  local new, flags = {}, nil
-  for key, value in pairs(t) do
-    if type(value) == "boolean" and not known[key] then
-      flags = flags or {}
-      flags[key] = value
-    else
-      new[key] = value
-    end
-  end
-  if flags and type(t.flags or flags) == "table" then
-    for name, value in pairs(t.flags or {}) do
-      flags[name] = value
-    end
-    new.flags = flags
-  end
-  return new
 end
 
 --- What a caller wrote, as a table: a device, a string or a number may stand for one.
@@ -157,37 +123,80 @@ function noun.table(row, what)
   core.misuse(("%s: a %s is neither a table nor a %s"):format(row.word, type(what), row.key))
 end
 
--- Next hops name links too.
-local function hops(list)
-  local new = {}
-  for i, hop in ipairs(list) do
-    new[i] = copy(hop, noun.route.fields)
-    new[i].dev = reference(hop.dev)
+-- A link as the core takes it, a name or an index | nil, message, errno
+local function reference(value)
+  if is_device(value) then
+    return netns.index(value)
+  elseif type(value) == "table" then
+    return value.index or value.name or value
   end
-  return new
+  return value
 end
 
---- A copy of what the caller wrote, in which links are names or indexes, and the
--- socket for it.
--- @param device  optional: whose namespace it concerns, if no link in it tells
--- @return table, socket | nil, message, errno
-function noun.resolve(row, t, device)
-  local new = copy(t, row.fields)
-  for _, key in ipairs(noun.references) do
-    local value = t[key]
-    if value ~= nil then
+-- Set the flags of a request: up = true beside others in flags.
+local function add_flags(request, flags, more)
+  if type(more or flags) == "table" then
+    for name, value in pairs(more or {}) do
+      flags[name] = value
+    end
+    request.flags = flags
+  end
+end
+
+-- A copy in which links are names or indexes, and booleans that are no fields of the
+-- noun are flags; and a device that is in it.
+local function copy(row, t)
+  local new, flags, device = {}, nil, nil
+  for key, value in pairs(t) do
+    if noun.references[key] then
       local link, why, errno = reference(value)
       if link == nil then
         return nil, why, errno
       end
-      new[key] = link
-      device = device or is_device(value) and value
+      new[key], device = link, device or is_device(value) and value
+    elseif type(value) == "boolean" and not row.fields[key] then
+      flags = flags or {}
+      flags[key] = value
+    else
+      new[key] = value
     end
   end
-  if type(t.nexthops) == "table" then
-    new.nexthops = hops(t.nexthops)
+  if flags then
+    add_flags(new, flags, t.flags)
   end
-  local socket, why, errno = netns.socket(device)
+  return new, device
+end
+
+-- Next hops have links and flags, too.
+local function copy_hops(hops)
+  local new = {}
+  for i, hop in ipairs(hops) do
+    local why, errno
+    new[i], why, errno = copy(noun.route, hop)
+    if not new[i] then
+      return nil, why, errno
+    end
+  end
+  return new
+end
+
+--- A copy of what the caller wrote that is a request of ours, and the socket for it.
+-- @param device  optional: whose namespace it concerns, if no link in it tells
+-- @return table, socket | nil, message, errno
+function noun.resolve(row, t, device)
+  local new, found, errno = copy(row, t)
+  if not new then
+    return nil, found, errno
+  end
+  local why
+  if type(t.nexthops) == "table" then
+    new.nexthops, why, errno = copy_hops(t.nexthops)
+    if not new.nexthops then
+      return nil, why, errno
+    end
+  end
+  local socket
+  socket, why, errno = netns.socket(device or found)
   if not socket then
     return nil, why, errno
   end

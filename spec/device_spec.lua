@@ -354,6 +354,8 @@ describe("descriptors of devices", function()
     process.sandbox()
     keeper = open { multi_queue = true }
     assert(core.setoption(keeper, "persist", true))
+    collectgarbage()
+    collectgarbage()
     before = process.descriptors()
   end)
   teardown(function()

@@ -64,6 +64,8 @@ describe("a network namespace", function()
   end)
 
   it("keeps no descriptor when it is collected", function()
+    collectgarbage()
+    collectgarbage()
     local before = process.descriptors()
     local function forget()
       for _ = 1, 200 do

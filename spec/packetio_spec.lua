@@ -218,6 +218,7 @@ describe("reading", function()
     is("timeout", errno.EAGAIN, dev:read(0.02))
     is("down", errno.EIO, dev:write(ping))
     is("down", errno.EIO, dev:send(ping))
+    is("t0: an empty packet: Invalid argument", errno.EINVAL, dev:write "")
     process.must "ip link set t0 up"
     assert.is_true(dev:write(ping))
     assert.equal(#ping, #assert(dev:read(1)))

@@ -85,9 +85,9 @@ static struct sock_fprog fromtext(lua_State *L, const char *text)
 	return (struct sock_fprog){ (unsigned short)n, program };
 }
 
-/* Pop a value and keep it with the device and its queues: the
- * kernel remembers where a program was and reads it there again when a queue
- * is attached. false stands for a filter that we took off. */
+/* Pop a value and keep it with the device and its queues: the kernel remembers
+ * where a program was, and reads it there again when a queue is attached. false
+ * stands for a filter that we took off. */
 static void keep(lua_State *L)
 {
 	lua_getuservalue(L, 1);

@@ -56,6 +56,11 @@ describe("tun", function()
       assert.same({ "10.9.0.1/24" }, column(device:addresses(), "address"))
       assert.same({}, other:addresses())
       assert(device:add_route "10.10.0.0/16")
+      local streamed = {}
+      for route in tun.route.each { dev = device } do
+        streamed[#streamed + 1] = route
+      end
+      assert.same(device:routes(), streamed)
       assert.equal(2, tun.route.flush { dev = device })
       assert.same({}, device:routes())
       other:close()
@@ -161,6 +166,30 @@ describe("tun", function()
       refused("t0: is not multi-queue; open it with multi_queue = true", "EINVAL",
         device:detach())
     end)
+
+    it("tells that its tx_filter had no room", function()
+      local tap = open { name = "tap0", mode = "tap" }
+      local filter = { "01:00:5e:00:00:01" }
+      for i = 1, 8 do
+        filter[i + 1] = ("02:00:00:00:00:%02x"):format(i)
+      end
+      refused("tap0: tx_filter: more addresses than the kernel has room for, so that the "
+        .. "filter is off", "ENOSPC", tap:set { tx_filter = filter })
+      table.remove(filter)
+      assert(tap:set { tx_filter = filter })
+      assert(tap:set { tx_filter = false })
+      tap:close()
+    end)
+
+    if _VERSION == "Lua 5.4" then
+      it("closes at the end of its scope", function()
+        local scope = assert(load "local device <close> = ...")
+        local other = open { name = "t1" }
+        scope(other)
+        assert.equal(-1, other:fd())
+        refused("link t1: No such device", "ENODEV", tun.link.get "t1")
+      end)
+    end
 
     it("raises for options that set does not take", function()
       raises('set: no option "mtuu"; there are: ', device.set, device, { mtuu = 1 })

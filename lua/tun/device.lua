@@ -60,7 +60,7 @@ end
 
 --- The value of one option; nil where the device or its link has none.
 function device:get(name)
-  return setup.get(self, name)
+  return option.get(self, name)
 end
 
 --- Add an address, as `ip addr add`.

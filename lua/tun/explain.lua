@@ -69,7 +69,10 @@ end
 local options = {
   link_type = { { "EBUSY", "the link is up; take it down first" } },
   carrier = { { "EPERM", "no queue is attached" } },
-  tx_filter = { { "EINVAL", "only a TAP device has one", when = not_tap } },
+  tx_filter = {
+    { "EINVAL", "only a TAP device has one", when = not_tap },
+    { "ENOSPC", "more addresses than the kernel has room for, so that the filter is off" },
+  },
   filter = {
     { "EINVAL", "only a TAP device has one", when = not_tap },
     { "EINVAL", "not a valid classic BPF program" },

@@ -1,6 +1,8 @@
 -- netlink.lua: links, addresses and routes, with the verbs of ip(8).
 local core = require "tun.core"
 local explain = require "tun.explain"
+local filter = require "tun.filter"
+local netns = require "tun.netns"
 local noun = require "tun.noun"
 
 -- Answers to a deletion that tell that it is gone already.
@@ -33,67 +35,12 @@ local function ask(row, verb, what, device)
   return nil, subject(row, shaped, socket) .. ": " .. reason, number
 end
 
--- What is left of a filter for Lua to match, written as the kernel's answers are.
-local function remainder(row, filter, socket)
-  local plain, want = {}, {}
-  for key, value in pairs(filter) do
-    if not row.filtered[key] then
-      want[key] = value
-      plain[key] = type(value) ~= "table" and value or nil
-    end
-  end
-  for key in pairs(noun.references) do
-    if type(want[key]) == "number" then
-      want[key] = socket:name(want[key])
-    end
-    plain[key] = nil
-  end
-  local written = next(plain) and core.decode(row.object, core.encode(row.object, "get", plain))
-  for key in pairs(plain) do
-    if written[key] ~= nil then
-      want[key] = written[key]
-    end
-  end
-  return next(want) and want
-end
-
--- Whether an object has all that is wanted; false is as good as absent.
-local function matches(object, want)
-  for key, value in pairs(want) do
-    local found = object[key]
-    if type(value) == "table" then
-      if not matches(found or {}, value) then
-        return false
-      end
-    elseif (found or false) ~= value then
-      return false
-    end
-  end
-  return true
-end
-
--- A filter as the kernel takes it, the socket, and what Lua has to match.
-local function query(row, what)
-  local filter, socket, errno = noun.resolve(row, noun.table(row, what or {}))
-  if not filter then
-    return nil, socket, errno
-  end
-  for key, value in pairs(row.default) do
-    if filter[key] == nil then
-      filter[key] = value
-    elseif filter[key] == "all" then
-      filter[key] = nil
-    end
-  end
-  return filter, socket, remainder(row, filter, socket)
-end
-
 local function list(row, what)
-  local filter, socket, want = query(row, what)
-  if not filter then
+  local request, socket, want = filter.query(row, what)
+  if not request then
     return nil, socket, want
   end
-  local objects, why, errno = socket:list(row.object, filter)
+  local objects, why, errno = socket:list(row.object, request)
   if not objects then
     return nil, row.plural .. ": " .. why, errno
   end
@@ -104,7 +51,7 @@ local function list(row, what)
   local kept = {}
   for _, object in ipairs(objects) do
     object = row.tidy and row.tidy(object) or object
-    if not want or matches(object, want) then
+    if not want or filter.matches(object, want) then
       kept[#kept + 1] = object
     end
   end
@@ -122,25 +69,41 @@ local function step(stream)
     elseif row.tidy then
       row.tidy(object)
     end
-  until not want or matches(object, want)
+  until not want or filter.matches(object, want)
   return object, why
+end
+
+-- The iterator over a list: for a device that is in another namespace than the script.
+local function each_listed(row, what)
+  local objects, why = list(row, what)
+  if not objects then
+    core.misuse(why)
+  end
+  local i = 0
+  return function()
+    i = i + 1
+    return objects[i]
+  end
 end
 
 -- A dump that is going on needs a socket of its own, which is closed when the loop
 -- is left (Lua 5.4) or by the collector.
 local function each(row, what)
-  local filter, why, want = query(row, what)
-  local socket, started
-  if filter then
-    socket, why = core.netlink()
+  local request, socket, want = filter.query(row, what)
+  if not request then
+    core.misuse(socket)
+  elseif socket ~= netns.socket() then
+    return each_listed(row, what)
   end
-  if socket then
-    started, why = socket:start(row.object, filter)
+  local own, why = core.netlink()
+  local started = own
+  if own then
+    started, why = own:start(row.object, request)
   end
   if not started then
     core.misuse(row.plural .. ": " .. why)
   end
-  return step, { row = row, socket = socket, want = want }, nil, socket
+  return step, { row = row, socket = own, want = want }, nil, own
 end
 
 -- The kernel does not look addresses up; the first that matches.
@@ -157,13 +120,13 @@ end
 
 -- Deletes all that match a filter, which must not be empty; returns how many.
 local function flush(row, what)
-  local filter = noun.table(row, what)
-  if not next(filter) then
+  local t = noun.table(row, what)
+  if not next(t) then
     core.misuse(row.plural .. ": flush needs a filter")
   end
-  local objects, why, errno = list(row, filter)
+  local objects, why, errno = list(row, t)
   for _, object in ipairs(objects or {}) do
-    local ok, reason, code = ask(row, "del", object, filter.dev)
+    local ok, reason, code = ask(row, "del", object, t.dev)
     if not ok and not GONE[core.errno[code]] then
       return nil, reason, code
     end

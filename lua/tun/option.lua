@@ -1,5 +1,7 @@
--- option.lua: every key that tun.open and dev:set take, and which part of the work it is.
+-- option.lua: every key that tun.open and dev:set take, which part of their work it is,
+-- and what its value is.
 local core = require "tun.core"
+local explain = require "tun.explain"
 
 local option = {}
 
@@ -47,18 +49,44 @@ end
 
 --- The ioctls that can be taken back, then those that cannot, each in the order to do them.
 option.first, option.last = sorted(parts, "first"), LAST
-option.ioctls = ioctls
 
 local function unknown(what, name)
   core.misuse(('%s: no option "%s"; there are: %s'):format(what, tostring(name),
     table.concat(sorted(parts), ", ")))
 end
 
---- Raise unless there is an option of that name to read.
-function option.check(name)
+-- An option that the link tells, not the device.
+local function of_link(device, name)
+  local link, why, errno = device:link()
+  if not link then
+    return nil, why, errno
+  elseif link.tun and link.tun[name] ~= nil then
+    return link.tun[name]
+  elseif name == "up" then
+    return link.flags.up or false
+  end
+  return link[name]
+end
+
+--- The value of one option; nil where there is none.
+function option.get(device, name)
   if not (parts[name] or readable[name]) then
     unknown("get", name)
   end
+  if name == "address" then
+    return device:addresses()
+  elseif name == "routes" then
+    return device:routes()
+  end
+  local ioctl = ioctls[name]
+  if not (ioctl and ioctl.get) then
+    return of_link(device, name)
+  end
+  local value, why, errno = core.getoption(device, name)
+  if errno then
+    return nil, explain.option(device, name, why, errno), errno
+  end
+  return value
 end
 
 -- One string or table, or a list of them, as a list of tables that are ours.

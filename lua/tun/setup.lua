@@ -7,38 +7,6 @@ local snapshot = require "tun.snapshot"
 
 local setup = {}
 
--- An option that the link tells, not the device.
-local function of_link(device, name)
-  local link, why, errno = device:link()
-  if not link then
-    return nil, why, errno
-  elseif link.tun and link.tun[name] ~= nil then
-    return link.tun[name]
-  elseif name == "up" then
-    return link.flags.up or false
-  end
-  return link[name]
-end
-
---- The value of one option; nil where there is none.
-function setup.get(device, name)
-  option.check(name)
-  if name == "address" then
-    return device:addresses()
-  elseif name == "routes" then
-    return device:routes()
-  end
-  local ioctl = option.ioctls[name]
-  if not (ioctl and ioctl.get) then
-    return of_link(device, name)
-  end
-  local value, why, errno = core.getoption(device, name)
-  if errno then
-    return nil, explain.option(device, name, why, errno), errno
-  end
-  return value
-end
-
 -- The steps of a plan return true | nil, message, errno, and append what undoes them to
 -- undo, unless that is nil: then closing the device undoes everything.
 
@@ -47,8 +15,11 @@ local function set_option(device, name, value, undo)
   if rule then
     core.misuse(rule)
   end
-  local old = undo and setup.get(device, name)
+  local old = undo and option.get(device, name)
   local done, why, errno = core.setoption(device, name, value)
+  if done == 0 and type(value) == "table" and value[1] then
+    done, why, errno = nil, "it is off", core.errno.ENOSPC
+  end
   if not done then
     return nil, explain.option(device, name, why, errno), errno
   elseif old ~= nil then

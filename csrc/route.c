@@ -100,9 +100,11 @@ static const struct label locks[] = {
 	LOCK("reordering", REORDERING),
 	LOCK("hoplimit", HOPLIMIT),
 	LOCK("initcwnd", INITCWND),
+	LOCK("features", FEATURES),
 	LOCK("rto_min", RTO_MIN),
 	LOCK("initrwnd", INITRWND),
 	LOCK("quickack", QUICKACK),
+	LOCK("congctl", CC_ALGO),
 	LOCK("fastopen_no_cookie", FASTOPEN_NO_COOKIE),
 	{ NULL, 0 },
 };

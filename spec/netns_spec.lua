@@ -64,8 +64,6 @@ describe("a network namespace", function()
   end)
 
   it("keeps no descriptor when it is collected", function()
-    collectgarbage()
-    collectgarbage()
     local before = process.descriptors()
     local function forget()
       for _ = 1, 200 do
@@ -73,8 +71,6 @@ describe("a network namespace", function()
       end
     end
     forget()
-    collectgarbage()
-    collectgarbage()
     assert.equal(before, process.descriptors())
   end)
 end)
@@ -90,6 +86,10 @@ describe("entering a network namespace", function()
   -- Root with the only privilege that it takes to stay root by name.
   local unprivileged = "setpriv --bounding-set=-all%s --inh-caps=-all"
 
+  -- Nobody has one in a chroot, nor where the administrator does not want it.
+  local denied = select(2, process.run "unshare --user true") ~= 0
+  local denial = "user namespaces are not allowed here"
+
   it("needs a privilege", function()
     local output = process.lua(enter:format "false", unprivileged:format "")
     assert.is_truthy(output:find("^nil%s+EPERM%s+new network namespace: needs root"))
@@ -103,6 +103,10 @@ describe("entering a network namespace", function()
       local lines = ids:read "*a"
       assert(lines == "0\n0\ndeny\n", lines)
     ]], unprivileged:format ",+setfcap")
+    if denied then
+      assert.is_truthy(output:find(denial), output)
+      return
+    end
     assert.equal("", output)
     assert.equal(0, status)
   end)
@@ -115,7 +119,8 @@ describe("entering a network namespace", function()
       limit:write "0"
       limit:close()
     ]] .. enter:format "false")
-    assert.is_truthy(output:find "^nil%s+ENOSPC%s+[^\n]*max_net_namespaces")
+    assert.is_truthy(output:find(denied and denial
+      or "^nil%s+ENOSPC%s+[^\n]*max_net_namespaces"), output)
   end)
 
   it("cannot be done to a process with threads, which the reason says", function()

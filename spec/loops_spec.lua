@@ -42,7 +42,7 @@ describe("a device in", function()
     end)
 
     it("wakes for a packet", function()
-      assert.equal(device, meanwhile "ping -c 1 -W 1 10.9.0.2")
+      assert.equal(device, meanwhile "ping -c 1 -W 0.2 10.9.0.2")
       assert.equal("\10\9\0\1\10\9\0\2\8", device:receive():sub(13, 21))
     end)
 
@@ -144,6 +144,21 @@ describe("a device in", function()
     it("wakes for its deletion", function()
       assert.same({ nil, "deleted", tun.errno.EBADFD }, waiting(delete))
     end)
+  end)
+
+  it("dev:each goes on after a signal that is handled", function()
+    local signal = uv.new_signal()
+    signal:start("sigusr1", function() end)
+    local child = assert(io.popen [[
+      for i in $(seq 200); do kill -USR1 $PPID; done
+      exec ping -c 1 -W 0.2 10.9.0.2]])
+    for packet in device:each() do
+      assert.equal("\10\9\0\1\10\9\0\2\8", packet:sub(13, 21))
+      device:close()
+    end
+    child:close()
+    signal:close()
+    uv.run()
   end)
 
   it("tun.poll wakes for its deletion", function()

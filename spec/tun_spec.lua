@@ -415,6 +415,17 @@ describe("tun", function()
       assert.same(column(before, "scope"), column(device:addresses(), "scope"))
     end)
 
+    it("is flushed with those that the kernel deletes along", function()
+      local promote = assert(io.open("/proc/sys/net/ipv4/conf/t0/promote_secondaries", "w"))
+      promote:write "0"
+      promote:close()
+      for i = 1, 3 do
+        assert(device:add_address(("10.9.0.%d/24"):format(i)))
+      end
+      assert.equal(3, tun.addr.flush { dev = device })
+      assert.same({}, device:addresses())
+    end)
+
     it("is filtered by its canonical form", function()
       assert(device:add_address("fd09:0:0::0001/64", { nodad = true }))
       assert.equal("fd09::1/64", tun.addr.get("FD09:0::1/64").address)

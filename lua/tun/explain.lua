@@ -27,7 +27,7 @@ local file = {
 
 local function owners(tun)
   local uid, gid = tun.owner, tun.group
-  return (uid and ("uid %d, "):format(uid) or "") .. (gid and ("gid %d, "):format(gid) or "")
+  return (uid and ("uid %d or "):format(uid) or "") .. (gid and ("gid %d or "):format(gid) or "")
 end
 
 -- TUNSETIFF, with what was asked for and the link of that name, if there is one.
@@ -58,7 +58,7 @@ local opening = {
     when = function(t) return t.napi_frags end },
   { "EPERM", "a new device needs root (CAP_NET_ADMIN): have root make it with persist and owner, "
       .. "or use tun.sandbox()" },
-  { "E2BIG", "has 256 queues already, the most there can be" },
+  { "E2BIG", "has as many queues as there can be" },
 }
 
 local function not_tap(flags)

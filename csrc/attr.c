@@ -267,10 +267,49 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
 
 /* -- Decoding -------------------------------------------------------- */
 
+void push_word(struct decoder *d, const char *text)
+{
+	size_t place = (uintptr_t)text % WORDS;
+
+	if (!d->words) {
+		lua_pushstring(d->L, text);
+	} else if (d->words->texts[place] == text) {
+		lua_rawgeti(d->L, d->words->at, (int)place + 1);
+	} else {
+		lua_pushstring(d->L, text);
+		lua_pushvalue(d->L, -1);
+		lua_rawseti(d->L, d->words->at, (int)place + 1);
+		d->words->texts[place] = text;
+	}
+}
+
+/* Set a key of the table on top of the stack to what a row's payload says. */
+static void push_field(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	if (f->is & INLINE) {
+		f->kind->push(d, f, p, len);
+		return;
+	}
+	push_word(d, f->key);
+	d->keys++;
+	if (f->kind->push(d, f, p, len))
+		lua_rawset(d->L, -3);
+	else
+		lua_pop(d->L, 1);
+}
+
 bool bad(struct decoder *d)
 {
 	d->bad = true;
 	return false;
+}
+
+static bool is_zero(const char *p, size_t len)
+{
+	while (len > 0 && p[len - 1] == 0)
+		len--;
+	return len == 0;
 }
 
 /* Members of a struct; those beyond its length are from a newer kernel. */
@@ -279,8 +318,9 @@ static void push_members(struct decoder *d, const struct field *rows,
 {
 	for (; rows->key; rows++)
 		if ((size_t)rows->where + rows->size <= len &&
-		    rows->kind->push(d, rows, base + rows->where, rows->size))
-			lua_setfield(d->L, -2, rows->key);
+		    !(rows->is & SPARSE &&
+		      is_zero(base + rows->where, rows->size)))
+			push_field(d, rows, base + rows->where, rows->size);
 }
 
 static const struct field *find(const struct field *rows, unsigned int type)
@@ -291,15 +331,12 @@ static const struct field *find(const struct field *rows, unsigned int type)
 	return NULL;
 }
 
-/* Push the value of an attribute; false when it is left out or bad. */
-static bool push_attr(struct decoder *d, const struct field *f,
-		      const struct nlattr *a)
+/* Whether an attribute has the size of its kind; else the message is bad. */
+static bool fits(struct decoder *d, const struct field *f,
+		 const struct nlattr *a)
 {
-	size_t len = mnl_attr_get_payload_len(a);
-
-	if (f->kind->size && f->kind->size != len)
-		return bad(d);
-	return f->kind->push(d, f, mnl_attr_get_payload(a), len);
+	return !f->kind->size || f->kind->size == mnl_attr_get_payload_len(a) ||
+	       bad(d);
 }
 
 static void push_attrs(struct decoder *d, const struct field *rows,
@@ -317,8 +354,9 @@ static void push_attrs(struct decoder *d, const struct field *rows,
 	for (; !d->bad && mnl_attr_ok(a, (int)(end - (const char *)a));
 	     a = mnl_attr_next(a)) {
 		f = find(rows, mnl_attr_get_type(a));
-		if (f && push_attr(d, f, a))
-			lua_setfield(d->L, -2, f->key);
+		if (f && fits(d, f, a))
+			push_field(d, f, mnl_attr_get_payload(a),
+				   mnl_attr_get_payload_len(a));
 	}
 	d->depth--;
 	d->attrs = attrs;
@@ -344,8 +382,11 @@ bool decode(struct decoder *d, const struct object *o,
 		return false;
 	d->head = mnl_nlmsg_get_payload(nlh);
 	d->bad = false;
-	lua_createtable(d->L, 0, 16);
+	d->keys = 0;
+	lua_createtable(d->L, 0, d->words ? d->words->keys : 0);
 	push_layout(d, &o->layout, d->head, len);
+	if (d->words)
+		d->words->keys = d->keys < KEYS_MAX ? d->keys : KEYS_MAX;
 	if (d->bad)
 		lua_settop(d->L, top);
 	return !d->bad;
@@ -551,7 +592,9 @@ static bool push_list(struct decoder *d, const struct field *f, const void *p,
 	for (; mnl_attr_ok(a, (int)(end - (const char *)a));
 	     a = mnl_attr_next(a))
 		if (mnl_attr_get_type(a) == element->where &&
-		    push_attr(d, element, a))
+		    fits(d, element, a) &&
+		    element->kind->push(d, element, mnl_attr_get_payload(a),
+					mnl_attr_get_payload_len(a)))
 			lua_rawseti(d->L, -2, ++i);
 	return true;
 }
@@ -755,6 +798,8 @@ static void push_row(lua_State *L, const struct field *f, unsigned int is)
 	lua_setfield(L, -2, "read");
 	lua_pushboolean(L, is & FILTER);
 	lua_setfield(L, -2, "filter");
+	lua_pushboolean(L, is & SPARSE);
+	lua_setfield(L, -2, "sparse");
 	set_more(L, f, is & READ);
 	lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
 }
@@ -781,8 +826,9 @@ static void push_rows(lua_State *L, const struct field *rows, unsigned int is)
 	}
 }
 
-/* core.fields(object) -> list of { key =, kind =, read =, filter =, and where
- * they have such: names = { ... }, fields = { ... } }, in wire order. */
+/* core.fields(object) -> list of { key =, kind =, read =, filter =, sparse =,
+ * and where they have such: names = { ... }, fields = { ... } }, in wire order.
+ */
 static int core_fields(lua_State *L)
 {
 	const struct object *o = checkobject(L, 1);

@@ -12,14 +12,26 @@
 
 struct field;
 
+/* What a dump keeps from object to object, to be quick: the Lua strings of
+ * texts that live for ever, each at a place by its address in a table on the
+ * stack, and how many keys the last object had. */
+enum { WORDS = 1024, KEYS_MAX = 16 };
+struct words {
+	int at; /* stack index of the table */
+	int keys;
+	const char *texts[WORDS];
+};
+
 /* What a decoder carries from row to row. The table being filled is on top of
  * the stack. */
 struct decoder {
 	lua_State *L;
 	struct ifnames *names;	 /* NULL: interfaces stay numbers */
+	struct words *words;	 /* NULL: no Lua string is kept */
 	const char *head;	 /* the fixed header of the message */
 	const char *attrs, *end; /* the attributes of this level */
 	int depth;		 /* of the nests around them */
+	int keys;		 /* that were set */
 	bool bad;		 /* an attribute had a wrong size */
 };
 
@@ -60,6 +72,7 @@ enum {
 	READ = 1,   /* the kernel tells it; accepted in a request, not sent */
 	FILTER = 2, /* the kernel can filter a dump by it */
 	INLINE = 4, /* a nest or record whose keys stand in the table around */
+	SPARSE = 8, /* a header member that is left out when it is 0 */
 };
 
 struct field {
@@ -168,6 +181,9 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
  * shorter than it must be or an attribute has a wrong size. */
 bool decode(struct decoder *d, const struct object *o,
 	    const struct nlmsghdr *nlh);
+
+/* Push the Lua string of a text that lives for ever. */
+void push_word(struct decoder *d, const char *text);
 
 /* Note that the message is malformed; false. */
 bool bad(struct decoder *d);

@@ -255,7 +255,7 @@ static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
 
 	for (row = f->more; row->name; row++)
 		if (row->value == value)
-			return lua_pushstring(d->L, row->name), true;
+			return push_word(d, row->name), true;
 	lua_pushinteger(d->L, (lua_Integer)value);
 	return true;
 }
@@ -304,8 +304,9 @@ static bool push_flags(struct decoder *d, const struct field *f, const void *p,
 	for (row = f->more; row->name; row++) {
 		if (!(value & row->value))
 			continue;
+		push_word(d, row->name);
 		lua_pushboolean(d->L, true);
-		lua_setfield(d->L, -2, row->name);
+		lua_rawset(d->L, -3);
 		value &= ~row->value;
 	}
 	for (bit = 0; value; bit++, value >>= 1) {
@@ -583,7 +584,7 @@ static bool push_default(struct decoder *d, const struct field *f,
 	(void)f;
 	if (load(p, len) != 0)
 		return false;
-	lua_pushliteral(d->L, "default");
+	push_word(d, "default");
 	return true;
 }
 

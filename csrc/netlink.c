@@ -12,10 +12,14 @@
 
 enum { RECEIVE_MIN = 32768, DUMP_TRIES = 10 };
 
+/* What is in the table that is the user value of a socket. */
+enum { DATAGRAM = 1, STRINGS = 2 };
+
 struct netlink {
 	struct mnl_socket *socket; /* NULL when closed */
 	unsigned int port, seq;
 	struct ifnames names;
+	struct words words;	     /* their table is in the user value */
 	const struct object *object; /* of the dump that is going on */
 	bool dumping, interrupted;
 	bool brief;	/* the answer is an ack, not an object of any size */
@@ -96,11 +100,11 @@ static void reserve(lua_State *L, struct netlink *nl, size_t size)
 {
 	if (size <= nl->size)
 		return;
-	lua_createtable(L, 1, 0);
+	lua_getuservalue(L, 1);
 	nl->received = lua_newuserdata(L, size);
 	nl->size = size;
-	lua_rawseti(L, -2, 1);
-	lua_setuservalue(L, 1);
+	lua_rawseti(L, -2, DATAGRAM);
+	lua_pop(L, 1);
 }
 
 /* core.netlink() -> socket | nil, message, errno */
@@ -111,6 +115,10 @@ static int core_netlink(lua_State *L)
 
 	lua_settop(L, 0);
 	nl = newobject(L, SOCKET, sizeof(*nl));
+	lua_createtable(L, 2, 0);
+	lua_createtable(L, WORDS, 0);
+	lua_rawseti(L, -2, STRINGS);
+	lua_setuservalue(L, 1);
 	reserve(L, nl, RECEIVE_MIN);
 	if (open_socket(nl))
 		return 1;
@@ -358,9 +366,19 @@ static int core_ack(lua_State *L)
 static bool push_object(lua_State *L, struct netlink *nl,
 			const struct object *o, const struct nlmsghdr *message)
 {
-	struct decoder d = { .L = L, .names = &nl->names };
+	struct decoder d = { .L = L, .names = &nl->names, .words = &nl->words };
+	int at;
 
-	return decode(&d, o, message);
+	lua_getuservalue(L, 1);
+	lua_rawgeti(L, -1, STRINGS);
+	at = nl->words.at = lua_gettop(L);
+	if (!decode(&d, o, message)) {
+		lua_settop(L, at - 2);
+		return false;
+	}
+	lua_replace(L, at - 1);
+	lua_settop(L, at - 1);
+	return true;
 }
 
 /* Read what is left of a dump that was not read to its end, so that the kernel

@@ -139,8 +139,8 @@ static const struct field metrics[] = {
 };
 
 static const struct field hop_head[] = {
-	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .told = HOP_STATE,
-	     .more = flags),
+	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .is = SPARSE,
+	     .told = HOP_STATE, .more = flags),
 	HEAD("weight", weight, struct rtnexthop, rtnh_hops),
 	HEAD("dev", interface, struct rtnexthop, rtnh_ifindex),
 	END,
@@ -169,13 +169,13 @@ static const struct field head[] = {
 	HEAD("family", enum8, struct rtmsg, rtm_family, .is = FILTER,
 	     .more = address_families),
 	HEAD("dst", default, struct rtmsg, rtm_dst_len, .is = READ),
-	HEAD("tos", u8, struct rtmsg, rtm_tos),
+	HEAD("tos", u8, struct rtmsg, rtm_tos, .is = SPARSE),
 	HEAD("proto", enum8, struct rtmsg, rtm_protocol, .is = FILTER,
 	     .more = protocols),
 	HEAD("scope", enum8, struct rtmsg, rtm_scope, .more = address_scopes),
 	HEAD("type", enum8, struct rtmsg, rtm_type, .is = FILTER,
 	     .more = types),
-	HEAD("flags", flags32, struct rtmsg, rtm_flags,
+	HEAD("flags", flags32, struct rtmsg, rtm_flags, .is = SPARSE,
 	     .told = HOP_STATE | RTM_F_OFFLOAD | RTM_F_TRAP |
 		     RTM_F_OFFLOAD_FAILED,
 	     .more = flags),

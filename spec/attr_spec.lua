@@ -203,7 +203,8 @@ describe("every row that can be written", function()
         for _, value in ipairs(samples(field)) do
           local bytes = core.encode(object, "add", wrap { [field.key] = value })
           local read = assert(core.decode(object, bytes))
-          assert.is_true(contains(find(read), { [field.key] = value }))
+          local left_out = field.sparse and value == 0
+          assert.is_true(contains(find(read), { [field.key] = not left_out and value }))
         end
       end)
     end)

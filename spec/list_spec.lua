@@ -198,6 +198,13 @@ local function set(list, t)
   end
 end
 
+-- Of routes an empty set is left out.
+local function some(list, t)
+  if list[1] then
+    set(list, t)
+  end
+end
+
 local function account(key)
   return function(value, t)
     t[key] = value == "root" and 0 or value
@@ -338,7 +345,7 @@ local function realm(value, t)
   t.realm = 65536 * (value.from or 0) + value.to
 end
 
-local hop = words("dev weight", { gateway = "via", via = via, flow = realm, flags = set })
+local hop = words("dev weight", { gateway = "via", via = via, flow = realm, flags = some })
 
 local metrics = words([[mtu window rtt rttvar ssthresh cwnd advmss reordering hoplimit initcwnd
   rto_min initrwnd quickack fastopen_no_cookie]], { congestion = "congctl" })
@@ -349,7 +356,7 @@ end
 
 local route = words("type dev table scope prefsrc metric nhid tos pref expires mark uid iif", {
   dst = prefix "dst", from = prefix "from", gateway = "via", via = via, protocol = "proto",
-  flags = set, flow = realm, nexthops = each("nexthops", hop), nh_info = false,
+  flags = some, flow = realm, nexthops = each("nexthops", hop), nh_info = false,
   ["ttl-propogate"] = "ttl_propagate", error = "error", cache = false,
   metrics = function(value, t)
     t.metrics = translate(value[1], metrics)
@@ -509,7 +516,7 @@ describe("a list", function()
       for i, object in ipairs(device) do
         local theirs = translate(object, route)
         local name = ("%s %s"):format(first[i].dst, first[i].table)
-        theirs.tos = theirs.tos or 0
+        theirs.tos = theirs.tos ~= 0 and theirs.tos or nil
         theirs.metric = theirs.metric or first[i].metric == 0 and 0 or nil
         compare(theirs, first[i], last[i], name)
         covered(first[i], theirs, OURS.route, name)

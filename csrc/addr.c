@@ -82,5 +82,8 @@ static const struct field attrs[] = {
 };
 
 const struct object addr_object = {
-	"addr", RTM_NEWADDR, true, { head, sizeof(struct ifaddrmsg), attrs }
+	.name = "addr",
+	.type = RTM_NEWADDR,
+	.family = true,
+	.layout = { head, sizeof(struct ifaddrmsg), attrs },
 };

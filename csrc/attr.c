@@ -262,6 +262,8 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
 	lua_pop(e->L, 1);
 	if (o->family)
 		e->head[0] = e->family;
+	if (e->filter && o->list)
+		put_bytes(e, o->list, &o->value, sizeof(o->value));
 	return e->error == 0;
 }
 

@@ -97,6 +97,9 @@ struct object {
 	unsigned short type; /* RTM_NEWx; DEL, GET and SET follow it */
 	bool family; /* the header begins with the family of the addresses */
 	struct layout layout;
+	/* A 32-bit attribute that a request for a list needs; 0 for none. */
+	unsigned short list;
+	uint32_t value;
 };
 
 extern const struct object link_object, addr_object, route_object;

@@ -209,6 +209,12 @@ static const struct field attrs[] = {
 	END,
 };
 
+/* Without a mask the kernel has room for links of up to 8 KB in a list, and
+ * leaves longer ones out. This bit asks for nothing outside of bridges. */
 const struct object link_object = {
-	"link", RTM_NEWLINK, false, { head, sizeof(struct ifinfomsg), attrs }
+	.name = "link",
+	.type = RTM_NEWLINK,
+	.layout = { head, sizeof(struct ifinfomsg), attrs },
+	.list = IFLA_EXT_MASK,
+	.value = RTEXT_FILTER_MRP,
 };

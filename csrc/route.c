@@ -212,5 +212,8 @@ static const struct field attrs[] = {
 };
 
 const struct object route_object = {
-	"route", RTM_NEWROUTE, true, { head, sizeof(struct rtmsg), attrs }
+	.name = "route",
+	.type = RTM_NEWROUTE,
+	.family = true,
+	.layout = { head, sizeof(struct rtmsg), attrs },
 };

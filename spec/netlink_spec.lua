@@ -435,7 +435,7 @@ describe("a netlink socket", function()
         assert((one:next()).name == "lo")
         assert(not one:request("link", "set", { name = "v0", mtu = 1 }))
         assert(#assert(one:list("route", {})) > 0)
-        assert(#assert(one:list("link", {})) > 0)
+        assert(#assert(one:list("link", { kind = "veth" })) == 2)
       end
       io.write "done"
     ]] })

@@ -485,6 +485,15 @@ describe("tun", function()
       refused("route 10.20.0.0/16: No such process", "ESRCH", tun.route.del "10.20.0.0/16")
     end)
 
+    it("is not in a table that does not exist", function()
+      for _, family in ipairs { "inet", "inet6" } do
+        assert.same({}, tun.route.list { table = 7777, family = family })
+        for _ in tun.route.each { table = 7777, family = family } do
+          error "a route"
+        end
+      end
+    end)
+
     it("is looked up as the kernel would route", function()
       assert(tun.route.add { dst = "10.20.0.0/16", via = "10.9.0.2" })
       local route = assert(tun.route.get "10.20.1.2")

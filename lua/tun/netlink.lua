@@ -8,6 +8,9 @@ local noun = require "tun.noun"
 -- Answers to a deletion that tell that it is gone already.
 local GONE = { ENODEV = true, ENOENT = true, ESRCH = true, EADDRNOTAVAIL = true }
 
+-- The answer to a dump of a routing table that nothing was put in yet.
+local ABSENT = core.errno.ENOENT
+
 -- "route 10.0.0.0/8"
 local function subject(row, t, socket)
   local name = t[row.key]
@@ -17,7 +20,19 @@ local function subject(row, t, socket)
   return name and ("%s %s"):format(row.word, tostring(name)) or row.word
 end
 
--- One request and its answer; what errno alone does not tell is explained.
+--- Ask the kernel for one thing: every verb that is not a function of its own here.
+--   add      fails when it exists         `ip link|addr|route add`
+--   replace  adds, or changes what exists  `ip addr|route replace`
+--   append   a route beside others         `ip route append`
+--   change   fails when it does not exist  `ip route change`
+--   set      the keys of a link that are given; dev or index says which one when name is
+--            a new one                      `ip link set`
+--   del      `ip link|addr|route del`
+--   get      the link, or the route that a packet to dst would take: `ip route get`
+-- @param what  a table of the object's keys, as list() gives them; a string stands for
+--   its name, address or dst, a device for its link
+-- @return true [, the kernel's warning], the object for get | nil, message, errno
+-- Source: rtnetlink(7), ip-link(8), ip-address(8), ip-route(8)
 local function ask(row, verb, what, device)
   local request, socket, errno = noun.resolve(row, noun.table(row, what), device)
   if not request then
@@ -35,13 +50,21 @@ local function ask(row, verb, what, device)
   return nil, subject(row, shaped, socket) .. ": " .. reason, number
 end
 
+--- List the objects that match a filter, as `ip link|addr|route show`.
+-- @param what  optional; keys that each object must have. Routes: of table "main" unless
+--   table= says another or "all"
+-- @return list of tables [, true when it changed meanwhile, even after ten tries] |
+--   nil, message, errno
+-- Source: rtnetlink(7), RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE
 local function list(row, what)
   local request, socket, want = filter.query(row, what)
   if not request then
     return nil, socket, want
   end
   local objects, why, errno = socket:list(row.object, request)
-  if not objects then
+  if errno == ABSENT then
+    return {}
+  elseif not objects then
     return nil, row.plural .. ": " .. why, errno
   end
   local interrupted = why or nil
@@ -61,11 +84,11 @@ end
 -- The next object of a dump: the iterator of each, which needs no closure.
 local function step(stream)
   local row, want = stream.row, stream.want
-  local object, why
+  local object, why, errno
   repeat
-    object, why = stream.socket:next()
+    object, why, errno = stream.socket:next()
     if not object then
-      return why and core.misuse(row.plural .. ": " .. why) or nil
+      return why and errno ~= ABSENT and core.misuse(row.plural .. ": " .. why) or nil
     elseif row.tidy then
       row.tidy(object)
     end
@@ -86,6 +109,10 @@ local function each_listed(row, what)
   end
 end
 
+--- Iterate over what list() would give, in constant memory; raises when that fails.
+--   for route, changed in tun.route.each { table = "all" } do ... end
+-- @param what  optional filter, as of list()
+-- @return iterator of objects, and whether the kernel's table changed so far
 -- A dump that is going on needs a socket of its own, which is closed when the loop
 -- is left (Lua 5.4) or by the collector.
 local function each(row, what)
@@ -106,7 +133,8 @@ local function each(row, what)
   return step, { row = row, socket = own, want = want }, nil, own
 end
 
--- The kernel does not look addresses up; the first that matches.
+--- Get the first address that matches; the kernel does not look addresses up.
+-- @return table | nil, message, errno (ENOENT when there is none)
 local function first(row, what)
   local t = noun.table(row, what)
   local objects, why, errno = list(row, t)
@@ -118,7 +146,9 @@ local function first(row, what)
   return objects[1]
 end
 
--- Deletes all that match a filter, which must not be empty; returns how many.
+--- Delete all that match a filter, as `ip addr|route flush`; what is gone already is fine.
+-- @param what  a filter that is not empty
+-- @return how many there were | nil, message, errno; then some may be gone
 local function flush(row, what)
   local t = noun.table(row, what)
   if not next(t) then

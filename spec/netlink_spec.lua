@@ -398,9 +398,9 @@ describe("a netlink socket", function()
     assert.equal(before, process.descriptors())
   end)
 
-  -- In a process of its own, whose memory is nobody else's.
+  -- In a process of its own, whose memory is nobody else's; a sanitizer keeps nothing freed.
   it("needs no more after 10 000 requests than before", function()
-    local output, status = process.lua [[
+    local output, status = process.lua([[
       local core = require "tun.core"
       local process = dofile "spec/process.lua"
       local socket = assert(core.netlink())
@@ -420,7 +420,7 @@ describe("a netlink socket", function()
       local lua, all, descriptors = work(1000)
       local lua_now, all_now, descriptors_now = work(10000)
       print(lua_now - lua < 16, all_now - all < 1024, descriptors_now - descriptors)
-    ]]
+    ]], "ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=0:thread_local_quarantine_size_kb=0")
     assert.same({ "true\ttrue\t0", 0 }, { output, status })
   end)
 

@@ -75,14 +75,14 @@ static bool choice_knows(const struct choices *choices, const char *key)
 	return false;
 }
 
-/* Whether a row reads this key of the table. */
-static bool row_knows(const struct field *f, const char *key)
+/* Whether a row reads this key of the table; those that are inline have no key
+ * of their own. */
+static inline bool row_knows(const struct field *f, const char *key)
 {
-	if (f->kind == &kind_choice)
-		return choice_knows(f->more, key);
-	if (f->is & INLINE)
-		return knows(f->more, key);
-	return *f->key == *key && strcmp(f->key, key) == 0;
+	if (*f->key)
+		return *f->key == *key && strcmp(f->key, key) == 0;
+	return f->kind == &kind_choice ? choice_knows(f->more, key)
+				       : knows(f->more, key);
 }
 
 static bool knows(const struct field *rows, const char *key)

@@ -65,7 +65,7 @@ struct kind {
 	void (*put)(struct encoder *e, const struct field *f);
 };
 
-enum { VALUE_MAX = 512, ROWS_MAX = 128, DEPTH_MAX = 8, REQUEST_MAX = 69632 };
+enum { VALUE_MAX = 256, ROWS_MAX = 128, DEPTH_MAX = 8, REQUEST_MAX = 69632 };
 
 /* Properties of a row. */
 enum {

@@ -191,6 +191,42 @@ void push_word(struct decoder *d, const char *text);
 /* Note that the message is malformed; false. */
 bool bad(struct decoder *d);
 
+/* The steps of encode() and decode(), for kinds made of others. */
+
+/* Write the value on top of the stack as a row says: at base + where, as an
+ * attribute where base is NULL. */
+void put_value(struct encoder *e, const struct field *f, unsigned char *base);
+
+/* Write the value that a table has for a row. */
+void put_row(struct encoder *e, const struct field *f, unsigned char *base,
+	     int table);
+
+/* Write what a table says of a layout, in the order of its rows. The table on
+ * top of the stack may hold keys of others when it is shared. */
+void put_table(struct encoder *e, const struct layout *layout,
+	       unsigned char *base, bool shared);
+
+/* Set keys of the table on top of the stack. */
+void push_members(struct decoder *d, const struct field *rows, const char *base,
+		  size_t len);
+void push_attrs(struct decoder *d, const struct field *rows, const char *start,
+		const char *end);
+void push_layout(struct decoder *d, const struct layout *layout,
+		 const char *start, size_t len);
+
+/* Push the value of an attribute; false when it is left out, or is bad. */
+bool push_attr(struct decoder *d, const struct field *f,
+	       const struct nlattr *a);
+
+/* The row of an attribute type; NULL for none. */
+const struct field *find(const struct field *rows, unsigned int type);
+
+/* The choice for a kind; the empty one at the end of the list if none. */
+const struct choice *choose(const struct choices *choices, const char *kind);
+
+/* Add ".key" to a path, as far as there is room. */
+void add_key(char *path, size_t size, const char *key);
+
 /* Write the key path of the attribute at an offset of a request of ours; of
  * the nest there and the type missing in it where missing is not 0. */
 void attribute_path(const struct object *o, const struct nlmsghdr *nlh,

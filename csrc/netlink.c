@@ -1,6 +1,6 @@
 /* netlink.c -- an rtnetlink socket: requests, dumps, extended acks. It moves
  * messages whole and knows no attribute; attr.c does. */
-#include "attr.h"
+#include "ack.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -30,15 +30,6 @@ struct netlink {
 	_Alignas(struct nlmsghdr) unsigned char request[REQUEST_MAX];
 };
 
-/* What an error, a warning or the end of a dump says. */
-struct ack {
-	int code;	  /* errno; 0 for success */
-	const char *text; /* NULL when the kernel sent none */
-	bool missing;
-	char path[96];	 /* the key of the attribute; "" for none */
-	char bounds[80]; /* what the kernel takes there; "" if not told */
-};
-
 static struct netlink *checksocket(lua_State *L)
 {
 	struct netlink *nl = self(L);
@@ -54,12 +45,6 @@ static int failed(lua_State *L, int code, const char *reason)
 	lua_pushstring(L, reason);
 	lua_pushinteger(L, code);
 	return 3;
-}
-
-static int malformed(lua_State *L, const struct object *o)
-{
-	errno = EBADMSG;
-	return fail(L, "%s", o->name);
 }
 
 /* -- Opening and closing --------------------------------------------- */
@@ -211,154 +196,6 @@ static const struct nlmsghdr *next_message(lua_State *L, struct netlink *nl)
 		    message->nlmsg_pid == nl->port)
 			return message;
 	}
-}
-
-/* -- Extended acks --------------------------------------------------- */
-
-static uint32_t ack_u32(const struct nlattr *a)
-{
-	return a && mnl_attr_get_payload_len(a) >= 4 ? mnl_attr_get_u32(a) : 0;
-}
-
-/* Write the bounds that the policy of an attribute tells, as numbers of 8
- * bytes or lengths of 4. */
-static void read_policy(const struct nlattr *policy, struct ack *ack)
-{
-	static const char *const formats[] = {
-		[NL_POLICY_TYPE_ATTR_MIN_VALUE_S] = "at least %lld",
-		[NL_POLICY_TYPE_ATTR_MAX_VALUE_S] = "at most %lld",
-		[NL_POLICY_TYPE_ATTR_MIN_VALUE_U] = "at least %llu",
-		[NL_POLICY_TYPE_ATTR_MAX_VALUE_U] = "at most %llu",
-		[NL_POLICY_TYPE_ATTR_MIN_LENGTH] = "at least %llu bytes",
-		[NL_POLICY_TYPE_ATTR_MAX_LENGTH] = "at most %llu bytes",
-	};
-	const struct nlattr *a;
-
-	mnl_attr_for_each_nested(a, policy)
-	{
-		unsigned int type = mnl_attr_get_type(a);
-		size_t used = strlen(ack->bounds);
-		unsigned long long bound = 0;
-
-		if (type >= LENGTH(formats) || !formats[type])
-			continue;
-		bound = mnl_attr_get_payload_len(a) >= 8 ? mnl_attr_get_u64(a)
-							 : ack_u32(a);
-		used += snprintf(ack->bounds + used, sizeof(ack->bounds) - used,
-				 "%s", used ? ", " : ": ");
-		snprintf(ack->bounds + used, sizeof(ack->bounds) - used,
-			 formats[type], bound);
-	}
-}
-
-static void read_tlvs(const struct object *o, const struct nlmsghdr *request,
-		      const struct nlmsghdr *message, size_t skip,
-		      struct ack *ack)
-{
-	const struct nlattr *a, *found[NLMSGERR_ATTR_MISS_NEST + 1] = { NULL };
-	const struct nlattr *text;
-	uint32_t missing, at;
-
-	mnl_attr_for_each(a, message, skip)
-	{
-		if (mnl_attr_get_type(a) < LENGTH(found))
-			found[mnl_attr_get_type(a)] = a;
-	}
-	text = found[NLMSGERR_ATTR_MSG];
-	if (text && memchr(mnl_attr_get_payload(text), '\0',
-			   mnl_attr_get_payload_len(text)))
-		ack->text = mnl_attr_get_str(text);
-	missing = ack_u32(found[NLMSGERR_ATTR_MISS_TYPE]);
-	at = ack_u32(
-		found[missing ? NLMSGERR_ATTR_MISS_NEST : NLMSGERR_ATTR_OFFS]);
-	ack->missing = missing != 0;
-	if (missing || at)
-		attribute_path(o, request, at, missing, ack->path,
-			       sizeof(ack->path));
-	if (found[NLMSGERR_ATTR_POLICY])
-		read_policy(found[NLMSGERR_ATTR_POLICY], ack);
-}
-
-/* Read an NLMSG_ERROR (an ack when its code is 0) or NLMSG_DONE that answers
- * a request. */
-static void read_ack(const struct object *o, const struct nlmsghdr *request,
-		     const struct nlmsghdr *message, struct ack *ack)
-{
-	size_t len = mnl_nlmsg_get_payload_len(message), skip = sizeof(int);
-	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
-
-	*ack = (struct ack){ .code = EBADMSG };
-	if (message->nlmsg_type == NLMSG_ERROR) {
-		skip = sizeof(*error);
-		if (len >= skip && !(message->nlmsg_flags & NLM_F_CAPPED))
-			skip += error->msg.nlmsg_len - sizeof(error->msg);
-	} else if (message->nlmsg_type != NLMSG_DONE) {
-		return;
-	}
-	if (len < sizeof(int) || len < skip)
-		return;
-	ack->code = error->error < 0 ? -error->error : 0;
-	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
-		read_tlvs(o, request, message, MNL_ALIGN(skip), ack);
-}
-
-/* Push "reason: kernel's text (attribute: bounds)". */
-static void push_reason(lua_State *L, const struct ack *ack)
-{
-	int parts = 0;
-
-	if (ack->code) {
-		lua_pushstring(L, strerror(ack->code));
-		parts++;
-	}
-	if (ack->text) {
-		lua_pushfstring(L, parts ? ": %s" : "%s", ack->text);
-		parts++;
-	}
-	if (*ack->path) {
-		lua_pushfstring(L, ack->missing ? " (missing: %s)" : " (%s%s)",
-				ack->path, ack->bounds);
-		parts++;
-	}
-	lua_concat(L, parts);
-}
-
-static int refused(lua_State *L, const struct ack *ack)
-{
-	lua_pushnil(L);
-	push_reason(L, ack);
-	lua_pushinteger(L, ack->code);
-	return 3;
-}
-
-/* true [, warning] | nil, reason, errno */
-static int answer(lua_State *L, const struct object *o,
-		  const struct nlmsghdr *request,
-		  const struct nlmsghdr *message)
-{
-	struct ack ack;
-
-	read_ack(o, request, message, &ack);
-	if (ack.code)
-		return refused(L, &ack);
-	lua_pushboolean(L, true);
-	if (!ack.text)
-		return 1;
-	push_reason(L, &ack);
-	return 2;
-}
-
-/* core.ack(object, request, message) -> true [, warning] | nil, reason, errno.
- * What an NLMSG_ERROR or NLMSG_DONE says of a request. Pure. */
-static int core_ack(lua_State *L)
-{
-	const struct object *o = checkobject(L, 1);
-	const struct nlmsghdr *request = checkmessage(L, 2);
-	const struct nlmsghdr *message = checkmessage(L, 3);
-
-	if (!request || !message)
-		return malformed(L, o);
-	return answer(L, o, request, message);
 }
 
 /* -- Requests -------------------------------------------------------- */
@@ -582,7 +419,6 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
 	{ "netlink", core_netlink },
-	{ "ack", core_ack },
 	{ NULL, NULL },
 };
 

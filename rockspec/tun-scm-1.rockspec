@@ -20,17 +20,21 @@ build = {
   modules = {
     ["tun.core"] = {
       sources = {
+        "csrc/ack.c",
         "csrc/addr.c",
+        "csrc/address.c",
         "csrc/attr.c",
         "csrc/core.c",
         "csrc/device.c",
         "csrc/filter.c",
         "csrc/ifname.c",
-        "csrc/kind.c",
         "csrc/link.c",
         "csrc/linkinfo.c",
+        "csrc/nest.c",
         "csrc/netlink.c",
         "csrc/netns.c",
+        "csrc/number.c",
+        "csrc/object.c",
         "csrc/option.c",
         "csrc/packetio.c",
         "csrc/poll.c",

@@ -19,7 +19,7 @@ const struct label address_scopes[] = {
 	{ "nowhere", RT_SCOPE_NOWHERE }, { NULL, 0 },
 };
 
-/* IFA_F_SECONDARY is IFA_F_TEMPORARY for IPv6. */
+/* The first two are one bit: secondary of IPv4, temporary of IPv6. */
 static const struct label flags[] = {
 	{ "secondary", IFA_F_SECONDARY },
 	{ "temporary", IFA_F_TEMPORARY },
@@ -55,8 +55,6 @@ static const struct field lifetimes[] = {
 static const struct field head[] = {
 	HEAD("family", enum8, struct ifaddrmsg, ifa_family, .is = FILTER,
 	     .more = address_families),
-	HEAD("flags", flags8, struct ifaddrmsg, ifa_flags, .is = READ,
-	     .more = flags),
 	HEAD("scope", enum8, struct ifaddrmsg, ifa_scope,
 	     .more = address_scopes),
 	HEAD("dev", interface, struct ifaddrmsg, ifa_index, .is = FILTER),
@@ -75,7 +73,7 @@ static const struct field attrs[] = {
 	ATTR("label", string, IFA_LABEL),
 	ATTR("", record, IFA_CACHEINFO, .size = sizeof(struct ifa_cacheinfo),
 	     .is = INLINE, .more = lifetimes),
-	ATTR("flags", flags32, IFA_FLAGS, .more = flags),
+	ATTR("flags", addrflags, IFA_FLAGS, .more = flags),
 	ATTR("metric", u32, IFA_RT_PRIORITY),
 	ATTR("proto", enum8, IFA_PROTO, .more = protocols),
 	END,

@@ -156,6 +156,7 @@ extern const struct kind kind_lower; /* as interface, maybe in another netns */
 /* more = labels; a number that has no name stays a number. */
 extern const struct kind kind_enum8, kind_enum16, kind_enum32, kind_be_enum16;
 extern const struct kind kind_flags8, kind_flags32;
+extern const struct kind kind_addrflags; /* the first name is not of IPv6 */
 extern const struct kind kind_masked; /* u32 of flags, u32 of those to change */
 /* Kinds made of others. more = rows; for a message and hops a layout. */
 extern const struct kind kind_nest, kind_record, kind_choice, kind_message,

@@ -196,7 +196,6 @@ static const struct field attrs[] = {
 	ATTR("event", enum32, IFLA_EVENT, .is = READ, .more = events),
 	ATTR("netns_pid", u32, IFLA_NET_NS_PID),
 	ATTR("netns_fd", u32, IFLA_NET_NS_FD),
-	ATTR("target_netnsid", s32, IFLA_TARGET_NETNSID, .is = FILTER),
 	ATTR("new_netnsid", s32, IFLA_NEW_NETNSID, .is = READ),
 	ATTR("new_index", s32, IFLA_NEW_IFINDEX),
 	ATTR("altnames", list, IFLA_PROP_LIST, .more = altnames),

@@ -313,6 +313,15 @@ static bool push_flags(struct decoder *d, const struct field *f, const void *p,
 	return true;
 }
 
+static bool push_addrflags(struct decoder *d, const struct field *f,
+			   const void *p, size_t len)
+{
+	struct field inet6 = *f;
+
+	inet6.more = (const struct label *)f->more + 1;
+	return push_flags(d, d->head[0] == AF_INET6 ? &inet6 : f, p, len);
+}
+
 /* The flags of a set, and which of them the set names. */
 static uint64_t pull_set(struct encoder *e, const struct field *f, size_t size,
 			 uint64_t *named)
@@ -371,5 +380,6 @@ KIND(enum32, 4, push_enum, pull_enum);
 KIND(be_enum16, 2, push_be_enum, pull_be_enum);
 KIND(flags8, 1, push_flags, pull_flags);
 KIND(flags32, 4, push_flags, pull_flags);
+KIND(addrflags, 4, push_addrflags, pull_flags);
 KIND(masked, 8, push_flags, pull_masked);
 const struct kind kind_flag = { "flag", 0, push_flag, NULL, put_flag };

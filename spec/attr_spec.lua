@@ -224,7 +224,7 @@ describe("every row that can be written", function()
               { [2 ^ 32] = true }, { [-1] = true }, { "up" } }, enum = { "no", -1, 2 ^ 32, true },
     }
     wrong.mac[3] = nil
-    wrong.lower, wrong.masked = wrong.interface, wrong.flags
+    wrong.lower, wrong.masked, wrong.addrflags = wrong.interface, wrong.flags, wrong.flags
     for _, object in ipairs(OBJECTS) do
       leaves(object, core.fields(object), same, same, function(field, wrap)
         local kind = field.kind:gsub("^be_", ""):gsub("%d+$", "")
@@ -241,6 +241,13 @@ describe("every row that can be written", function()
       flags = { [2 ^ 30] = true, onlink = true } }))
     assert.same({ "unicast", 99 }, { route.type, route.proto })
     assert.same({ [2 ^ 30] = true, onlink = true }, route.flags)
+  end)
+
+  it("calls one bit by two names, secondary of IPv4 and temporary of IPv6", function()
+    for family, name in pairs { inet = "secondary", inet6 = "temporary" } do
+      local t = { family = family, flags = { secondary = true } }
+      assert.same({ [name] = true }, core.decode("addr", core.encode("addr", "add", t)).flags)
+    end
   end)
 
   it("does not send flags that only the kernel sets", function()

@@ -321,10 +321,8 @@ local addr = words("family broadcast anycast scope label metric", {
   prefixlen = false, valid_life_time = lifetime "valid_lft",
   preferred_life_time = lifetime "preferred_lft",
   dynamic = function(_, t) flag(false, t, "permanent") end,
-  -- The bit is that of "secondary".
-  temporary = function(_, t) flag(true, t, "secondary") end,
 })
-for name in ([[secondary nodad optimistic dadfailed home deprecated tentative mngtmpaddr
+for name in ([[secondary temporary nodad optimistic dadfailed home deprecated tentative mngtmpaddr
   noprefixroute autojoin stable-privacy]]):gmatch "%S+" do
   addr[name] = function(value, t) flag(value, t, name) end
 end

@@ -1,0 +1,14 @@
+-- tun.packet: packets with names: read, change, build, print. Needs no device and no root.
+local core = require "tun.core"
+
+-- Errors of a caller are reported at the first line outside of the library's folder.
+core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
+
+local header = require "tun.packet.header"
+local packet = require "tun.packet.packet"
+
+for _, name in ipairs { "ethernet", "ip4", "udp" } do
+  require("tun.packet." .. name)
+end
+
+return setmetatable({ parse = packet.parse, header = header.declare }, { __index = header.protocols })

@@ -1,0 +1,13 @@
+-- udp.lua: UDP (RFC 768).
+local header = require "tun.packet.header"
+
+header.declare("udp", {
+  { "sport", 16 },
+  { "dport", 16 },
+  { "length", 16, computed = "extent" },
+  { "checksum", 16, computed = "checksum", format = "0x%04x" },
+  level = "transport",
+  sum = "TRANSPORT",
+  extent = "length",
+  follows = { ip = 17 },
+})

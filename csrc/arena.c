@@ -304,4 +304,6 @@ void open_arena(lua_State *L)
 	lua_setfield(L, -3, "bytes");
 	lua_pop(L, 1);
 	setfuncs(L, functions);
+	lua_pushboolean(L, htons(1) != 1);
+	lua_setfield(L, -2, "little_endian");
 }

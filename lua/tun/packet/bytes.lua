@@ -4,7 +4,7 @@
 local core = require "tun.core"
 local jitted, ffi = pcall(require, "ffi")
 
-local bytes = {}
+local bytes = { little = core.little_endian }
 
 -- Generated code counts as part of the library where an error looks for its caller.
 local HERE = debug.getinfo(1, "S").source:match "^(.*/)[^/]*$" or "=tun.packet."
@@ -79,6 +79,11 @@ if jitted then
   function bytes.string(p, at, n)
     return ffi.string(p + at, n)
   end
+
+  --- Copy n bytes to an offset from an offset behind another pointer.
+  function bytes.copy(p, at, from, source, n)
+    ffi.copy(p + at, from + source, n)
+  end
 else
   local get8, get16, get32 = core.bytes.get8, core.bytes.get16, core.bytes.get32
   names = "get8, get16, get32, getbits, setbits"
@@ -101,6 +106,7 @@ else
 
   bytes.sum = core.bytes.sum
   bytes.fill, bytes.zero, bytes.string = core.bytes.write, core.bytes.zero, core.bytes.bytes
+  bytes.copy = core.bytes.copy
 end
 
 --- Compile source in which the leaf's functions and the given values have names.

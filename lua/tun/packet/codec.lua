@@ -25,6 +25,14 @@ local function keep(make)
   end
 end
 
+-- The same for texts, of which other values are none.
+local function keep_texts(make)
+  local kept = keep(make)
+  return function(text)
+    return type(text) == "string" and kept(text)
+  end
+end
+
 local floor = math.floor
 
 codec.ip4 = {
@@ -34,8 +42,8 @@ codec.ip4 = {
     return ("%d.%d.%d.%d"):format(floor(n / 16777216), floor(n / 65536) % 256,
       floor(n / 256) % 256, n % 256)
   end),
-  number = keep(function(text)
-    local a, b, c, d = tostring(text):match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$"
+  number = keep_texts(function(text)
+    local a, b, c, d = text:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$"
     a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
     local valid = a and a < 256 and b < 256 and c < 256 and d < 256
     return valid and a * 16777216 + b * 65536 + c * 256 + d or false
@@ -53,9 +61,9 @@ codec.mac = {
     end
     return table.concat(octets, ":")
   end),
-  number = keep(function(text)
+  number = keep_texts(function(text)
     local pair = "(%x%x)"
-    local octets = { tostring(text):match("^" .. pair .. (":" .. pair):rep(5) .. "$") }
+    local octets = { text:match("^" .. pair .. (":" .. pair):rep(5) .. "$") }
     return octets[1] and tonumber(table.concat(octets), 16) or false
   end),
 }
@@ -67,8 +75,8 @@ codec.ip6 = {
   load = function(p, at)
     return core.ntop(bytes.string(p, at, 16))
   end,
-  store = keep(function(text)
-    local raw = type(text) == "string" and core.pton(text)
+  store = keep_texts(function(text)
+    local raw = core.pton(text)
     return raw and #raw == 16 and raw or false
   end),
 }

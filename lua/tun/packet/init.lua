@@ -7,7 +7,10 @@ core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 local header = require "tun.packet.header"
 local packet = require "tun.packet.packet"
 
-for _, name in ipairs { "ethernet", "ip4", "udp" } do
+require "tun.packet.build"
+require "tun.packet.edit"
+for _, name in ipairs { "ethernet", "arp", "ip4", "ip6", "icmp", "icmp6", "nd", "mld", "tcp", "udp",
+                        "gre", "vxlan", "dns", "dhcp", "link" } do
   require("tun.packet." .. name)
 end
 

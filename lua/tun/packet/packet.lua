@@ -2,54 +2,67 @@
 local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
 local header = require "tun.packet.header"
+local layer = require "tun.packet.layer"
+local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
+local source = require "tun.packet.source"
 
 local POINTER, ARENA, START, STOP, LIMIT = slot.POINTER, slot.ARENA, slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER, KIND = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER, slot.KIND
-local STALE, EDITS, NET, TRANSPORT = slot.STALE, slot.EDITS, slot.NET, slot.TRANSPORT
+local INSIDE, QUOTED, OUTER, CEILING = slot.INSIDE, slot.QUOTED, slot.OUTER, slot.CEILING
 
-local packet = { methods = {} }
+--- The metatable of packets, and their methods.
+local packet = { methods = {}, meta = {} }
+local meta = packet.meta
 
 -- -- Reading --------------------------------------------------------------
 
 --- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...
-function packet.read(self, first, stop, kind)
-  self[START], self[STOP], self[LIMIT], self[PAYLOAD] = first, stop, stop, first
-  self[ERROR], self[MORE], self[INNER], self[KIND] = false, false, false, kind
-  self[STALE], self[EDITS], self[NET], self[TRANSPORT] = false, false, 0, 0
+packet.read = bytes.compile("packet", source.fill [[
+return function(self, first, stop, kind)
+  self[$START], self[$STOP], self[$LIMIT], self[$PAYLOAD] = first, stop, stop, first
+  self[$ERROR], self[$MORE], self[$INNER], self[$KIND] = false, false, false, kind
+  self[$STALE], self[$EDITS], self[$NET], self[$TRANSPORT] = false, false, 0, 0
+  self[$PSEUDO], self[$INSIDE], self[$QUOTED] = 0, false, false
   self[15], self[17], self[19], self[21], self[23], self[25], self[27] =
     false, false, false, false, false, false, false
-  kind.parse(self, self[POINTER], first, stop)
+  kind.parse(self, self[$POINTER], first, stop)
   return self
-end
+end]])
 
-local meta = {}
-
---- A packet without bytes in an arena; read() gives it some.
-function packet.new(arena, pointer)
-  return setmetatable({ pointer or bytes.pointer(arena), arena, 0, 0, 0, 0, false, false, false,
-    false, false, false, 0, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0 },
-    meta)
-end
-
--- Packets of scripts lie in shared arenas, one behind the other, each with headroom: an
--- arena lives as long as one of its packets.
-local ROOM, HEADROOM = 16384, 128
-local shared, pointer, used = nil, nil, ROOM
-
---- Memory for n bytes with headroom in front: arena, pointer, offset.
-function packet.room(n)
-  local need = n + HEADROOM
-  if need > ROOM / 4 then
-    local arena = core.arena(need)
-    return arena, bytes.pointer(arena), HEADROOM
-  elseif used + need > ROOM then
-    shared = core.arena(ROOM)
-    pointer, used = bytes.pointer(shared), 0
+--- Make a table a packet without bytes that ends at an offset.
+function packet.blank(self, arena, pointer, stop)
+  setmetatable(self, nil)
+  self[POINTER], self[ARENA], self[START], self[STOP], self[LIMIT], self[PAYLOAD] =
+    pointer, arena, stop, stop, stop, stop
+  for i = ERROR, slot.CEILING do
+    self[i] = false
   end
-  local at = used + HEADROOM
-  used = used + need
-  return shared, pointer, at
+  for i = slot.FIRST + 1, slot.LAST, 2 do
+    self[i] = 0
+  end
+  self[slot.NET], self[slot.TRANSPORT], self[slot.PSEUDO] = 0, 0, 0
+  self[slot.FLOOR], self[CEILING] = stop, stop
+  return setmetatable(self, meta)
+end
+
+--- A packet without bytes in an arena, with room between two offsets; read() gives it some.
+function packet.new(arena, pointer, floor, ceiling)
+  return setmetatable({ pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
+    false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, 0, false, false, false,
+    floor, ceiling }, meta)
+end
+
+--- Enter a layer in front of those that are there.
+function packet.enter(self, protocol, o)
+  local at = protocol.level and slot.FIRST + 2 * protocol.level
+  if not at or self[at] then
+    self[MORE] = self[MORE] or {}
+    table.insert(self[MORE], 1, at and { self[at], self[at + 1] } or { protocol, o })
+  end
+  if at then
+    self[at], self[at + 1] = protocol, o
+  end
 end
 
 --- Read a string as a packet.
@@ -57,15 +70,46 @@ end
 -- @param kind  optional: what they begin with, "eth" (the default), "ip" or another layer
 -- @return packet
 function packet.parse(text, kind)
-  local protocol = header.protocols[kind or "eth"]
+  local known = layer.kinds[kind or "eth"]
   if type(text) ~= "string" then
     core.misuse(("packet: a %s is not a string"):format(type(text)))
-  elseif not protocol then
+  elseif not known then
     core.misuse(('packet: no layer "%s"'):format(tostring(kind)))
   end
-  local arena, p, at = packet.room(#text)
-  bytes.fill(p, at, text)
-  return packet.read(packet.new(arena, p), at, at + #text, protocol)
+  local need = room.HEADROOM + #text
+  local arena, p, o = room.take(need)
+  local self = packet.new(arena, p, o, o + need)
+  bytes.fill(p, o + room.HEADROOM, text)
+  return packet.read(self, o + room.HEADROOM, o + need, known)
+end
+
+function packet.is(value)
+  return getmetatable(value) == meta
+end
+
+-- -- Layers ---------------------------------------------------------------
+
+--- The protocols of the layers that have slots, and their offsets, in wire order.
+function packet.sorted(self)
+  local list = {}
+  for at = slot.FIRST, slot.LAST - 1, 2 do
+    if self[at] then
+      list[#list + 1] = { self[at], self[at + 1] }
+    end
+  end
+  for _, each in ipairs(self[MORE] or {}) do
+    list[#list + 1] = each
+  end
+  table.sort(list, function(a, b)
+    return a[2] < b[2]
+  end)
+  return list
+end
+
+--- The protocol that a packet begins with; false when nothing could be read.
+function packet.first(self)
+  local list = packet.sorted(self)
+  return list[1] and list[1][1] or false
 end
 
 -- -- What a script sees ---------------------------------------------------
@@ -86,30 +130,61 @@ function accessors.ip(self)
   return self.ip4 or self.ip6
 end
 
-function methods.bytes(self)
-  return bytes.string(self[POINTER], self[START], self[STOP] - self[START])
+-- How many packets may be inside of one another.
+local DEEPEST = 16
+
+local function depth(self)
+  local n = 0
+  while self[OUTER] do
+    self, n = self[OUTER], n + 1
+  end
+  return n
 end
 
-function methods.copy(self)
-  return packet.read(packet.parse("", self[KIND].name), 0, 0, self[KIND])
+-- What begins inside, and where.
+local function inside(self)
+  if self[INSIDE] then
+    return self[INSIDE], self[PAYLOAD]
+  end
+  local protocol, o = layer.by_port(self)
+  if protocol and protocol.row.inner then
+    return layer.kinds[protocol.row.inner], o + protocol.size
+  end
+end
+
+--- The packet inside of a tunnel, or the one that an ICMP error quotes.
+function accessors.inner(self)
+  if self[INNER] then
+    return self[INNER]
+  end
+  local kind, o = inside(self)
+  if not kind or o >= self[LIMIT] or depth(self) == DEEPEST then
+    return nil
+  end
+  local inner = packet.new(self[ARENA], self[POINTER], o, self[LIMIT])
+  packet.read(inner, o, self[LIMIT], kind)
+  inner[OUTER], self[INNER] = self, inner
+  return inner
+end
+
+function methods.bytes(self)
+  return bytes.string(self[POINTER], self[START], self[STOP] - self[START])
 end
 
 --- The layers in wire order, as views.
 function methods.layers(self)
   local list = {}
-  for at = slot.FIRST, slot.LAST - 1, 2 do
-    if self[at] then
-      list[#list + 1] = header.view(self, self[at], self[at + 1])
-    end
+  for i, each in ipairs(packet.sorted(self)) do
+    list[i] = layer.view(self, each[1], each[2])
   end
-  for _, layer in ipairs(self[MORE] or {}) do
-    list[#list + 1] = header.view(self, layer[1], layer[2])
+  local protocol, o = layer.by_port(self)
+  if protocol then
+    list[#list + 1] = layer.view(self, protocol, o)
   end
-  table.sort(list, function(a, b)
-    return a[2] < b[2]
-  end)
   return list
 end
+
+-- -- The metatable ----------------------------------------------------------
 
 local function unknown(key)
   local names = {}
@@ -133,5 +208,17 @@ return function(self, key)
   end
   unknown(key)
 end]], { accessors = accessors, methods = methods, unknown = unknown })
+
+function meta.__newindex(self, key, value)
+  if key ~= "payload" then
+    core.misuse(("a packet's %s cannot be set; its payload and the fields of its layers can")
+      :format(tostring(key)))
+  end
+  methods.set_payload(self, value)
+end
+
+function meta.__tostring(self)
+  return methods.line and methods.line(self) or "packet of " .. self[STOP] - self[START] .. " bytes"
+end
 
 return packet

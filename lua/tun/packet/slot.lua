@@ -9,12 +9,18 @@ return {
   PAYLOAD = 6, -- offset behind the last header
   ERROR = 7, -- false, or { layer =, offset =, message = }
   MORE = 8, -- false, or a list of { protocol, offset } that have no level
-  INNER = 9, -- false, or the packet inside of this one
+  INNER = 9, -- false, or the packet inside of this one, once it was asked for
   KIND = 10, -- what the first layer was read as
   STALE = 11, -- whether more has changed than the numbers below tell
   EDITS = 12, -- whether they tell anything
   NET = 13, -- change of the sum of the network header, modulo 65535
-  TRANSPORT = 14, -- the same of what the transport's checksum covers
+  TRANSPORT = 14, -- the same of the transport's header
   FIRST = 15, -- levels: a protocol or false, and its offset
   LAST = 28,
+  PSEUDO = 29, -- change of the sum of the pseudo header
+  INSIDE = 30, -- false, or the kind of packet that begins where the payload does
+  QUOTED = 31, -- whether the packet inside is quoted by an error
+  OUTER = 32, -- false, or the packet that this one is inside of
+  FLOOR = 33, -- offset down to which headers can be put in front
+  CEILING = 34, -- offset up to which the packet can grow
 }

@@ -1,0 +1,204 @@
+-- build.lua: ip4{...} / udp{...} / "payload". A protocol that is called writes its header
+-- and gives a stack of one; `/` puts stacks and bytes behind it. At the first use the stack
+-- becomes the packet, in place.
+local bytes = require "tun.packet.bytes"
+local core = require "tun.core"
+local finish = require "tun.packet.finish"
+local fix = require "tun.packet.fix"
+local header = require "tun.packet.header"
+local packet = require "tun.packet.packet"
+local room = require "tun.packet.room"
+local slot = require "tun.packet.slot"
+
+local build = {}
+
+local POINTER, START = slot.POINTER, slot.START
+local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slot.OUTER
+
+-- A stack is { piece }, the last one. A piece leads to the one in front of it; a header
+-- knows its protocol, bytes that are given have none; depth counts the tunnels in front.
+local meta = {}
+
+-- -- Pieces -----------------------------------------------------------------
+
+local NONE = {}
+
+-- Where a header's bytes lie, how many, and which computed fields were given.
+local function write(protocol, fields)
+  local area = protocol.row.area
+  local tail, counts
+  if area then
+    tail, counts = area.write(fields, protocol)
+  end
+  local tail_size = tail and #tail or 0
+  local arena, p, o = room.take(protocol.most + tail_size)
+  local kept = protocol.write(p, o, fields, counts)
+  local size = protocol.extra and protocol.extra(p, o) or protocol.size
+  if tail_size > 0 then
+    bytes.fill(p, o + size, tail)
+  end
+  return { front = false, protocol = protocol, arena = arena, pointer = p, at = o,
+           size = size + tail_size, kept = kept, depth = 0, total = size + tail_size }
+end
+
+function header.protocol.__call(protocol, fields)
+  if fields ~= nil and type(fields) ~= "table" then
+    core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(fields)))
+  end
+  return setmetatable({ write(protocol, fields or NONE) }, meta)
+end
+
+-- Bytes, or a packet that is already one, as a piece.
+local function given(value)
+  local kind, lead, text = false, nil, value
+  if packet.is(value) then
+    kind, lead, text = value[slot.KIND], packet.first(value), value:bytes()
+  elseif type(value) ~= "string" then
+    core.misuse(("a header, a packet or bytes expected behind /, not a %s"):format(type(value)))
+  end
+  return { front = false, protocol = kind, lead = lead, text = text, size = #text, depth = 0,
+           total = #text }
+end
+
+local function top(value)
+  return getmetatable(value) == meta and value[1] or given(value)
+end
+
+local function next_given(piece)
+  for name in pairs(piece.kept or NONE) do
+    if piece.protocol.fields[name].computed == "next" then
+      return true
+    end
+  end
+end
+
+local function refuse(upper, lower)
+  core.misuse(("%s cannot stand in front of %s"):format(upper.name, lower.name))
+end
+
+-- A copy of a piece behind another one.
+local function behind(front, piece)
+  local upper, lower, depth = front.protocol, piece.lead or not piece.text and piece.protocol, front.depth
+  if front.text then
+    core.misuse "nothing can be put behind bytes or a packet: build it of headers, or set its payload"
+  elseif lower and not finish.leads(upper, lower) and not next_given(front) then
+    refuse(upper, lower)
+  elseif lower and finish.holds(upper, lower) then
+    depth = depth + 1
+  end
+  return { front = front, protocol = piece.protocol, arena = piece.arena, pointer = piece.pointer,
+           at = piece.at, size = piece.size, kept = piece.kept, text = piece.text,
+           lead = piece.lead, depth = depth, total = front.total + piece.size }
+end
+
+local function chain(front, piece)
+  if piece.front then
+    front = chain(front, piece.front)
+  end
+  return behind(front, piece)
+end
+
+function meta.__div(a, b)
+  return setmetatable({ chain(top(a), top(b)) }, meta)
+end
+packet.meta.__div = meta.__div
+
+-- -- Stack to packet ----------------------------------------------------------
+
+-- How many bytes a header loses that ends early when more is known of what follows.
+local function cut(piece, lower)
+  local row = not piece.text and piece.protocol.row.next
+  if row and row.size and lower and lower.protocol and lower.protocol.follows[row[1]] then
+    return piece.size - row.size
+  end
+  return 0
+end
+
+-- Ports that were not given say what follows.
+local function set_port(self, piece, at, lower)
+  local port = lower.protocol.follows[piece.protocol.name]
+  local get, set, p = piece.protocol.get, piece.protocol.set, self[POINTER]
+  if port and get.sport(p, at) == 0 and get.dport(p, at) == 0 then
+    set.dport(self, p, at, type(port) == "table" and port[1] or port)
+  end
+end
+
+-- Lay a piece down; where the payload begins if nothing follows.
+local function place(self, piece, at, size, lower, kept)
+  local p, protocol = self[POINTER], piece.protocol
+  if piece.text then
+    bytes.fill(p, at, piece.text)
+    return protocol and packet.read(self, at, at + size, protocol)[PAYLOAD] or at
+  end
+  bytes.copy(p, at, piece.pointer, piece.at, size)
+  kept[at] = piece.kept or nil
+  if protocol.by_port then
+    return at
+  end
+  packet.enter(self, protocol, at)
+  if protocol.row.ports and lower and lower.protocol and lower.protocol.by_port then
+    set_port(self, piece, at, lower)
+  end
+  return at + size
+end
+
+-- The packet that holds another one.
+local function hold(self, piece, inner)
+  self[INNER], inner[OUTER] = inner, self
+  self[slot.QUOTED] = piece.protocol.row.quotes and true or false
+  self[INSIDE] = not piece.protocol.by_port and inner[slot.KIND]
+end
+
+-- Lay the pieces down from the last to the first; the outermost packet comes out last.
+local function lay(self, piece, arena, p, stop, kept)
+  local at, lower, inner, known = stop, nil, nil, false
+  local now = piece.depth > 0 and {} or self
+  packet.blank(now, arena, p, stop)
+  while piece do
+    if lower and lower.depth > piece.depth then
+      fix.compute(now, kept)
+      inner, now, known = now, piece.depth > 0 and {} or self, false
+      packet.blank(now, arena, p, stop)
+      hold(now, piece, inner)
+    end
+    local size = piece.size - cut(piece, lower)
+    at = at - size
+    local payload = place(now, piece, at, size, lower, kept)
+    if not known then
+      now[PAYLOAD], known = payload, true
+    end
+    now[START], now[slot.KIND] = at, piece.protocol
+    piece, lower = piece.front, piece
+  end
+  fix.compute(now, kept)
+end
+
+--- Make the stack the packet that it describes.
+function build.realise(self)
+  local piece = self[1]
+  local need = room.HEADROOM + piece.total
+  local arena, p, o = room.take(need)
+  local kept = {}
+  lay(self, piece, arena, p, o + need, kept)
+  self[slot.FLOOR] = o
+  return self
+end
+
+function meta.__index(self, key)
+  return build.realise(self)[key]
+end
+
+function meta.__newindex(self, key, value)
+  build.realise(self)[key] = value
+end
+
+function meta.__tostring(self)
+  return tostring(build.realise(self))
+end
+
+--- Whether a value is a stack that is not yet a packet.
+function build.is(value)
+  return getmetatable(value) == meta
+end
+
+return build

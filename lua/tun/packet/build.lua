@@ -149,17 +149,17 @@ local function hold(self, piece, inner)
   self[INSIDE] = not piece.protocol.by_port and inner[slot.KIND]
 end
 
--- Lay the pieces down from the last to the first; the outermost packet comes out last.
-local function lay(self, piece, arena, p, stop, kept)
-  local at, lower, inner, known = stop, nil, nil, false
-  local now = piece.depth > 0 and {} or self
-  packet.blank(now, arena, p, stop)
+-- Lay pieces down from the last to the first, in front of an offset and of what is there:
+-- `now` is the packet that holds it, `lower` the piece. The outermost packet is self.
+local function lay(self, now, piece, lower, at, kept)
+  local known, stop = lower ~= nil, now[slot.STOP]
   while piece do
     if lower and lower.depth > piece.depth then
       fix.compute(now, kept)
-      inner, now, known = now, piece.depth > 0 and {} or self, false
-      packet.blank(now, arena, p, stop)
+      local inner = now
+      now = packet.blank(piece.depth > 0 and {} or self, inner[slot.ARENA], inner[POINTER], stop)
       hold(now, piece, inner)
+      known = false
     end
     local size = piece.size - cut(piece, lower)
     at = at - size
@@ -171,6 +171,7 @@ local function lay(self, piece, arena, p, stop, kept)
     piece, lower = piece.front, piece
   end
   fix.compute(now, kept)
+  return self
 end
 
 --- Make the stack the packet that it describes.
@@ -178,9 +179,53 @@ function build.realise(self)
   local piece = self[1]
   local need = room.HEADROOM + piece.total
   local arena, p, o = room.take(need)
-  local kept = {}
-  lay(self, piece, arena, p, o + need, kept)
+  local now = packet.blank(piece.depth > 0 and {} or self, arena, p, o + need)
+  lay(self, now, piece, nil, o + need, {})
   self[slot.FLOOR] = o
+  return self
+end
+
+-- What is there already is left as it is, save that a transport learns its addresses.
+local ALL = setmetatable({}, { __index = function()
+  return true
+end })
+
+local function keep(self)
+  local kept, net = {}, false
+  for _, each in ipairs(packet.sorted(self)) do
+    net = net or each[1].pseudo
+    kept[each[2]] = (net or not each[1].adjust) and ALL or nil
+  end
+  return kept
+end
+
+-- A packet that takes over what another one is.
+local function clone(self)
+  local copy = {}
+  for at = 1, slot.CEILING do
+    copy[at] = self[at]
+  end
+  if copy[INNER] then
+    copy[INNER][OUTER] = copy
+  end
+  return setmetatable(copy, packet.meta)
+end
+
+--- Put a header, or several, in front, in the packet's headroom. A packet behind a tunnel's
+-- header is then packet.inner.
+-- @param headers  of a protocol, or several with / between them
+-- @return packet
+function packet.methods:push(headers)
+  if not build.is(headers) then
+    core.misuse(("push: headers expected, not a %s"):format(type(headers)))
+  end
+  local front, lead = headers[1], packet.first(self)
+  local lower = behind(front, { lead = lead, text = not lead and "", size = 0, total = 0 })
+  packet.reserve(self, front.total)
+  local kept, floor, ceiling = keep(self), self[slot.FLOOR], self[slot.CEILING]
+  local now, at = lower.depth > 0 and clone(self) or self, self[START]
+  lay(self, now, front, lower, at, kept)
+  self[slot.FLOOR], self[slot.CEILING], self[slot.STALE] = floor, ceiling, true
   return self
 end
 

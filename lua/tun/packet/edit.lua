@@ -37,6 +37,15 @@ local function move(self, front, behind)
   self[FLOOR], self[CEILING] = o, o + front + n + behind
 end
 
+--- Make room for n bytes in front of a packet that is not inside of another.
+function packet.reserve(self, n)
+  if self[OUTER] then
+    core.misuse "push: the packet is inside of another one; copy it first"
+  elseif self[START] - n < self[FLOOR] then
+    move(self, room.HEADROOM + n, self[CEILING] - self[STOP])
+  end
+end
+
 --- Copy the packet, bytes and all: good for as long as it is wanted.
 -- @return packet
 function methods:copy()

@@ -36,6 +36,7 @@ function finish.leads(upper, lower)
     end
   end
   return type(row.inner) == "string" or row.ports and lower.follows[upper.name] ~= nil
+    or upper.level ~= nil and upper.level <= layer.LEVELS.info
 end
 
 --- Whether what stands behind another is a packet inside of it.

@@ -221,6 +221,11 @@ end]]
 --- What every view can do; other files add to it.
 layer.methods = {}
 
+--- The name of the view's layer.
+function layer.methods.name(view)
+  return getmetatable(view).protocol.name
+end
+
 --- A view of a protocol at an offset of a packet.
 function layer.view(packet, protocol, o)
   return setmetatable({ packet[slot.POINTER], o, packet }, protocol.view)

@@ -1,7 +1,9 @@
--- ethernet.lua: Ethernet II and the tags of 802.1Q and 802.1ad.
+-- ethernet.lua: Ethernet II (IEEE 802.3, 3.2) and the tags of 802.1Q and 802.1ad.
 local header = require "tun.packet.header"
 
-local ethertype = { ip4 = 0x0800, arp = 0x0806, vlan = 0x8100, ip6 = 0x86dd, svlan = 0x88a8 }
+-- Names of what has no layer of its own here.
+local ethertype = header.space("ethertype").names
+ethertype.mpls, ethertype.pppoe, ethertype.lldp, ethertype.loopback = 0x8847, 0x8864, 0x88cc, 0x9000
 
 header.declare("eth", {
   { "dst", 48, codec = "mac", default = "ff:ff:ff:ff:ff:ff" },
@@ -9,17 +11,25 @@ header.declare("eth", {
   { "type", 16, enum = ethertype, computed = "next", format = "0x%04x" },
   level = "link",
   next = { "ethertype", "type" },
+  -- Transparent bridging in GRE (RFC 1701); no version of IP, behind virtio_net.
+  follows = { ethertype = 0x6558, version = 16 },
 })
 
-local tag = {
-  { "pcp", 3 },
-  { "dei", 1 },
-  { "id", 12 },
-  { "type", 16, enum = ethertype, computed = "next", format = "0x%04x" },
-  next = { "ethertype", "type" },
-}
+-- A tag: a service tag (802.1ad) in front of a customer's (802.1Q), or one of them.
+local function tag(name, number, level)
+  header.declare(name, {
+    { "pcp", 3 },
+    { "dei", 1 },
+    { "id", 12 },
+    { "type", 16, enum = ethertype, computed = "next", format = "0x%04x" },
+    level = level,
+    next = { "ethertype", "type" },
+    follows = { ethertype = number },
+    line = function(view)
+      return ("%s %d%s,"):format(name, view.id, view.pcp > 0 and ", p " .. view.pcp or "")
+    end,
+  })
+end
 
-tag.level, tag.follows = "service", { ethertype = ethertype.svlan }
-header.declare("svlan", tag)
-tag.level, tag.follows = "tag", { ethertype = ethertype.vlan }
-header.declare("vlan", tag)
+tag("svlan", 0x88a8, "service")
+tag("vlan", 0x8100, "tag")

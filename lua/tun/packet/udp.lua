@@ -8,6 +8,11 @@ header.declare("udp", {
   { "checksum", 16, computed = "checksum", format = "0x%04x" },
   level = "transport",
   sum = "TRANSPORT",
+  checksum = { over = "extent", pseudo = true, optional = true },
   extent = "length",
+  ports = true,
   follows = { ip = 17 },
+  line = function(view)
+    return ("UDP, length %d"):format(view.length - 8)
+  end,
 })

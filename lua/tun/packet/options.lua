@@ -145,7 +145,7 @@ local function take(text, bit, width)
   for i = first, last do
     value = value * 256 + text:byte(i + 1)
   end
-  return math.floor(value / 2 ^ (8 * (last + 1) - bit - width)) % 2 ^ width
+  return math.floor(math.floor(value / 2 ^ (8 * (last + 1) - bit - width)) % 2 ^ width)
 end
 
 local function read_record(fields, text)

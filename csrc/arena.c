@@ -76,6 +76,11 @@ static unsigned char *checkspan(lua_State *L, struct arena *arena, int at,
 	return arena->bytes + (size_t)offset;
 }
 
+unsigned char *checkarena(lua_State *L, int arena, int at, size_t n)
+{
+	return checkspan(L, luaL_checkudata(L, arena, ARENA), at, n);
+}
+
 static size_t checklength(lua_State *L, int at)
 {
 	lua_Integer n = luaL_checkinteger(L, at);
@@ -183,13 +188,10 @@ static int arena_write(lua_State *L)
 /* arena:copy(to, source, from, n): n bytes of this or another arena */
 static int arena_copy(lua_State *L)
 {
-	struct arena *arena = self(L), *source = lua_touserdata(L, 3);
+	struct arena *arena = self(L);
 	size_t n = checklength(L, 5);
 
-	if (!source || !lua_getmetatable(L, 3) ||
-	    !lua_rawequal(L, -1, lua_upvalueindex(1)))
-		misuse(L, "copy: an arena expected");
-	memmove(checkspan(L, arena, 2, n), checkspan(L, source, 4, n), n);
+	memmove(checkspan(L, arena, 2, n), checkarena(L, 3, 4, n), n);
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 --              how the figure is shown: figure * scale
 --   at_most    bound of measured / yardstick
 --   at_least   bound of yardstick / measured, for "so many times faster"
+--   within     bound of the figure, in the unit
+--              (no bound: for information)
 --   rounds     how many turns each takes
 --   prepare    called once in the network namespace of the row
 -- Every row has a network namespace of its own, which both programs share.
@@ -60,6 +62,12 @@ return {
     measured = c("echo rtt " .. lua "reflect.lua"),
     yardstick = c("echo rtt " .. c "reflect"),
     unit = "us", scale = 1e6, at_most = 1.05, rounds = 100,
+  },
+  {
+    name = "reflect UDP with named fields, to C: a packet",
+    measured = c("echo cpu " .. lua "reflect_packets.lua"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.10, rounds = 100,
   },
   {
     name = "list 100 000 routes, to ip -j route", prepare = load_routes,

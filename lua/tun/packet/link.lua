@@ -43,7 +43,7 @@ local function kind(name, last, ...)
   local before = { ... }
   header.kinds[name] = {
     name = name,
-    parse = function(packet, p, o, stop)
+    parse = #before == 0 and last or function(packet, p, o, stop)
       for _, protocol in ipairs(before) do
         protocol.parse(packet, p, o, stop)
         o = o + protocol.size
@@ -56,11 +56,7 @@ local function kind(name, last, ...)
   }
 end
 
-local version = header.space "version"
-
-local function ip(packet, p, o, stop)
-  return version.parse(packet, p, o, stop)
-end
+local ip = header.space("version").parse
 
 local function eth(packet, p, o, stop)
   return header.protocols.eth.parse(packet, p, o, stop)

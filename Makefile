@@ -23,7 +23,7 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test spec asan valgrind lint bench install clean help deps
+.PHONY: all demo test spec asan valgrind lint peers bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -88,6 +88,13 @@ lint: deps-lint ## Check style and run the compilers and checkers, strictly
 	  done; \
 	done
 
+# Another seed on every day: what it finds is told with the seed.
+SEED = $(shell date +%Y%m%d)
+COUNT = 2000
+
+peers: deps-peers ## Compare packets with scapy and tshark (SEED=, COUNT=)
+	@spec/peers/run.sh $(SEED) $(COUNT) $(LUAS)
+
 bench: deps-demo $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
@@ -110,6 +117,7 @@ packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv
 packages-valgrind = $(packages-test) valgrind
+packages-peers = $(packages-test) python3-scapy tshark
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
 	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
 

@@ -14,4 +14,13 @@ for _, name in ipairs { "ethernet", "arp", "ip4", "ip6", "icmp", "icmp6", "nd", 
   require("tun.packet." .. name)
 end
 
-return setmetatable({ parse = packet.parse, header = header.declare }, { __index = header.protocols })
+local fragment = require "tun.packet.fragment"
+packet.methods.segment = require "tun.packet.segment"
+packet.methods.reply = require "tun.packet.reply"
+
+return setmetatable({
+  parse = packet.parse,
+  header = header.declare,
+  fragment = fragment.fragment,
+  reassembler = fragment.reassembler,
+}, { __index = header.protocols })

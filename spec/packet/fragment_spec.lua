@@ -186,7 +186,7 @@ describe("a reassembler", function()
   end)
 
   for name, piece in pairs { IPv4 = piece4, IPv6 = piece6 } do
-    it("drops an " .. name .. " datagram whose fragments overlap, and what is still to come", function()
+    it("drops " .. name .. " whose fragments overlap, and what is still to come", function()
       for _, at in ipairs { 8, 24 } do -- over the end of the first, over the start of the third
         local r = packet.reassembler()
         r:add(piece(0, data(16), true))

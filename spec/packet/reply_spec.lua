@@ -76,7 +76,8 @@ describe("a reply", function()
   end)
 
   it("resets TCP (RFC 9293, 3.5.2)", function()
-    local p = answer(ip4() / packet.tcp { sport = 1, dport = 2, seq = 2 ^ 32 - 2, syn = true } / "abc")
+    local p = answer(ip4()
+      / packet.tcp { sport = 1, dport = 2, seq = 2 ^ 32 - 2, syn = true } / "abc")
     assert.same({ 2, 1, true, true, 0, 2 },
       { p.tcp.sport, p.tcp.dport, p.tcp.rst, p.tcp.has_ack, p.tcp.seq, p.tcp.ack })
     p = answer(ip6() / packet.tcp { seq = 5, ack = 99, has_ack = true } / "abc")
@@ -148,7 +149,8 @@ describe("a reply", function()
   end)
 
   it("tells a group of IPv6 that a packet is too big", function()
-    local p = answer(ip6 { dst = "ff0e::1" } / udp(), { error = "too_big", mtu = 1280, src = "fd00::9" })
+    local p = answer(ip6 { dst = "ff0e::1" } / udp(),
+      { error = "too_big", mtu = 1280, src = "fd00::9" })
     assert.same({ 2, 1280, "fd00::9" }, { p.icmp6.type, p.icmp6.mtu, p.ip6.src })
   end)
 

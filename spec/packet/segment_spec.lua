@@ -9,7 +9,8 @@ end
 
 describe("segmenting", function()
   it("numbers the segments and computes what depends on it", function()
-    local list = assert(segment({ seq = 2 ^ 32 - 1000, ack = 5, has_ack = true }, 2500):segment(1000))
+    local p = segment({ seq = 2 ^ 32 - 1000, ack = 5, has_ack = true }, 2500)
+    local list = assert(p:segment(1000))
     assert.equal(3, #list)
     for i, seq in ipairs { 2 ^ 32 - 1000, 0, 1000 } do
       assert.equal(seq, list[i].tcp.seq)

@@ -215,7 +215,8 @@ end
 local function icmp6()
   return choice {
     function()
-      return { "icmp6", { type = choice { "echo", "echo_reply" }, id = u(16), seq = u(16) } }, data()
+      local kind = choice { "echo", "echo_reply" }
+      return { "icmp6", { type = kind, id = u(16), seq = u(16) } }, data()
     end,
     function()
       return { "icmp6", { type = "unreachable", code = int(0, 6) } }, net6(), udp()
@@ -227,7 +228,8 @@ local function icmp6()
       return { "icmp6", { type = "time_exceeded", code = int(0, 1) } }, net6(), udp()
     end,
     function()
-      return { "icmp6", { type = "parameter_problem", code = int(0, 2), pointer = u(32) } }, net6(), udp()
+      local fields = { type = "parameter_problem", code = int(0, 2), pointer = u(32) }
+      return { "icmp6", fields }, net6(), udp()
     end,
   }()
 end
@@ -270,8 +272,8 @@ local function mld()
         { "mld", { max_response = u(15), group = group } }
     end,
     function()
-      return { "icmp6", { type = "mld_query" } }, { "mld", { max_response = u(15), group = group } },
-        { "mld2", { s = flip(), qrv = u(3), qqic = u(7), sources = list(3, ip6) } }
+      local query = { "mld", { max_response = u(15), group = group } }
+      return { "icmp6", { type = "mld_query" } }, query, { "mld2", { s = flip(), qrv = u(3), qqic = u(7), sources = list(3, ip6) } }
     end,
     function()
       return { "icmp6", {} }, { "mld2_report", { records = list(3, function()
@@ -290,11 +292,13 @@ local function record()
     function() return { type = "TXT", data = { name(), name() } } end,
     function() return { type = "MX", data = { preference = u(16), exchange = name() } } end,
     function()
-      return { type = "SRV", data = { priority = u(16), weight = u(16), port = u(16), target = name() } }
+      return { type = "SRV", data = { priority = u(16), weight = u(16), port = u(16),
+                                      target = name() } }
     end,
     function()
-      return { type = "SOA", data = { mname = name(), rname = name(), serial = u(32), refresh = u(31),
-                                      retry = u(31), expire = u(31), minimum = u(31) } }
+      return { type = "SOA", data = { mname = name(), rname = name(), serial = u(32),
+                                      refresh = u(31), retry = u(31), expire = u(31),
+                                      minimum = u(31) } }
     end,
   }()
   one.name, one.class, one.ttl = name(), "IN", u(31)
@@ -302,7 +306,8 @@ local function record()
 end
 
 local function dns()
-  local question = { name = name(), type = choice { "A", "AAAA", "TXT", "MX", "PTR" }, class = "IN" }
+  local kind = choice { "A", "AAAA", "TXT", "MX", "PTR" }
+  local question = { name = name(), type = kind, class = "IN" }
   local fields = { id = u(16), aa = flip(), tc = flip(), rd = flip(), ra = flip(), ad = flip(),
                    cd = flip(), questions = { question } }
   if flip() then
@@ -392,8 +397,8 @@ local KINDS = {
   end,
   gre,
   function()
-    local front = add(net(), { "udp", { sport = port(), dport = 4789 } }, { "vxlan", { vni = u(24) } }, eth())
-    return append(front, simple())
+    local front = add(net(), { "udp", { sport = port(), dport = 4789 } })
+    return append(add(front, { "vxlan", { vni = u(24) } }, eth()), simple())
   end,
   function() return append(net(), simple()) end,
   function()

@@ -1,7 +1,9 @@
 -- fragment.lua: IPv4 (RFC 791) and IPv6 (RFC 8200, 4.5) packets cut to a size, and put
 -- together again. Packets go in and come out whole; between that, bytes are strings.
+local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
 local packet = require "tun.packet.packet"
+local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 
 local fragment = {}
@@ -83,8 +85,13 @@ local function split(p)
   return text:sub(at + 1, at + length), text:sub(1, at), is4
 end
 
+-- A packet of these bytes that begins as p does.
 local function parse(p, link, ip)
-  return packet.parse(link .. ip, p[slot.KIND].name)
+  local text = link .. ip
+  local arena, pointer, at = room.take(room.HEADROOM + #text)
+  local first, stop = at + room.HEADROOM, at + room.HEADROOM + #text
+  bytes.fill(pointer, first, text)
+  return packet.read(packet.new(arena, pointer, at, stop), first, stop, p[slot.KIND])
 end
 
 -- -- Fragmenting -----------------------------------------------------------
@@ -144,6 +151,10 @@ local function refused(p, ip, is4)
   end
 end
 
+local function any_id()
+  return math.random(0, 65535) * 65536 + math.random(0, 65535)
+end
+
 --- Cut an IP packet into fragments that fit an MTU.
 -- What is in front of the IP header is in front of every fragment. Lengths and checksums
 -- are those of the fragments; the transport's own must be right before: fix() it.
@@ -168,7 +179,7 @@ function fragment.fragment(p, mtu, id)
   if why then
     return nil, why
   end
-  local cut, room, data = (is4 and cutter4 or cutter6)(ip, id or math.random(0, 2 ^ 31 - 1))
+  local cut, room, data = (is4 and cutter4 or cutter6)(ip, id or any_id())
   if mtu - room < 8 then
     return nil, ("headers of %d bytes leave no room"):format(room)
   end

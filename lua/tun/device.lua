@@ -168,7 +168,8 @@ function device:send(packet, ...)
     return send(self, packet, ...)
   end
   packets = packets or require "tun.packets"
-  return packets.send(self, packet)
+  local n, why, errno = packets.send(self, packet) -- no tail call: see packet/field.lua
+  return n, why, errno
 end
 
 --- name: mode, state, MTU, addresses.

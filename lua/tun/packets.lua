@@ -28,10 +28,12 @@ if jitted then
   local c_drain = ffi.cast("intptr_t (*)(void *, const void *, size_t)",
     ffi.cast("uintptr_t", core.drain_address))
   function quick_fill(dev, p, at)
-    return tonumber(c_fill(dev, p + at))
+    local n = tonumber(c_fill(dev, p + at))
+    return n
   end
   function quick_send(dev, p, at, n)
-    return tonumber(c_drain(dev, p + at, n))
+    n = tonumber(c_drain(dev, p + at, n))
+    return n
   end
 end
 
@@ -92,7 +94,9 @@ end
 
 function wait(state)
   state.quick = QUICK
-  return waited(state, fill(state.dev, state.arena, HEADROOM))
+  local n, why = fill(state.dev, state.arena, HEADROOM)
+  n = waited(state, n, why)
+  return n
 end
 
 local function next_view(state)
@@ -109,7 +113,8 @@ local function next_view(state)
   end
   self[POINTER], self[ARENA], self[FLOOR], self[CEILING] =
     state.pointer, state.arena, 0, HEADROOM + ROOM
-  return view.read(self, HEADROOM, HEADROOM + n, state.kind)
+  view.read(self, HEADROOM, HEADROOM + n, state.kind)
+  return self
 end
 
 --- Iterate over the packets that arrive, until the device is closed or deleted. Every step

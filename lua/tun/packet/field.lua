@@ -49,6 +49,9 @@ function field.layout(protocol, rows)
   protocol.size = bits / 8
 end
 
+-- Generated functions that are called often end without a tail call: a trace may have only
+-- a few of those.
+
 -- -- Getters --------------------------------------------------------------
 
 -- 16 or 32 bits in the other order of bytes.
@@ -77,7 +80,8 @@ local function getter(protocol, each, value)
   return bytes.compile(protocol.name .. "." .. each.name, source.fill([[
 return function(p, o)
   $guard
-  return $value
+  local value = $value
+  return value
 end]], { guard = guard, value = value }), given_to(each))
 end
 

@@ -62,7 +62,7 @@ return function(packet, p, o, stop)
   if not where.protocols[number] then
     return fault(packet, where, o, "neither IPv4 nor IPv6 by the first four bits")
   end
-  return where.dispatch(packet, p, o, stop, number)
+  where.dispatch(packet, p, o, stop, number)
 end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
 
 --- Declare a protocol.

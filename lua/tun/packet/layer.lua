@@ -104,7 +104,8 @@ local EXTENT = [[
 local EARLY = [[
   if next.protocols[$value] then
     packet[$PAYLOAD] = o + $early
-    return next.dispatch(packet, p, o + $early, stop, $value)
+    next.dispatch(packet, p, o + $early, stop, $value)
+    return
   end]]
 
 -- What notes the packet inside, as source; most protocols have none.
@@ -133,7 +134,7 @@ local function following(protocol, row, header, given)
     and source.fill(EARLY, { early = row.next.size, value = value }) or ""
   local stop = row.unless
     and "if " .. source.expression(protocol, row.unless) .. " then return end" or ""
-  return early .. source.fill("$stop return next.dispatch(packet, p, o + $header, stop, $value)",
+  return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, $value)",
     { stop = stop, header = header, value = value })
 end
 
@@ -185,7 +186,7 @@ function layer.join(protocol, name, number)
   end
   where.protocols[number] = protocol
   where.names[protocol.name] = where.names[protocol.name] or number
-  where.dispatch = chain(where, DISPATCH, "return parse$i(packet, p, o, stop)")
+  where.dispatch = chain(where, DISPATCH, "parse$i(packet, p, o, stop)")
   where.hold = chain(where, HOLD, "packet[$INSIDE] = protocol$i")
 end
 
@@ -194,25 +195,30 @@ end
 local READ = [[
 return function(view, key)
   local get = getters[key]
+  local value
   if get then
-    return get(view[1], view[2])
+    value = get(view[1], view[2])
+  else
+    value = other(view, key)
   end
-  return other(view, key)
+  return value
 end]]
 
 local WRITE = [[
 return function(view, key, value)
   local set = setters[key]
   if set then
-    return set(view[3], view[1], view[2], value)
+    set(view[3], view[1], view[2], value)
+  else
+    unknown(key)
   end
-  unknown(key)
 end]]
 
 local LAYER = [[
 return function(packet)
   if packet[$level] == protocol then
-    return setmetatable({ packet[$POINTER], packet[$offset], packet }, view)
+    local found = setmetatable({ packet[$POINTER], packet[$offset], packet }, view)
+    return found
   elseif packet[$MORE] then
     return find(packet, protocol)
   end

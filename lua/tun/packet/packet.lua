@@ -200,7 +200,8 @@ meta.__index = bytes.compile("packet", [[
 return function(self, key)
   local get = accessors[key]
   if get then
-    return get(self)
+    local value = get(self)
+    return value
   end
   local method = methods[key]
   if method then

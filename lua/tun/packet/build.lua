@@ -6,6 +6,7 @@ local core = require "tun.core"
 local finish = require "tun.packet.finish"
 local fix = require "tun.packet.fix"
 local header = require "tun.packet.header"
+local layer = require "tun.packet.layer"
 local packet = require "tun.packet.packet"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
@@ -114,11 +115,17 @@ local function cut(piece, lower)
   return 0
 end
 
+-- Whether a piece is found by the ports of the header in front of it.
+local function by_port(piece)
+  return piece.front and piece.protocol and piece.protocol.by_port and piece.front.protocol.row.ports
+end
+
 -- Ports that were not given say what follows.
 local function set_port(self, piece, at, lower)
   local port = lower.protocol.follows[piece.protocol.name]
   local get, set, p = piece.protocol.get, piece.protocol.set, self[POINTER]
-  if port and get.sport(p, at) == 0 and get.dport(p, at) == 0 then
+  local sport = layer.space(piece.protocol.name).protocols[get.sport(p, at)]
+  if get.dport(p, at) == 0 and sport ~= lower.protocol then
     set.dport(self, p, at, type(port) == "table" and port[1] or port)
   end
 end
@@ -132,7 +139,7 @@ local function place(self, piece, at, size, lower, kept)
   end
   bytes.copy(p, at, piece.pointer, piece.at, size)
   kept[at] = piece.kept or nil
-  if protocol.by_port then
+  if by_port(piece) then
     return at
   end
   packet.enter(self, protocol, at)
@@ -146,7 +153,7 @@ end
 local function hold(self, piece, inner)
   self[INNER], inner[OUTER] = inner, self
   self[slot.QUOTED] = piece.protocol.row.quotes and true or false
-  self[INSIDE] = not piece.protocol.by_port and inner[slot.KIND]
+  self[INSIDE] = not by_port(piece) and inner[slot.KIND]
 end
 
 -- Lay pieces down from the last to the first, in front of an offset and of what is there:
@@ -164,7 +171,7 @@ local function lay(self, now, piece, lower, at, kept)
     local size = piece.size - cut(piece, lower)
     at = at - size
     local payload = place(now, piece, at, size, lower, kept)
-    if not known then
+    if not known or by_port(piece) then
       now[PAYLOAD], known = payload, true
     end
     now[START], now[slot.KIND] = at, piece.protocol

@@ -46,18 +46,24 @@ function packet.reserve(self, n)
   end
 end
 
---- Copy the packet, bytes and all: good for as long as it is wanted.
--- @return packet
-function methods:copy()
+-- A packet of the same bytes, and of those inside.
+local function twin(self, outer)
   local copy = {}
   for at = 1, slot.CEILING do
     copy[at] = self[at]
   end
-  copy[INNER], copy[OUTER], copy[MORE] = false, false, self[MORE] and {}
+  copy[OUTER], copy[MORE] = outer, self[MORE] and {}
   for i, each in ipairs(self[MORE] or {}) do
     copy[MORE][i] = { each[1], each[2] }
   end
-  setmetatable(copy, packet.meta)
+  copy[INNER] = self[INNER] and twin(self[INNER], copy)
+  return setmetatable(copy, packet.meta)
+end
+
+--- Copy the packet, bytes and all: good for as long as it is wanted.
+-- @return packet
+function methods:copy()
+  local copy = twin(self, false)
   move(copy, room.HEADROOM, 0)
   return copy
 end

@@ -68,15 +68,21 @@ local walk = walker()
 
 local NONE = {}
 
--- The same where there are headers without a level.
-local function listed(self, p, kept)
+local function backwards(self, p, list, kept)
   local behind, following = self[slot.PAYLOAD], inner_first(self)
-  local list = packet.sorted(self)
   for i = #list, 1, -1 do
     local protocol, o = list[i][1], list[i][2]
     one(self, p, protocol, o, behind, self[slot.LIMIT], following, kept and (kept[o] or NONE))
     behind, following = o, protocol
   end
+end
+
+-- The same where there are headers without a level. Twice, since a checksum may depend on
+-- how long the header in front of it is (a routing header's last address).
+local function listed(self, p, kept)
+  local list = packet.sorted(self)
+  backwards(self, p, list, kept)
+  backwards(self, p, list, kept)
 end
 
 --- Compute the fields of one packet, those inside of it aside.
@@ -144,7 +150,7 @@ local function compare(list, self, fixed)
   end
   local inner = not self[slot.QUOTED] and self.inner
   if inner then
-    compare(list, inner, fixed.inner)
+    compare(list, inner, fixed[INNER])
   end
   return list
 end

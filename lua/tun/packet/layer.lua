@@ -301,7 +301,7 @@ function layer.accessor(protocol)
   if protocol.by_port then
     return function(packet)
       local found, o = layer.by_port(packet)
-      return found == protocol and layer.view(packet, protocol, o) or nil
+      return found == protocol and layer.view(packet, protocol, o) or find(packet, protocol)
     end
   elseif not protocol.level then
     return function(packet)

@@ -46,7 +46,7 @@ function field.layout(protocol, rows)
     protocol.fields[each.name] = each
   end
   assert(bits % 8 == 0, protocol.name .. ": the fields do not fill whole bytes")
-  protocol.size = bits / 8
+  protocol.size = math.floor(bits / 8)
 end
 
 -- Generated functions that are called often end without a tail call: a trace may have only

@@ -36,6 +36,9 @@ end
 
 -- The labels of a name as strings; nil when one has no place on the wire (2.3.4).
 local function labels_of(name)
+  if name == "" then
+    return nil
+  end
   local list, size = {}, 1
   local rest = name == "." and "" or name:gsub("%.$", "")
   rest = rest:gsub("\\(%d%d%d)", function(code)

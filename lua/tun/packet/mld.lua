@@ -4,9 +4,11 @@ local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
+local slot = require "tun.packet.slot"
 
 -- A query, report or done of version 1; a longer query (RFC 3810, 8.1) goes on as mld2.
-local TYPE = bytes.read("o-4", 0, 8) -- ICMPv6's
+-- The type is in ICMPv6's header, unless the packet begins here.
+local QUERY = ("o > packet[%d] and %s == 130"):format(slot.START, bytes.read("o-4", 0, 8))
 
 local WORDS = { [130] = "query", [131] = "report", [132] = "done" }
 
@@ -14,10 +16,10 @@ header.declare("mld", {
   { "max_response", 16 }, -- milliseconds
   { "reserved", 16 },
   { "group", 128, codec = "ip6" },
-  next = { "mld", TYPE .. " == 130 and stop - o >= 24 and 2 or 1" },
+  next = { "mld", QUERY .. " and stop - o >= 24 and 2 or 1" },
   follows = { icmp6 = { 130, 131, 132 } },
   line = function(view, packet, n)
-    local type = packet.icmp6.type
+    local type = packet.icmp6 and packet.icmp6.type or ""
     return ("multicast listener %s %s%s"):format(WORDS[type] or type, view.group,
       packet.mld2 and "" or ", length " .. n + 4)
   end,

@@ -235,7 +235,7 @@ local function field_words(field, row, value)
   if type(value) ~= "number" then
     return printable(value)
   end
-  local name = show.name_of(field, value) or row.name_of and row.name_of(value)
+  local name = show.name_of(field, value) or row.names_of and row.names_of[value]
   local number = (field.format or "%.0f"):format(value)
   return name and ("%s (%s)"):format(number, name) or number
 end
@@ -287,7 +287,8 @@ function show.show(self)
   local n = self[STOP] - behind
   if n > 0 then
     local start = hex(bytes.string(self[POINTER], behind, math.min(n, 16)))
-    lines[#lines + 1] = ("payload\n  %d bytes     %s%s"):format(n, start, n > 16 and "..." or "")
+    lines[#lines + 1] = ("payload\n  %-12s %s%s"):format(n .. " bytes", start,
+      n > 16 and "..." or "")
   end
   if self[slot.ERROR] then
     lines[#lines + 1] = fault_line(self[slot.ERROR])

@@ -21,13 +21,14 @@ local flags = setmetatable({}, {
   end,
 })
 
--- "S.", "P.", "none"
-local function letters_of(number)
+-- "S.", "P.", "none", of each of the 256 numbers
+local letters_of = {}
+for number = 0, 255 do
   local list = {}
   for _, letter in ipairs(ORDER) do
     list[#list + 1] = math.floor(number / LETTERS[letter]) % 2 == 1 and letter or nil
   end
-  return list[1] and table.concat(list) or "none"
+  letters_of[number] = list[1] and table.concat(list) or "none"
 end
 
 local kinds = options.kinds {
@@ -64,17 +65,21 @@ local function option_line(option)
   return tostring(name)
 end
 
-local function line(view, _, length)
+local function options_line(view)
   local list = {}
-  for i, option in ipairs(view.doff > 5 and view:options() or {}) do
+  for i, option in ipairs(view:options()) do
     list[i] = option_line(option)
   end
+  return (", options [%s]"):format(table.concat(list, ","))
+end
+
+local function line(view, _, length)
   local number, n = view.flags, length - view.doff * 4
-  return ("Flags [%s], seq %.0f%s%s, win %d%s%s, length %d"):format(letters_of(number), view.seq,
+  return ("Flags [%s], seq %.0f%s%s, win %d%s%s, length %d"):format(letters_of[number], view.seq,
     n > 0 and (":%.0f"):format((view.seq + n) % 2 ^ 32) or "",
     view.has_ack and (", ack %.0f"):format(view.ack) or "", view.window,
     view.urg and ", urg " .. view.urgent or "",
-    list[1] and (", options [%s]"):format(table.concat(list, ",")) or "", n)
+    view.doff > 5 and options_line(view) or "", n)
 end
 
 header.declare("tcp", {
@@ -96,7 +101,7 @@ header.declare("tcp", {
   { "window", 16, default = 65535 },
   { "checksum", 16, computed = "checksum", format = "0x%04x" },
   { "urgent", 16 },
-  { "flags", 8, over = "cwr", enum = flags, name_of = letters_of },
+  { "flags", 8, over = "cwr", enum = flags, names_of = letters_of },
   level = "transport",
   sum = "TRANSPORT",
   checksum = { over = "extent", pseudo = true },

@@ -1,4 +1,5 @@
 local options = require "tun.packet.options"
+local packet = require "tun.packet"
 
 local format = options.kinds {
   length = "option",
@@ -57,7 +58,7 @@ describe("an area of options", function()
   end)
 
   it("takes bytes as they are", function()
-    assert.equal("\1\2\3", options.write(format, "here", "\1\2\3"))
+    assert.equal("\1\2\3\4", options.write(format, "here", "\1\2\3\4"))
   end)
 
   it("refuses what is no option, with the names there are", function()
@@ -73,6 +74,44 @@ describe("an area of options", function()
     refused({ { "name", "three" } }, "here: option name: three is not a number or a name")
     refused({ { "none", 1 } }, "is not nothing")
     refused({ { 77, ("x"):rep(254) } }, "254 bytes are too many")
+    refused({ { "record", { flags = true } } }, "is not a table of flag, reserved, rest")
     refused(5, "a list of options expected")
+    refused("abc", "here.options: 3 bytes do not fill units of 4")
   end)
+end)
+
+describe("what varies behind a header", function()
+  local wrong = {
+    { "routing", { addresses = { "fe80::1", "x" } }, "routing.addresses: not a list of: an IPv6" },
+    { "routing", { addresses = 5 }, "routing.addresses: not a list of: an IPv6 address" },
+    { "routing", { addresses = "abc" }, "routing.addresses: 3 bytes do not fill units of 8" },
+    { "mld2", { sources = { 1 } }, "mld2.sources: not a list of: an IPv6 address" },
+    { "mld2_report", { records = { 1 } }, "a table of type, group, sources and aux" },
+    { "mld2_report", { records = { { grp = "ff02::1" } } }, "a table of type, group, sources" },
+    { "mld2_report", { records = { { group = "ff02::1", sources = 1 } } }, "a record is a table" },
+    { "mld2_report", { records = 5 }, "mld2_report.records: a string expected, not 5" },
+    { "ah", { icv = "abc" }, "ah.icv: 3 bytes do not fill units of 4" },
+    { "ah", { icv = 5 }, "ah.icv: a string expected, not 5" },
+    { "dns", { body = 5 }, "dns.body: a string expected, not 5" },
+    { "dns", { questions = 5 }, "dns: 5 is not a list of questions" },
+    { "dns", { questions = { 5 } }, "dns: 5 is not a record: a table of name, type, class, ttl" },
+    { "dns", { questions = { { name = "a", typ = "MX" } } }, "is not a record: a table of name" },
+    { "dns", { questions = { { name = "a", type = "BOGUS" } } }, "the type of a record: BOGUS" },
+    { "dns", { answers = { { name = "a", type = "MX", data = 5 } } }, "is not a domain name" },
+    { "hopopts", { options = "abc" }, "hopopts.options: 3 bytes do not fill units of 8" },
+    { "ip4", { options = { { "rr", { addresses = { "x" } } } } }, "ip4: option rr: " },
+    { "ns", { options = { { "slla", "x" } } }, "ns: option slla: x is not a link-layer address" },
+    { "dhcp", { options = { { "type", "x" } } }, "dhcp: option type: x is not a number or a name" },
+  }
+
+  for _, row in ipairs(wrong) do
+    it("is refused, with the caller's line: " .. row[3], function()
+      local ok, message = pcall(function()
+        return packet[row[1]](row[2])
+      end)
+      assert.is_false(ok)
+      assert.truthy(message:find(row[3], 1, true), message)
+      assert.truthy(message:find("options_spec.lua:", 1, true), message)
+    end)
+  end
 end)

@@ -123,7 +123,8 @@ function Writer:name(name, share)
 end
 
 function Writer:number(codec, value, what)
-  self:add(codec.write(value) or refuse(what .. ": " .. codec.what, value))
+  self:add(codec.write(value) or core.misuse(("dns: %s: %s is not %s"):format(what,
+    tostring(value), codec.what)))
 end
 
 -- -- Data of records ------------------------------------------------------
@@ -270,15 +271,17 @@ local function read_sections(view)
   return message
 end
 
+local KEYS = { name = true, type = true, class = true, ttl = true, data = true, raw = true }
+
 -- A question asks for addresses unless it says what else.
 local function write_record(writer, record, question)
-  if type(record) ~= "table" then
-    refuse("a record: a table with name and type", record)
+  if not options.has_only(record, KEYS) then
+    refuse("a record: a table of name, type, class, ttl, and data or raw", record)
   end
   local kind = record.type or "A"
   writer:name(record.name, true)
-  writer:number(number16, TYPES[kind] or kind, "type")
-  writer:number(number16, CLASSES[record.class or "IN"] or record.class, "class")
+  writer:number(number16, TYPES[kind] or kind, "the type of a record")
+  writer:number(number16, CLASSES[record.class or "IN"] or record.class, "the class of a record")
   if question then
     return
   end
@@ -298,11 +301,14 @@ end
 -- What is behind the header: as bytes (body), or as lists.
 local function write_sections(fields)
   if fields.body then
-    return fields.body
+    return options.whole("dns", "body", fields.body, 1)
   end
   local writer, counts = setmetatable({ size = 12, names = {} }, Writer), {}
   for i, section in ipairs(SECTIONS) do
     local list = fields[section[1]] or {}
+    if type(list) ~= "table" then
+      refuse("a list of " .. section[1], list)
+    end
     for _, record in ipairs(list) do
       write_record(writer, record, i == 1)
     end

@@ -76,13 +76,7 @@ header.declare("routing", {
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
   final = "segleft > 0 and len >= 2 and (type == 4 and 8 or len * 8 - 8) or 0", -- 8.1
-  area = {
-    names = { "addresses" },
-    write = function(fields)
-      local list = fields.addresses or {}
-      return type(list) == "string" and list or options.addresses6.write(list), { segleft = #list }
-    end,
-  },
+  area = options.list_area("addresses", options.addresses6, "segleft"),
   methods = {
     addresses = function(view)
       local text = options.text(view, length(view))
@@ -123,8 +117,8 @@ header.declare("ah", {
   inner = { "tunnel", "next" },
   area = {
     names = { "icv" },
-    write = function(fields)
-      return fields.icv or ""
+    write = function(fields, protocol)
+      return options.whole(protocol.name, "icv", fields.icv or "", 4)
     end,
   },
   methods = {

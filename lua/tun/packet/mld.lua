@@ -38,13 +38,7 @@ header.declare("mld2", { -- 5.1, behind the group
   { "qqic", 8, default = 125 }, -- seconds
   { "nsources", 16, counted = true },
   size = "stop - o",
-  area = {
-    names = { "sources" },
-    write = function(fields)
-      local list = fields.sources or {}
-      return options.addresses6.write(list), { nsources = #list }
-    end,
-  },
+  area = options.list_area("sources", options.addresses6, "nsources"),
   methods = { sources = sources },
   follows = { mld = 2 },
   line = function(view, _, n)
@@ -76,15 +70,18 @@ local function records(view)
   return list
 end
 
+local KEYS = { type = true, group = true, sources = true, aux = true }
+
+-- A record as bytes; nothing when it is none.
 local function write_record(one)
-  local sources_of, aux = one.sources or {}, one.aux or ""
-  local fixed = record.write { type = one.type or 2, aux = #aux / 4, nsources = #sources_of,
-                               group = one.group }
-  local list = options.addresses6.write(sources_of)
-  if not (fixed and list) then
-    core.misuse "mld2_report: a record has a type, a group and sources"
+  if not options.has_only(one, KEYS) then
+    return nil
   end
-  return fixed .. list .. aux
+  local sources_of, aux = options.addresses6.write(one.sources or {}), one.aux or ""
+  local whole = sources_of and type(aux) == "string"
+  local fixed = whole and record.write { type = one.type or 2, aux = #aux / 4, group = one.group,
+                                         nsources = #sources_of / 16 }
+  return fixed and fixed .. sources_of .. aux
 end
 
 header.declare("mld2_report", { -- 5.2
@@ -95,12 +92,13 @@ header.declare("mld2_report", { -- 5.2
     names = { "records" },
     write = function(fields)
       local list = fields.records or {}
-      if type(list) == "string" then
-        return list
+      if type(list) ~= "table" then
+        return options.whole("mld2_report", "records", list, 4)
       end
       local parts = {}
       for i, one in ipairs(list) do
         parts[i] = write_record(one)
+          or core.misuse "mld2_report: a record is a table of type, group, sources and aux"
       end
       return table.concat(parts), { nrecords = #parts }
     end,

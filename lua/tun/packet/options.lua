@@ -200,20 +200,29 @@ local function write_record(fields, record)
   return table.concat(list)
 end
 
+--- Whether a value is a table that has no other keys than these.
+function options.has_only(value, keys)
+  for key in pairs(type(value) == "table" and value or {}) do
+    if not keys[key] then
+      return false
+    end
+  end
+  return type(value) == "table"
+end
+
 --- A record of { name, bits or codec, default = }.
 function options.record(fields)
-  local names = {}
+  local names, keys = {}, {}
   for i, field in ipairs(fields) do
-    names[i] = field[1]
+    names[i], keys[field[1]] = field[1], true
   end
   return {
-    fields = fields,
     what = "a table of " .. table.concat(names, ", "),
     read = function(text)
       return read_record(fields, text)
     end,
     write = function(record)
-      return type(record) == "table" and write_record(fields, record) or nil
+      return options.has_only(record, keys) and write_record(fields, record) or nil
     end,
   }
 end
@@ -333,7 +342,7 @@ end
 --- Build an area from a list of options; a string is taken as it is.
 function options.write(format, where, list)
   if type(list) == "string" then
-    return list
+    return options.whole(where, "options", list, format.multiple or 1, format.before)
   elseif type(list) ~= "table" then
     core.misuse(("%s: a list of options expected, not %s"):format(where, tostring(list)))
   end
@@ -345,12 +354,42 @@ function options.write(format, where, list)
   return text .. options.filling(format, #text)
 end
 
+--- Refuse bytes, and those before them, that do not fill whole units.
+-- @return text
+function options.whole(where, name, text, unit, before)
+  if type(text) ~= "string" then
+    core.misuse(("%s.%s: a string expected, not %s"):format(where, name, tostring(text)))
+  elseif (#text + (before or 0)) % unit ~= 0 then
+    core.misuse(("%s.%s: %d bytes do not fill units of %d"):format(where, name, #text, unit))
+  end
+  return text
+end
+
 --- The area of a protocol's declaration: fields.options as bytes.
 function options.area(format)
   return {
     names = { "options" },
     write = function(fields, protocol)
       return options.write(format, protocol.name, fields.options or {})
+    end,
+  }
+end
+
+--- The area of a protocol's declaration: a list of values of one codec by a name, and
+-- the field that counts them.
+function options.list_area(name, codec_of_list, count)
+  return {
+    names = { name },
+    write = function(fields, protocol)
+      local list = fields[name] or {}
+      if type(list) == "string" then
+        return options.whole(protocol.name, name, list, 8)
+      end
+      local text = type(list) == "table" and codec_of_list.write(list)
+      if not text then
+        core.misuse(("%s.%s: not %s"):format(protocol.name, name, codec_of_list.what))
+      end
+      return text, { [count] = #list }
     end,
   }
 end

@@ -23,7 +23,7 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test spec asan valgrind lint peers bench install clean help deps
+.PHONY: all demo test spec asan valgrind lint peers hostile bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -95,6 +95,12 @@ COUNT = 2000
 peers: deps-peers ## Compare packets with scapy and tshark (SEED=, COUNT=)
 	@spec/peers/run.sh $(SEED) $(COUNT) $(LUAS)
 
+hostile: COUNT = 1000000
+hostile: deps-test ## Put random and mutated packets through all (SEED=, COUNT=)
+	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
+	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
+	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) || exit 1; done
+
 bench: deps-demo $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
@@ -115,7 +121,8 @@ lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
-	lua-busted lua-socket lua-copas lua-cqueues lua-luv
+	lua-busted lua-socket lua-copas lua-cqueues lua-luv \
+	bind9-dnsutils curl python3
 packages-valgrind = $(packages-test) valgrind
 packages-peers = $(packages-test) python3-scapy tshark
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \

@@ -273,7 +273,8 @@ local function mld()
     end,
     function()
       local query = { "mld", { max_response = u(15), group = group } }
-      return { "icmp6", { type = "mld_query" } }, query, { "mld2", { s = flip(), qrv = u(3), qqic = u(7), sources = list(3, ip6) } }
+      return { "icmp6", { type = "mld_query" } }, query,
+        { "mld2", { s = flip(), qrv = u(3), qqic = u(7), sources = list(3, ip6) } }
     end,
     function()
       return { "icmp6", {} }, { "mld2_report", { records = list(3, function()

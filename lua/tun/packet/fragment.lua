@@ -179,11 +179,11 @@ function fragment.fragment(p, mtu, id)
   if why then
     return nil, why
   end
-  local cut, room, data = (is4 and cutter4 or cutter6)(ip, id or any_id())
-  if mtu - room < 8 then
-    return nil, ("headers of %d bytes leave no room"):format(room)
+  local cut, taken, data = (is4 and cutter4 or cutter6)(ip, id or any_id())
+  if mtu - taken < 8 then
+    return nil, ("headers of %d bytes leave no room"):format(taken)
   end
-  local list, size = {}, floor((mtu - room) / 8) * 8
+  local list, size = {}, floor((mtu - taken) / 8) * 8
   for at = 0, #data - 1, size do
     local part = data:sub(at + 1, at + size)
     list[#list + 1] = parse(p, link, cut(part, at, at + size < #data))

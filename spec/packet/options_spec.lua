@@ -1,3 +1,4 @@
+local form = require "tun.packet.form"
 local options = require "tun.packet.options"
 local packet = require "tun.packet"
 
@@ -7,12 +8,12 @@ local format = options.kinds {
   single = { [0] = "eol", [1] = "nop" },
   last = 0,
   multiple = 4,
-  { 2, "number", options.number(2) },
-  { 3, "record", options.record { { "flag", 1 }, { "reserved", 7 }, { "rest", options.bytes } } },
-  { 4, "addresses", options.addresses4 },
-  { 5, "mac", options.mac },
-  { 6, "none", options.none },
-  { 7, "name", options.enum(1, { one = 1, two = 2 }) },
+  { 2, "number", form.number(2) },
+  { 3, "record", form.record { { "flag", 1 }, { "reserved", 7 }, { "rest", form.bytes } } },
+  { 4, "addresses", form.addresses4 },
+  { 5, "mac", form.mac },
+  { 6, "none", form.none },
+  { 7, "name", form.enum(1, { one = 1, two = 2 }) },
 }
 
 local function both(list)

@@ -118,3 +118,16 @@ describe("a protocol of a script", function()
     assert.truthy(built:lua():find('spec_proto{ kind = "hello", flag = true, number = 7 }', 1, true))
   end)
 end)
+
+describe("a protocol", function()
+  it("tells its fields, their widths, and what they are when not given", function()
+    assert.equal([[
+udp
+  sport          16  0
+  dport          16  0
+  length         16  computed
+  checksum       16  computed]], tostring(packet.udp))
+    assert.truthy(tostring(packet.tcp):find "\n  options +%*$")
+    assert.truthy(tostring(packet.eth):find "dst +48  ff:ff:ff:ff:ff:ff")
+  end)
+end)

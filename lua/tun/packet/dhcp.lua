@@ -1,5 +1,6 @@
 -- dhcp.lua: DHCP (RFC 2131) with its options (RFC 2132).
 local bytes = require "tun.packet.bytes"
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 
@@ -20,8 +21,8 @@ local types = {
   discover = 1, offer = 2, request = 3, decline = 4, ack = 5, nak = 6, release = 7, inform = 8,
 }
 
-local address, addresses = options.address4, options.addresses4
-local text, seconds, codes = options.bytes, options.number(4), options.list(options.number(1))
+local address, addresses = form.address4, form.addresses4
+local text, seconds, codes = form.bytes, form.number(4), form.list(form.number(1))
 
 local kinds = options.kinds {
   length = "value",
@@ -33,27 +34,27 @@ local kinds = options.kinds {
   { 6, "dns", addresses },
   { 12, "hostname", text },
   { 15, "domain", text },
-  { 26, "mtu", options.number(2) },
+  { 26, "mtu", form.number(2) },
   { 28, "broadcast", address },
   { 33, "static_routes", addresses }, -- destination and router in turn
   { 42, "ntp", addresses },
-  { 43, "vendor", options.bytes },
+  { 43, "vendor", form.bytes },
   { 50, "requested", address },
   { 51, "lease", seconds },
-  { 52, "overload", options.number(1) },
-  { 53, "type", options.enum(1, types) },
+  { 52, "overload", form.number(1) },
+  { 53, "type", form.enum(1, types) },
   { 54, "server", address },
   { 55, "parameters", codes },
   { 56, "message", text },
-  { 57, "max_size", options.number(2) },
+  { 57, "max_size", form.number(2) },
   { 58, "renewal", seconds },
   { 59, "rebinding", seconds },
   { 60, "class", text },
-  { 61, "client_id", options.bytes },
+  { 61, "client_id", form.bytes },
   { 66, "tftp", text },
   { 67, "bootfile", text },
-  { 82, "relay", options.bytes }, -- RFC 3046
-  { 121, "classless_routes", options.bytes }, -- RFC 3442
+  { 82, "relay", form.bytes }, -- RFC 3046
+  { 121, "classless_routes", form.bytes }, -- RFC 3442
 }
 
 local read = options.reader(kinds)

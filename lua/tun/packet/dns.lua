@@ -4,6 +4,7 @@
 -- escaped as in master files (5.1).
 local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 local slot = require "tun.packet.slot"
@@ -24,7 +25,7 @@ local function reverse(names)
 end
 
 local TYPE_NAMES, CLASS_NAMES = reverse(TYPES), reverse(CLASSES)
-local number16, number32 = options.number(2), options.number(4)
+local number16, number32 = form.number(2), form.number(4)
 
 -- -- Names ----------------------------------------------------------------
 
@@ -132,8 +133,8 @@ end
 -- Parts of the data of a type, in wire order: { key, codec or "name" }. One part without
 -- key is the data itself.
 local DATA = {
-  A = { { false, options.address4 } },
-  AAAA = { { false, options.address6 } },
+  A = { { false, form.address4 } },
+  AAAA = { { false, form.address6 } },
   CNAME = { { false, "name" } },
   NS = { { false, "name" } },
   PTR = { { false, "name" } },
@@ -275,7 +276,7 @@ local KEYS = { name = true, type = true, class = true, ttl = true, data = true, 
 
 -- A question asks for addresses unless it says what else.
 local function write_record(writer, record, question)
-  if not options.has_only(record, KEYS) then
+  if not form.has_only(record, KEYS) then
     refuse("a record: a table of name, type, class, ttl, and data or raw", record)
   end
   local kind = record.type or "A"

@@ -10,7 +10,8 @@ local packet = require "tun.packet.packet"
 require "tun.packet.build"
 require "tun.packet.edit"
 for _, name in ipairs { "ethernet", "arp", "ip4", "ip6", "icmp", "icmp6", "nd", "mld", "tcp", "udp",
-                        "gre", "vxlan", "dns", "dhcp", "link", "show" } do
+                        "gre", "vxlan", "dns", "dhcp", "link", "show",
+                        "rebuild" } do
   require("tun.packet." .. name)
 end
 

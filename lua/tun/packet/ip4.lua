@@ -1,4 +1,5 @@
 -- ip4.lua: IPv4 and its options (RFC 791; dscp RFC 2474; ecn RFC 3168).
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 
@@ -11,7 +12,7 @@ for name, number in pairs { igmp = 2, egp = 8, dccp = 33, rsvp = 46, ospf = 89, 
 end
 
 -- An option of addresses has a pointer in front (3.1): 4 is the first address.
-local route = options.record { { "pointer", 8, default = 4 }, { "addresses", options.addresses4 } }
+local route = form.record { { "pointer", 8, default = 4 }, { "addresses", form.addresses4 } }
 
 local kinds = options.kinds {
   length = "option", -- kind and length are counted
@@ -20,13 +21,13 @@ local kinds = options.kinds {
   last = 0,
   multiple = 4,
   { 7, "rr", route },
-  { 68, "timestamp", options.record { { "pointer", 8, default = 5 }, { "overflow", 4 },
-                                      { "flag", 4 }, { "data", options.bytes } } },
-  { 130, "security", options.bytes },
+  { 68, "timestamp", form.record { { "pointer", 8, default = 5 }, { "overflow", 4 },
+                                      { "flag", 4 }, { "data", form.bytes } } },
+  { 130, "security", form.bytes },
   { 131, "lsrr", route },
-  { 136, "stream", options.number(2) },
+  { 136, "stream", form.number(2) },
   { 137, "ssrr", route },
-  { 148, "router_alert", options.number(2) }, -- RFC 2113
+  { 148, "router_alert", form.number(2) }, -- RFC 2113
 }
 
 header.declare("ip4", {

@@ -1,5 +1,6 @@
 -- ip6.lua: IPv6 and its extension headers (RFC 8200; authentication RFC 4302; ESP RFC
 -- 4303). dscp and ecn are the traffic class, so that packet.ip has them in both versions.
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 
@@ -34,11 +35,11 @@ local kinds = options.kinds {
   fill = function(n)
     return n < 2 and ("\0"):rep(n) or "\1" .. string.char(n - 2) .. ("\0"):rep(n - 2)
   end,
-  { 1, "padn", options.bytes },
-  { 4, "tunnel_limit", options.number(1) }, -- RFC 2473, 4.1.1
-  { 5, "router_alert", options.number(2) }, -- RFC 2711
-  { 0xc2, "jumbo", options.number(4) }, -- RFC 2675
-  { 0xc9, "home_address", options.address6 }, -- RFC 6275, 6.3
+  { 1, "padn", form.bytes },
+  { 4, "tunnel_limit", form.number(1) }, -- RFC 2473, 4.1.1
+  { 5, "router_alert", form.number(2) }, -- RFC 2711
+  { 0xc2, "jumbo", form.number(4) }, -- RFC 2675
+  { 0xc9, "home_address", form.address6 }, -- RFC 6275, 6.3
 }
 
 local function length(view)
@@ -76,11 +77,11 @@ header.declare("routing", {
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
   final = "segleft > 0 and len >= 2 and (type == 4 and 8 or len * 8 - 8) or 0", -- 8.1
-  area = options.list_area("addresses", options.addresses6, "segleft"),
+  area = options.list_area("addresses", form.addresses6, "segleft"),
   methods = {
     addresses = function(view)
       local text = options.text(view, length(view))
-      return options.addresses6.read(text) or text
+      return form.addresses6.read(text) or text
     end,
   },
   follows = { ip = 43 },

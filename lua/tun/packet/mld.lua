@@ -2,6 +2,7 @@
 -- ICMPv6's checksum.
 local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 local slot = require "tun.packet.slot"
@@ -28,7 +29,7 @@ header.space("icmp6").names.mld = nil -- which of the three is it?
 
 local function sources(view)
   local text = options.text(view):sub(1, 16 * view.nsources)
-  return options.addresses6.read(text) or {}
+  return form.addresses6.read(text) or {}
 end
 
 header.declare("mld2", { -- 5.1, behind the group
@@ -38,7 +39,7 @@ header.declare("mld2", { -- 5.1, behind the group
   { "qqic", 8, default = 125 }, -- seconds
   { "nsources", 16, counted = true },
   size = "stop - o",
-  area = options.list_area("sources", options.addresses6, "nsources"),
+  area = options.list_area("sources", form.addresses6, "nsources"),
   methods = { sources = sources },
   follows = { mld = 2 },
   line = function(view, _, n)
@@ -48,9 +49,9 @@ header.declare("mld2", { -- 5.1, behind the group
 
 -- Group records of a report (5.2.4 to 5.2.11).
 local TYPES = { is_in = 1, is_ex = 2, to_in = 3, to_ex = 4, allow = 5, block = 6 }
-local record = options.record {
-  { "type", options.enum(1, TYPES) }, { "aux", 8 }, { "nsources", 16 },
-  { "group", options.address6 },
+local record = form.record {
+  { "type", form.enum(1, TYPES) }, { "aux", 8 }, { "nsources", 16 },
+  { "group", form.address6 },
 }
 
 local function records(view)
@@ -62,7 +63,7 @@ local function records(view)
       break
     end
     local behind = last + 4 * one.aux
-    one.sources = options.addresses6.read(text:sub(at + 20, last))
+    one.sources = form.addresses6.read(text:sub(at + 20, last))
     one.aux = one.aux > 0 and text:sub(last + 1, behind) or nil
     one.nsources = nil
     list[i], at = one, behind + 1
@@ -74,10 +75,10 @@ local KEYS = { type = true, group = true, sources = true, aux = true }
 
 -- A record as bytes; nothing when it is none.
 local function write_record(one)
-  if not options.has_only(one, KEYS) then
+  if not form.has_only(one, KEYS) then
     return nil
   end
-  local sources_of, aux = options.addresses6.write(one.sources or {}), one.aux or ""
+  local sources_of, aux = form.addresses6.write(one.sources or {}), one.aux or ""
   local whole = sources_of and type(aux) == "string"
   local fixed = whole and record.write { type = one.type or 2, aux = #aux / 4, group = one.group,
                                          nsources = #sources_of / 16 }

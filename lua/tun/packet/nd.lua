@@ -1,29 +1,30 @@
 -- nd.lua: neighbour discovery (RFC 4861): the messages behind ICMPv6's checksum, each
 -- with options to its end.
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 
-local lifetime = options.number(4)
+local lifetime = form.number(4)
 
 local kinds = options.kinds {
   length = "option",
   unit = 8,
-  { 1, "slla", options.mac }, -- source link-layer address
-  { 2, "tlla", options.mac }, -- target link-layer address
-  { 3, "prefix", options.record { { "length", 8 }, { "on_link", 1 }, { "autonomous", 1 },
+  { 1, "slla", form.mac }, -- source link-layer address
+  { 2, "tlla", form.mac }, -- target link-layer address
+  { 3, "prefix", form.record { { "length", 8 }, { "on_link", 1 }, { "autonomous", 1 },
                                   { "reserved", 6 }, { "valid", 32, default = 0xffffffff },
                                   { "preferred", 32, default = 0xffffffff },
-                                  { "reserved2", 32 }, { "prefix", options.address6 } } },
-  { 4, "redirected", options.record { { "reserved", 48 }, { "packet", options.bytes } } },
-  { 5, "mtu", options.record { { "reserved", 16 }, { "mtu", 32 } } },
-  { 14, "nonce", options.bytes }, -- RFC 3971, 5.3.2
-  { 24, "route", options.record { { "length", 8 }, { "reserved", 3 }, { "preference", 2 },
+                                  { "reserved2", 32 }, { "prefix", form.address6 } } },
+  { 4, "redirected", form.record { { "reserved", 48 }, { "packet", form.bytes } } },
+  { 5, "mtu", form.record { { "reserved", 16 }, { "mtu", 32 } } },
+  { 14, "nonce", form.bytes }, -- RFC 3971, 5.3.2
+  { 24, "route", form.record { { "length", 8 }, { "reserved", 3 }, { "preference", 2 },
                                   { "reserved2", 3 }, { "lifetime", lifetime },
-                                  { "prefix", options.bytes } } }, -- RFC 4191, 2.3
-  { 25, "rdnss", options.record { { "reserved", 16 }, { "lifetime", 32 },
-                                  { "addresses", options.addresses6 } } }, -- RFC 8106, 5.1
-  { 31, "dnssl", options.record { { "reserved", 16 }, { "lifetime", 32 },
-                                  { "names", options.bytes } } }, -- RFC 8106, 5.2
+                                  { "prefix", form.bytes } } }, -- RFC 4191, 2.3
+  { 25, "rdnss", form.record { { "reserved", 16 }, { "lifetime", 32 },
+                                  { "addresses", form.addresses6 } } }, -- RFC 8106, 5.1
+  { 31, "dnssl", form.record { { "reserved", 16 }, { "lifetime", 32 },
+                                  { "names", form.bytes } } }, -- RFC 8106, 5.2
 }
 
 -- A message: rows, its type, and how tcpdump calls it.

@@ -1,6 +1,7 @@
 -- tcp.lua: TCP and its options (RFC 9293; ae RFC 9768). Since `ack` is the number, its
 -- flag is has_ack; the urgent pointer is `urgent`, its flag urg. `flags` is all eight,
 -- and takes tcpdump's letters: tcp{ flags = "S." }.
+local form = require "tun.packet.form"
 local header = require "tun.packet.header"
 local options = require "tun.packet.options"
 
@@ -37,15 +38,15 @@ local kinds = options.kinds {
   single = { [0] = "eol", [1] = "nop" },
   last = 0,
   multiple = 4,
-  { 2, "mss", options.number(2) },
-  { 3, "wscale", options.number(1) }, -- RFC 7323, 2.2
-  { 4, "sack_ok", options.none }, -- RFC 2018, 2
-  { 5, "sack", options.list(options.number(4)) }, -- edges in pairs (RFC 2018, 3)
-  { 8, "timestamps", options.record { { "value", 32 }, { "echo", 32 } } }, -- RFC 7323, 3.2
-  { 19, "md5", options.bytes }, -- RFC 2385
-  { 28, "user_timeout", options.number(2) }, -- RFC 5482
-  { 29, "auth", options.bytes }, -- RFC 5925
-  { 34, "fast_open", options.bytes }, -- RFC 7413
+  { 2, "mss", form.number(2) },
+  { 3, "wscale", form.number(1) }, -- RFC 7323, 2.2
+  { 4, "sack_ok", form.none }, -- RFC 2018, 2
+  { 5, "sack", form.list(form.number(4)) }, -- edges in pairs (RFC 2018, 3)
+  { 8, "timestamps", form.record { { "value", 32 }, { "echo", 32 } } }, -- RFC 7323, 3.2
+  { 19, "md5", form.bytes }, -- RFC 2385
+  { 28, "user_timeout", form.number(2) }, -- RFC 5482
+  { 29, "auth", form.bytes }, -- RFC 5925
+  { 34, "fast_open", form.bytes }, -- RFC 7413
 }
 
 -- As tcpdump has them between its brackets.

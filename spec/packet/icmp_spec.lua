@@ -61,6 +61,16 @@ describe("ICMP", function()
     assert.is_true(found:verify())
   end)
 
+  it("shows the layers of what it quotes, in its source too", function()
+    local found = golden.parse("4500003800010000400166c20a0000010a000002 03040ba800000578" .. QUOTED)
+    assert.truthy(("\n" .. found:show()):find("\nip4\n.*\nicmp\n.*\nip4\n.*\nudp\n"))
+    assert.equal([[
+packet.ip4{ id = 1, src = "10.0.0.1", dst = "10.0.0.2" }
+  / packet.icmp{ type = "unreachable", code = 4, mtu = 1400 }
+  / packet.ip4{ id = 2, src = "10.0.0.2", dst = "10.0.0.9" }
+  / packet.udp{ sport = 1000, dport = 53 }]], found:lua())
+  end)
+
   it("quotes a packet that is cut off", function()
     local found = golden.parse("4500 0034 0001 0000 4001 66c6 0a000001 0a000002" ..
       "0303fcfc00000000" .. "450005dc00020000400600000a0000020a000009 03e80050")

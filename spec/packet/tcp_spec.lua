@@ -92,6 +92,21 @@ describe("TCP", function()
     end)
   end)
 
+  it("has options replaced where they have room", function()
+    local built = ip4(ENDS) / tcp { syn = true, options = { { "mss", 1460 }, { "wscale", 7 } } }
+    local list = built.tcp:options()
+    list[1][2] = 1300
+    built.tcp:set_options(list)
+    assert.is_true(built:fix():verify())
+    assert.equal(1300, built.tcp:options()[1][2])
+    built.tcp:set_options { { "mss", 500 } }
+    assert.is_true(built:fix():verify())
+    assert.equal(28, #built:bytes() - 20)
+    assert.has_error(function()
+      built.tcp:set_options { { "timestamps", { value = 1, echo = 2 } } }
+    end)
+  end)
+
   it("takes options of kinds that have no name", function()
     local built = ip4(ENDS) / tcp { options = { { 253, "ab" } } }
     assert.same({ 253, "ab" }, { built.tcp:options()[1][1], built.tcp:options()[1][2] })

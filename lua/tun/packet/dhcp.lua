@@ -57,11 +57,11 @@ local kinds = options.kinds {
   { 121, "classless_routes", form.bytes }, -- RFC 3442
 }
 
-local read = options.reader(kinds)
+local methods = options.methods(kinds)
 
--- The value of the first option with the name.
-local function option(view, name)
-  for _, each in ipairs(read(view)) do
+--- The value of the first option with the name; nil when there is none.
+function methods.option(view, name)
+  for _, each in ipairs(view:options()) do
     if each[1] == name then
       return each[2]
     end
@@ -89,10 +89,11 @@ header.declare("dhcp", {
   valid = { "magic == 1669485411", "not DHCP's magic cookie" },
   size = "stop - o",
   area = options.area(kinds),
-  methods = { options = read, option = option },
+  methods = methods,
   follows = { udp = { 67, 68 } },
   line = function(view, _, n)
+    local type = view:option "type"
     return ("BOOTP/DHCP, %s%s, length %d"):format(view.op == 1 and "Request from " .. view.chaddr
-      or "Reply", option(view, "type") and ", " .. tostring(option(view, "type")) or "", n)
+      or "Reply", type and ", " .. tostring(type) or "", n)
   end,
 })

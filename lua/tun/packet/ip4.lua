@@ -58,6 +58,6 @@ header.declare("ip4", {
   unless = "offset > 0",
   whole = "mf == 0 and offset == 0",
   area = options.area(kinds),
-  methods = { options = options.reader(kinds, function(view) return view.ihl * 4 end) },
+  methods = options.methods(kinds, function(view) return view.ihl * 4 end),
   follows = { ethertype = 0x0800, version = 4, tunnel = 4 },
 })

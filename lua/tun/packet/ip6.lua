@@ -54,7 +54,7 @@ local function optional(name, number, word)
     next = { "ip", "next" },
     inner = { "tunnel", "next" },
     area = options.area(kinds),
-    methods = { options = options.reader(kinds, length) },
+    methods = options.methods(kinds, length),
     follows = { ip = number },
     line = function()
       return word

@@ -31,7 +31,7 @@ local kinds = options.kinds {
 local function message(name, number, rows, line)
   rows.size = "stop - o"
   rows.area = options.area(kinds)
-  rows.methods = { options = options.reader(kinds) }
+  rows.methods = options.methods(kinds)
   rows.follows = { icmp6 = number }
   rows.line = function(view, _, n)
     return ("%s, length %d"):format(line(view), n + 4)

@@ -186,12 +186,31 @@ function options.text(view, length)
   return bytes.string(view[1], o + size, math.max(0, last - o - size))
 end
 
---- A method that gives the list of options of a view.
+--- The methods by which a view's options are read and replaced.
 -- @param length  optional function(view): the length of the header
-function options.reader(format, length)
-  return function(view)
+-- @return options(), which gives a list; set_options(list), which takes one that fits in
+--   the room of those that are there (fills it, where there is no padding), for fix() to
+--   complete
+function options.methods(format, length)
+  local methods = {}
+
+  function methods.options(view)
     return options.read(format, options.text(view, length and length(view)))
   end
+
+  function methods.set_options(view, list)
+    local protocol, room = getmetatable(view).protocol, #options.text(view, length and length(view))
+    local text = options.write(format, protocol.name, list)
+    if #text > room or #text < room and not format.single then
+      core.misuse(("%s: options of %d bytes, where there is room for %d"):format(protocol.name,
+        #text, room))
+    end
+    bytes.fill(view[1], view[2] + protocol.size, text .. ("\0"):rep(room - #text))
+    view[3][slot.STALE] = true
+    return view
+  end
+
+  return methods
 end
 
 return options

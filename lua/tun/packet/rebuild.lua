@@ -56,10 +56,13 @@ end
 
 -- How much source gives: what building would not compute; that and what says which
 -- layer follows; and all that it would; or the plain fields, whatever their meaning, and
--- areas as bytes.
+-- areas as bytes. A packet that an error quotes is bytes where layers do not do.
 local WAYS = {
-  { plain = false }, { plain = false, following = true },
-  { plain = false, following = true, computed = true }, { plain = true, computed = true },
+  { plain = false },
+  { plain = false, unquoted = true },
+  { plain = false, unquoted = true, following = true },
+  { plain = false, unquoted = true, following = true, computed = true },
+  { plain = true, unquoted = true, computed = true },
 }
 
 -- Whether source has to give a field.
@@ -103,7 +106,7 @@ end
 
 local function packet_source(self, way, wrong)
   local parts = {}
-  local list, behind = span.all(self)
+  local list, behind = span.all(self, way.unquoted)
   for _, each in ipairs(list) do
     local view = header.view(each[4], each[1], each[2])
     parts[#parts + 1] = layer_source(view, way, wrong)

@@ -25,15 +25,15 @@ local function spans(self)
 end
 
 -- The layers of a packet and of those inside of it; behind which offset the payload is.
-local function all(self, depth)
+local function all(self, unquoted, depth)
   local list = spans(self)
   local last = list[#list] and list[#list][3] or self[START]
-  local inner = not self[slot.QUOTED] and depth < span.DEPTH and self.inner
+  local inner = not (unquoted and self[slot.QUOTED]) and depth < span.DEPTH and self.inner
   for _, each in ipairs(list) do
     each[4] = self
   end
   if inner and inner[START] >= last then
-    local more, behind = all(inner, depth + 1)
+    local more, behind = all(inner, unquoted, depth + 1)
     for _, each in ipairs(more) do
       list[#list + 1] = each
     end
@@ -43,10 +43,11 @@ local function all(self, depth)
 end
 
 --- The layers of a packet and of those inside of it.
+-- @param unquoted  whether a packet that an error quotes counts as payload
 -- @return list of { protocol, first offset, offset behind the header, packet }
 -- @return the offset behind the last header
-function span.all(self)
-  return all(self, 1)
+function span.all(self, unquoted)
+  return all(self, unquoted, 1)
 end
 
 return span

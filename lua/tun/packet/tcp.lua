@@ -109,7 +109,7 @@ header.declare("tcp", {
   size = "doff * 4",
   ports = true,
   area = options.area(kinds),
-  methods = { options = options.reader(kinds, function(view) return view.doff * 4 end) },
+  methods = options.methods(kinds, function(view) return view.doff * 4 end),
   follows = { ip = 6 },
   line = line,
 })

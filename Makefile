@@ -23,7 +23,7 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test spec asan valgrind lint peers hostile bench install clean help deps
+.PHONY: all demo examples test spec asan valgrind lint peers hostile bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -51,6 +51,11 @@ define specs
 $(MAKE) --no-print-directory spec LUA=$$lua $(2) || failed="$$failed $$lua"; \
 done; [ -z "$$failed" ] || { echo "specs failed under:$$failed"; exit 1; }
 endef
+
+EXAMPLES = ping_responder sniff nat dns_responder ndp_and_ping6 my_protocol
+examples: deps-examples $(MODULE) ## Run those that tell by themselves whether they work
+	@for name in $(EXAMPLES); do printf '\n== %s\n' $$name; \
+	  timeout 60 $(LUA) examples/$$name.lua || exit 1; done
 
 test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 	$(call specs,$(LUAS))
@@ -121,9 +126,9 @@ lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
-	lua-busted lua-socket lua-copas lua-cqueues lua-luv \
-	bind9-dnsutils curl python3
+	lua-busted lua-socket lua-copas lua-cqueues lua-luv
 packages-valgrind = $(packages-test) valgrind
+packages-examples = $(packages-demo) bind9-dnsutils curl python3
 packages-peers = $(packages-test) python3-scapy tshark
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
 	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))

@@ -231,13 +231,12 @@ end
 
 --- Whether the device that sends the packet completes its checksum.
 function finish.partial(packet)
-  for at = META, INFO, 2 do
-    local test = packet[at] and packet[at].partial
-    if test and test(packet[slot.POINTER], packet[at + 1]) then
-      return true
-    end
+  if not (packet[INFO] or packet[META]) then
+    return false
   end
-  return false
+  local at = packet[INFO] and INFO or META
+  local test = packet[at].partial
+  return test and test(packet[slot.POINTER], packet[at + 1]) or false
 end
 
 --- Compile what computes a protocol's fields:

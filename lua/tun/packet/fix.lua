@@ -9,6 +9,7 @@ local source = require "tun.packet.source"
 local fix = {}
 
 local POINTER, MORE, INNER, STALE, EDITS = slot.POINTER, slot.MORE, slot.INNER, slot.STALE, slot.EDITS
+local LEVEL, OFFSET = layer.LEVELS.transport, slot.FIRST + 2 * layer.LEVELS.net + 1
 local NET, TRANSPORT = slot.FIRST + 2 * layer.LEVELS.net, slot.FIRST + 2 * layer.LEVELS.transport
 
 -- -- All of it ----------------------------------------------------------------
@@ -16,12 +17,14 @@ local NET, TRANSPORT = slot.FIRST + 2 * layer.LEVELS.net, slot.FIRST + 2 * layer
 -- Whether the packet is all of what its checksums cover, and not a fragment of it.
 local function whole(self, p)
   local net = self[NET]
-  if net and net.whole and not net.whole(p, self[NET + 1]) then
+  if net and net.whole and not net.whole(p, self[OFFSET]) then
     return false
   end
-  for _, each in ipairs(self[MORE] or {}) do
-    if each[1].whole and not each[1].whole(p, each[2]) then
-      return false
+  if self[MORE] then
+    for _, each in ipairs(self[MORE]) do
+      if each[1].whole and not each[1].whole(p, each[2]) then
+        return false
+      end
     end
   end
   return true
@@ -30,7 +33,7 @@ end
 -- One layer, and what it is for the layer in front of it. A transport's header in a
 -- fragment speaks of more than is here.
 local function one(self, p, protocol, o, behind, limit, following, kept)
-  if not kept and protocol.level == layer.LEVELS.transport and not whole(self, p) then
+  if not kept and protocol.level == LEVEL and not whole(self, p) then
     if protocol.adjust then
       protocol.adjust(self, p, o)
     end

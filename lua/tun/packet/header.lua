@@ -97,7 +97,7 @@ end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
 --   methods = what its views can do beside its fields
 -- @return the protocol: call it with a table of fields to build a header
 function header.declare(name, rows)
-  local protocol = setmetatable({ name = name, fields = {}, get = {}, set = {}, sum = rows.sum,
+  local protocol = setmetatable({ name = name, fields = {}, get = {}, set = {}, put = {}, standing = {}, sum = rows.sum,
     level = layer.LEVELS[rows.level], follows = rows.follows or {}, line = rows.line, row = rows },
     header.protocol)
   field.layout(protocol, rows)
@@ -109,7 +109,7 @@ function header.declare(name, rows)
   end
   grown(protocol)
   protocol.parse = layer.parser(protocol, rows)
-  protocol.write = writer.compile(protocol)
+  writer.compile(protocol)
   finish.compile(protocol)
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol

@@ -9,7 +9,8 @@ local source = require "tun.packet.source"
 
 local POINTER, ARENA, START, STOP, LIMIT = slot.POINTER, slot.ARENA, slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER, KIND = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER, slot.KIND
-local INSIDE, QUOTED, OUTER, CEILING = slot.INSIDE, slot.QUOTED, slot.OUTER, slot.CEILING
+local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
+local FIRST = slot.FIRST
 
 --- The metatable of packets, and their methods.
 local packet = { methods = {}, meta = {} }
@@ -30,32 +31,26 @@ return function(self, first, stop, kind)
   return self
 end]])
 
---- Make a table a packet without bytes that ends at an offset.
+--- Give a packet without layers the end of its bytes.
 function packet.blank(self, arena, pointer, stop)
-  setmetatable(self, nil)
   self[POINTER], self[ARENA], self[START], self[STOP], self[LIMIT], self[PAYLOAD] =
     pointer, arena, stop, stop, stop, stop
-  for i = ERROR, slot.CEILING do
-    self[i] = false
-  end
-  for i = slot.FIRST + 1, slot.LAST, 2 do
-    self[i] = 0
-  end
-  self[slot.NET], self[slot.TRANSPORT], self[slot.PSEUDO] = 0, 0, 0
-  self[slot.FLOOR], self[CEILING] = stop, stop
-  return setmetatable(self, meta)
+  self[FLOOR], self[CEILING] = stop, stop
 end
 
 --- A packet without bytes in an arena, with room between two offsets; read() gives it some.
 function packet.new(arena, pointer, floor, ceiling)
-  return setmetatable({ pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
+  local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
     false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, 0, false, false, false,
-    floor, ceiling }, meta)
+    floor, ceiling }
+  setmetatable(self, meta)
+  return self
 end
 
 --- Enter a layer in front of those that are there.
 function packet.enter(self, protocol, o)
-  local at = protocol.level and slot.FIRST + 2 * protocol.level
+  local level = protocol.level
+  local at = level and FIRST + 2 * level
   if not at or self[at] then
     self[MORE] = self[MORE] or {}
     table.insert(self[MORE], 1, at and { self[at], self[at + 1] } or { protocol, o })

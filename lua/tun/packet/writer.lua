@@ -1,83 +1,109 @@
 -- writer.lua: what writes a protocol's header from a table of fields.
 local bytes = require "tun.packet.bytes"
 local field = require "tun.packet.field"
+local room = require "tun.packet.room"
+local source = require "tun.packet.source"
 
 local writer = {}
 
--- Names that a table of fields may have beside the area's.
-local function known(protocol)
-  local names = {}
+local copy = bytes.copy
+
+-- put(p, o, given) of a field; true when the field is one that is computed otherwise.
+local function putter(protocol, each)
+  local check, write, given = field.store(protocol, each)
+  return bytes.compile(protocol.name .. "." .. each.name, source.fill([[
+return function(p, o, given)
+$check
+  $write
+  return $computed
+end]], { check = check, write = write, computed = each.computed and "true" or "false" }), given)
+end
+
+-- A header of defaults.
+local function image(protocol)
+  local arena, p, o = room.take(protocol.size)
   for _, each in ipairs(protocol.fields) do
-    names[each.name] = true
-    names[each.name .. "_n"] = protocol.get[each.name .. "_n"] and true
-  end
-  for _, name in ipairs(protocol.row.area and protocol.row.area.names or {}) do
-    names[name] = true
-  end
-  return names
-end
-
--- A field's default as what is stored: bytes or a number, nil for none.
-local function default(each, convert, store)
-  local value = each.default
-  if each.wide then
-    return value and ("%q"):format(store(value)):gsub("\n", "n"):gsub("%z", "\\0")
-  elseif type(value) ~= "number" and value ~= nil then
-    value = convert(value)
-  end
-  return value and value ~= 0 and ("%.0f"):format(value) or nil
-end
-
--- Source that writes one field. A field behind a switch sets it.
-local function part(protocol, i, given)
-  local each = protocol.fields[i]
-  local check, write, functions = field.store(protocol, each, i)
-  local lines = { ("given = t.%s"):format(each.name) }
-  if protocol.get[each.name .. "_n"] then
-    lines[2] = ("if given == nil then given = t.%s_n end"):format(each.name)
-  end
-  if protocol.row.area then
-    lines[#lines + 1] = ("if given == nil and counts then given = counts.%s end"):format(each.name)
-  end
-  local keep = each.computed and ("kept = kept or {}; kept.%s = true"):format(each.name) or ""
-  local switch = protocol.fields[each.switch]
-  if switch then
-    keep = "do local value = 1 " .. field.write(switch) .. " end"
-  end
-  lines[#lines + 1] = ("if given ~= nil then %s %s %s"):format(check, keep, write)
-  local initial = not each.over and not each.place
-    and default(each, functions.convert, functions.store)
-  lines[#lines + 1] = initial and ("else local value = %s; %s end"):format(initial, write) or "end"
-  for _, name in ipairs { "refuse", "convert", "store", "swap" } do
-    given[name] = given[name] or {}
-    given[name][i] = functions[name]
-  end
-  return table.concat(lines, "\n  ")
-end
-
-local WRITE = [[
-return function(p, o, t, counts)
-  for key in next, t do
-    if not known[key] then unknown(key) end
-  end
-  local kept, given = false
-  %s
-  return kept
-end]]
-
---- write(p, o, fields, counts) -> false, or a set of the computed fields that were given.
--- Fields over others come last, so that they win, and then those that may be absent.
-function writer.compile(protocol)
-  local order, given = {}, { known = known(protocol), unknown = protocol.unknown, type = type,
-                             next = next, fill = bytes.fill }
-  for _, pass in ipairs { "plain", "over", "place" } do
-    for i, each in ipairs(protocol.fields) do
-      if pass == (each.place and "place" or each.over and "over" or "plain") then
-        order[#order + 1] = part(protocol, i, given)
-      end
+    if each.default ~= nil and not each.place and not each.over then
+      protocol.put[each.name](p, o, each.default)
     end
   end
-  return bytes.compile(protocol.name, WRITE:format(table.concat(order, "\n  ")), given)
+  return { arena = arena, pointer = p, at = o }
+end
+
+local function nothing() end
+
+--- Make protocol.put, by which fields and what the area is built from are known, and the
+-- image of a header.
+function writer.compile(protocol)
+  for _, each in ipairs(protocol.fields) do
+    protocol.put[each.name] = putter(protocol, each)
+    if protocol.get[each.name .. "_n"] then
+      protocol.put[each.name .. "_n"] = protocol.put[each.name]
+    end
+  end
+  for _, name in ipairs(protocol.row.area and protocol.row.area.names or {}) do
+    protocol.put[name] = nothing
+  end
+  protocol.image = image(protocol)
+end
+
+-- The first names are seen to without a loop, so that a trace goes through.
+local STEP = [[
+  if key ~= nil then
+    local put = puts[key]
+    if not put then unknown(key) end
+    if put(p, o, value) then
+      kept = kept or {}
+      kept[key] = true
+    end
+    key, value = next(fields, key)
+  end]]
+
+--- Write a header: false, or a set of the computed fields that were given.
+-- put_all(p, o, fields, puts, unknown)
+local put_all = bytes.compile("writer", ([[
+return function(p, o, fields, puts, unknown)
+  local kept = false
+  local key, value = next(fields)
+  %s
+  while key ~= nil do
+    %s
+  end
+  return kept
+end]]):format((STEP .. "\n"):rep(6), STEP), { next = next })
+
+-- Fields that may be absent are put when all that decide on their place are there.
+local function placed(protocol, p, o, fields)
+  local now, later = {}, {}
+  for name, value in pairs(fields) do
+    local each = protocol.fields[name] or {}
+    if each.place then
+      later[name] = value
+      now[each.switch] = protocol.fields[each.switch] and 1 or nil
+    else
+      now[name] = value
+    end
+  end
+  local kept = put_all(p, o, now, protocol.put, protocol.unknown)
+  local more = put_all(p, o, later, protocol.put, protocol.unknown)
+  return more or kept
+end
+
+--- Write the header of a protocol at zeroed bytes.
+-- @param counts  optional: values of fields that were not given
+-- @return false, or a set of the computed fields that were given
+function writer.write(protocol, p, o, fields, counts)
+  local from = protocol.image
+  copy(p, o, from.pointer, from.at, protocol.size)
+  if counts then
+    put_all(p, o, counts, protocol.put, protocol.unknown)
+  end
+  if protocol.extra then
+    local kept = placed(protocol, p, o, fields)
+    return kept
+  end
+  local kept = put_all(p, o, fields, protocol.put, protocol.unknown)
+  return kept
 end
 
 return writer

@@ -62,7 +62,8 @@ describe("ICMP", function()
   end)
 
   it("shows the layers of what it quotes, in its source too", function()
-    local found = golden.parse("4500003800010000400166c20a0000010a000002 03040ba800000578" .. QUOTED)
+    local found = golden.parse("4500003800010000400166c20a0000010a000002 03040ba800000578" ..
+      QUOTED)
     assert.truthy(("\n" .. found:show()):find("\nip4\n.*\nicmp\n.*\nip4\n.*\nudp\n"))
     assert.equal([[
 packet.ip4{ id = 1, src = "10.0.0.1", dst = "10.0.0.2" }

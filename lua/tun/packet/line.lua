@@ -11,7 +11,12 @@ local line = {}
 
 local POINTER, START, STOP, LIMIT = slot.POINTER, slot.START, slot.STOP, slot.LIMIT
 local FIRST, LAST, MORE, PAYLOAD = slot.FIRST, slot.LAST, slot.MORE, slot.PAYLOAD
-local NET, LINK = FIRST + 2 * layer.LEVELS.net, FIRST + 2 * layer.LEVELS.link
+
+local function place(level)
+  return FIRST + 2 * layer.LEVELS[level]
+end
+
+local LINK, SERVICE, TAG, NET = place "link", place "service", place "tag", place "net"
 
 -- A layer without words of its own: its fields.
 local function plain_line(view)
@@ -30,13 +35,13 @@ end
 
 -- Source and destination, with the ports of the transport where there are some.
 local function endpoints(self, protocol, o)
-  local p, sport, dport = self[POINTER], "", ""
+  local p, get, name = self[POINTER], protocol.get, protocol.row.word
   local transport, at = self[LAST - 1], self[LAST]
   if transport and transport.row.ports then
-    sport, dport = "." .. transport.get.sport(p, at), "." .. transport.get.dport(p, at)
+    return ("%s %s.%d > %s.%d:"):format(name, get.src(p, o), transport.get.sport(p, at),
+      get.dst(p, o), transport.get.dport(p, at))
   end
-  return ("%s %s%s > %s%s:"):format(protocol.row.word, protocol.get.src(p, o), sport,
-    protocol.get.dst(p, o), dport)
+  return ("%s %s > %s:"):format(name, get.src(p, o), get.dst(p, o))
 end
 
 -- What an IP packet has inside that is no layer here, or a later fragment.
@@ -50,25 +55,37 @@ local function unknown_line(self, ip, o)
     self[LIMIT] - self[PAYLOAD])
 end
 
--- The parts of a line from the network's header on.
-local function from_net(self, parts, net)
-  local o = self[NET + 1]
-  parts[#parts + 1] = net.row.word and endpoints(self, net, o) or layer_line(self, net, o)
+-- What is behind the addresses, where no layer stands between the usual ones.
+local function body(self, net)
+  local protocol, o = layer.by_port(self)
+  if not protocol then
+    protocol, o = self[LAST - 1], self[LAST]
+  end
+  if protocol then
+    return layer_line(self, protocol, o)
+  end
+  return net.row.word and not self[slot.INSIDE] and unknown_line(self, net, self[NET + 1]) or nil
+end
+
+-- The same with layers before and behind the transport.
+local function long_body(self, net)
+  local parts, last = {}, body(self, net)
   local transport, at = self[LAST - 1], self[LAST]
-  local found, behind = layer.by_port(self)
-  for _, each in ipairs(self[MORE] or {}) do
+  for _, each in ipairs(self[MORE]) do
     if transport and each[2] > at then
-      parts[#parts + 1], transport = layer_line(self, transport, at), nil
+      parts[#parts + 1], last, transport = last, nil, nil
     end
     parts[#parts + 1] = layer_line(self, each[1], each[2])
   end
-  if found then
-    parts[#parts + 1] = layer_line(self, found, behind)
-  elseif transport then
-    parts[#parts + 1] = layer_line(self, transport, at)
-  elseif net.row.word and not self[LAST - 1] and not self[slot.INSIDE] then
-    parts[#parts + 1] = unknown_line(self, net, o)
-  end
+  parts[#parts + 1] = last
+  return table.concat(parts, " ")
+end
+
+local function from_net(self, net)
+  local o = self[NET + 1]
+  local text = net.row.word and endpoints(self, net, o) or layer_line(self, net, o)
+  local rest = (self[MORE] and long_body or body)(self, net)
+  return rest and text .. " " .. rest or text
 end
 
 --- Why reading stopped.
@@ -76,56 +93,55 @@ function line.fault(fault)
   return ("[|%s: %s]"):format(fault.layer, fault.message)
 end
 
-local function from_link(self, parts)
+-- A packet that has no network's header.
+local function from_link(self)
+  local parts, link = {}, self[LINK]
   for at = FIRST, LAST - 1, 2 do
-    if self[at] and at ~= LINK and at ~= NET then
+    if self[at] and at ~= LINK then
       parts[#parts + 1] = layer_line(self, self[at], self[at + 1])
     end
   end
-  local eth = self[LINK]
-  if eth == header.protocols.eth then
-    local view = header.view(self, eth, self[LINK + 1])
-    local name = word.name_of(eth.fields.type, view.type)
+  if link == header.protocols.eth then
+    local view = header.view(self, link, self[LINK + 1])
+    local name = word.name_of(link.fields.type, view.type)
     parts[#parts + 1] = ("%s > %s, ethertype %s0x%04x,"):format(view.src, view.dst,
       name and name .. " " or "", view.type)
-  elseif eth then
-    parts[#parts + 1] = layer_line(self, eth, self[LINK + 1])
+  elseif link then
+    parts[#parts + 1] = layer_line(self, link, self[LINK + 1])
   end
   for _, each in ipairs(self[MORE] or {}) do
     parts[#parts + 1] = layer_line(self, each[1], each[2])
   end
   parts[#parts + 1] = "length " .. self[STOP] - self[START]
+  return table.concat(parts, " ")
 end
 
---- Describe a packet in one line, as tcpdump would.
--- @return string
+local function tag(self, at, text)
+  return self[at] and layer_line(self, self[at], self[at + 1]) .. " " .. text or text
+end
+
+--- Describe a packet in one line.
+-- @param depth  of the packet in others, 1 without
 function line.of(self, depth)
-  depth = depth or 1
-  local parts, net = {}, self[NET]
-  for at = LINK + 2, net and NET - 1 or LINK, 2 do
-    if self[at] then
-      parts[#parts + 1] = layer_line(self, self[at], self[at + 1])
-    end
-  end
+  local net = self[NET]
+  local text = net and from_net(self, net) or from_link(self)
   if net then
-    from_net(self, parts, net)
-  else
-    from_link(self, parts)
+    text = tag(self, SERVICE, tag(self, TAG, text))
   end
-  local fault = self[slot.ERROR]
-  parts[#parts + 1] = fault and line.fault(fault) or nil
+  if self[slot.ERROR] then
+    text = text .. " " .. line.fault(self[slot.ERROR])
+  end
   local inner = not self[slot.QUOTED] and depth < span.DEPTH and self.inner
   if inner then
-    parts[#parts] = parts[#parts]:gsub("[^:]$", "%0:")
-    parts[#parts + 1] = line.of(inner, depth + 1)
+    return text:gsub("[^:]$", "%0:") .. " " .. line.of(inner, depth + 1)
   end
-  return table.concat(parts, " ")
+  return text
 end
 
 --- Describe the packet in one line, as tcpdump would.
 -- @return string
 function packet.methods:line()
-  return line.of(self)
+  return line.of(self, 1)
 end
 
 --- Describe the layer as it is described in a packet's line.

@@ -75,11 +75,10 @@ local function options_line(view)
 end
 
 local function line(view, _, length)
-  local number, n = view.flags, length - view.doff * 4
-  return ("Flags [%s], seq %.0f%s%s, win %d%s%s, length %d"):format(letters_of[number], view.seq,
-    n > 0 and (":%.0f"):format((view.seq + n) % 2 ^ 32) or "",
-    view.has_ack and (", ack %.0f"):format(view.ack) or "", view.window,
-    view.urg and ", urg " .. view.urgent or "",
+  local seq, n = view.seq, length - view.doff * 4
+  return ("Flags [%s], seq %d%s%s, win %d%s%s, length %d"):format(letters_of[view.flags], seq,
+    n > 0 and ":" .. (seq + n) % 4294967296 or "", view.has_ack and ", ack " .. view.ack or "",
+    view.window, view.urg and ", urg " .. view.urgent or "",
     view.doff > 5 and options_line(view) or "", n)
 end
 

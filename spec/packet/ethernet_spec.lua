@@ -51,6 +51,12 @@ describe("Ethernet", function()
       tostring(found))
   end)
 
+  it("has a length where its type is no type", function()
+    local found = golden.parse("0180c2000000020000000001 0003 424203", "eth")
+    assert.equal("02:00:00:00:00:01 > 01:80:c2:00:00:00, 802.3, length 17", tostring(found))
+    assert.is_nil(found.error)
+  end)
+
   it("says that it is too short", function()
     local found = golden.parse("0200000000020200000000", "eth")
     assert.is_nil(found.eth)

@@ -197,27 +197,46 @@ local function write_texts(writer, data)
   end
 end
 
-local function write_data(writer, record)
-  local parts = DATA[record.type] or DATA[TYPE_NAMES[record.type]]
-  local data = record.data
-  if record.raw then
-    writer:add(record.raw)
-  elseif record.type == "TXT" then
-    write_texts(writer, data)
-  elseif not parts then
-    refuse("a type whose data is known: give its bytes as raw", record.type)
-  else
-    for _, part in ipairs(parts) do
-      local value = data
-      if part[1] then
-        value = type(data) == "table" and data[part[1]] or part[2] ~= "name" and 0
-      end
-      if part[2] == "name" then
-        writer:name(value, not part.alone)
-      else
-        writer:number(part[2], value, part[1] or record.type)
-      end
+-- The keys of data that has parts.
+local function keys_of(parts)
+  local keys = {}
+  for _, part in ipairs(parts) do
+    keys[part[1]] = true
+  end
+  return keys
+end
+
+local function write_parts(writer, kind, parts, data)
+  if parts[1][1] and not form.has_only(data, keys_of(parts)) then
+    local names = {}
+    for i, part in ipairs(parts) do
+      names[i] = part[1]
     end
+    refuse(("data of %s: a table of %s"):format(kind, table.concat(names, ", ")), data)
+  end
+  for _, part in ipairs(parts) do
+    local value = data
+    if part[1] then
+      value = data[part[1]] or part[2] ~= "name" and 0
+    end
+    if part[2] == "name" then
+      writer:name(value, not part.alone)
+    else
+      writer:number(part[2], value, part[1] or kind)
+    end
+  end
+end
+
+local function write_data(writer, record)
+  local kind = TYPE_NAMES[record.type] or record.type or "A"
+  if record.raw then
+    writer:add(options.whole("dns", "raw", record.raw, 1))
+  elseif kind == "TXT" then
+    write_texts(writer, record.data)
+  elseif DATA[kind] then
+    write_parts(writer, kind, DATA[kind], record.data)
+  else
+    refuse("a type whose data is known: give its bytes as raw", kind)
   end
 end
 
@@ -321,8 +340,11 @@ end
 -- -- The header -----------------------------------------------------------
 
 local methods = {
-  --- All sections in one table; `broken`, the offset of a record that cannot be read.
+  --- All sections in one table: questions, answers, authorities, additionals; and
+  -- `broken`, the offset of the first record that cannot be read. There is a method for
+  -- each section, too.
   message = read_sections,
+  --- What is behind the header, as bytes.
   body = function(view)
     return options.text(view)
   end,

@@ -79,6 +79,7 @@ header.declare("routing", {
   final = "segleft > 0 and len >= 2 and (type == 4 and 8 or len * 8 - 8) or 0", -- 8.1
   area = options.list_area("addresses", form.addresses6, "segleft"),
   methods = {
+    --- The addresses of the route as a list; bytes where there are no whole ones.
     addresses = function(view)
       local text = options.text(view, length(view))
       return form.addresses6.read(text) or text
@@ -123,6 +124,7 @@ header.declare("ah", {
     end,
   },
   methods = {
+    --- The integrity check value, bytes.
     icv = function(view)
       return options.text(view, (view.len + 2) * 4)
     end,

@@ -93,6 +93,13 @@ function line.fault(fault)
   return ("[|%s: %s]"):format(fault.layer, fault.message)
 end
 
+-- Below 0x600 it is a length (IEEE 802.3, 3.2.6).
+local function ethertype(link, number)
+  local name = word.name_of(link.fields.type, number)
+  return number < 0x600 and "802.3"
+    or ("ethertype %s0x%04x"):format(name and name .. " " or "", number)
+end
+
 -- A packet that has no network's header.
 local function from_link(self)
   local parts, link = {}, self[LINK]
@@ -103,9 +110,7 @@ local function from_link(self)
   end
   if link == header.protocols.eth then
     local view = header.view(self, link, self[LINK + 1])
-    local name = word.name_of(link.fields.type, view.type)
-    parts[#parts + 1] = ("%s > %s, ethertype %s0x%04x,"):format(view.src, view.dst,
-      name and name .. " " or "", view.type)
+    parts[#parts + 1] = ("%s > %s, %s,"):format(view.src, view.dst, ethertype(link, view.type))
   elseif link then
     parts[#parts + 1] = layer_line(self, link, self[LINK + 1])
   end

@@ -27,6 +27,7 @@ header.declare("mld", {
 })
 header.space("icmp6").names.mld = nil -- which of the three is it?
 
+-- sources(): a list of addresses, as many as there are.
 local function sources(view)
   local text = options.text(view):sub(1, 16 * view.nsources)
   return form.addresses6.read(text) or {}
@@ -54,6 +55,7 @@ local record = form.record {
   { "group", form.address6 },
 }
 
+-- records(): a list of { type =, group =, sources = }, with aux where there is some.
 local function records(view)
   local list, text, at = {}, options.text(view), 1
   for i = 1, view.nrecords do

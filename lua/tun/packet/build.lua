@@ -115,8 +115,9 @@ local NONE = {}
 -- A stack of one has the table of a stack only.
 local function widen(self)
   setmetatable(self, nil)
-  for i, value in ipairs(packet.new(false, false, 0, 0)) do
-    self[i] = value
+  local empty = packet.new(false, false, 0, 0)
+  for i = 1, slot.CEILING do
+    self[i] = empty[i]
   end
   setmetatable(self, meta)
 end

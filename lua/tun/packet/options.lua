@@ -150,10 +150,12 @@ end
 
 --- The area of a protocol's declaration: fields.options as bytes.
 function options.area(format)
+  local none = options.filling(format, 0)
   return {
     names = { "options" },
     write = function(fields, protocol)
-      return options.write(format, protocol.name, fields.options or {})
+      local list = fields.options
+      return list and options.write(format, protocol.name, list) or none
     end,
   }
 end

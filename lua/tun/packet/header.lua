@@ -74,7 +74,10 @@ end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
 --   pseudo = true: a part of the transport's pseudo header,
 --   order = "native": in the machine's order of bytes,
 --   over = field: lies over an earlier one, takes no room,
---   at = expression, when = expression: lies there behind the header's start, if at all;
+--   at = expression, when = expression: lies there behind the header's start, if at all,
+--   only = { field = { numbers } }: printed only where other fields have these numbers,
+--   names_of = { [number] = name }: for show(), beside the enum,
+--   counted = true: building counts what the area was given;
 -- and beside them, expressions being of fields, o (start of the header) and stop:
 --   level = where it stands in a packet (see layer.lua),
 --   size = expression of the header's length in bytes, when it varies,
@@ -94,7 +97,10 @@ end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
 --   final = expression: where behind the header's start the final destination is, 0 for none,
 --   area = { names =, write = function(fields, protocol) -> bytes, counts }: what varies
 --     behind the fields, how it is built from names beside them,
---   methods = what its views can do beside its fields
+--   methods = what its views can do beside its fields,
+--   word = what a packet's line begins with, before source and destination,
+--   line = function(view, packet, n): its part of the line, n being the bytes from its
+--     start to the packet's end
 -- @return the protocol: call it with a table of fields to build a header
 function header.declare(name, rows)
   local protocol = setmetatable({ name = name, fields = {}, get = {}, set = {}, put = {}, standing = {}, sum = rows.sum,

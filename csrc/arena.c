@@ -32,9 +32,9 @@ static bool map(struct arena *arena, size_t size)
 {
 	size_t page = (size_t)getpagesize();
 	size_t pages = (size + page - 1) / page * page;
-	unsigned char *start = mmap(NULL, pages + page, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-				    -1, 0);
+	unsigned char *start =
+		mmap(NULL, pages + page, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (start == MAP_FAILED)
 		return false;
@@ -212,8 +212,8 @@ static int arena_sum(lua_State *L)
 	size_t n = checklength(L, 3);
 	lua_Number initial = luaL_optnumber(L, 4, 0);
 
-	lua_pushinteger(L, checksum(checkspan(L, arena, 2, n), n,
-				    (uint64_t)initial));
+	lua_pushinteger(
+		L, checksum(checkspan(L, arena, 2, n), n, (uint64_t)initial));
 	return 1;
 }
 
@@ -227,8 +227,8 @@ static int arena_size(lua_State *L)
  * referenced. */
 static int arena_address(lua_State *L)
 {
-	lua_pushnumber(L, (lua_Number)(uintptr_t)
-				  ((struct arena *)self(L))->bytes);
+	lua_pushnumber(L,
+		       (lua_Number)(uintptr_t)((struct arena *)self(L))->bytes);
 	return 1;
 }
 
@@ -246,12 +246,12 @@ static const luaL_Reg meta[] = {
 };
 
 static const luaL_Reg methods[] = {
-	{ "get8", get8 },	{ "get16", get16 },
-	{ "get32", get32 },	{ "getbits", getbits },
-	{ "setbits", setbits }, { "bytes", arena_bytes },
+	{ "get8", get8 },	  { "get16", get16 },
+	{ "get32", get32 },	  { "getbits", getbits },
+	{ "setbits", setbits },	  { "bytes", arena_bytes },
 	{ "write", arena_write }, { "copy", arena_copy },
-	{ "zero", arena_zero }, { "sum", arena_sum },
-	{ "size", arena_size }, { "address", arena_address },
+	{ "zero", arena_zero },	  { "sum", arena_sum },
+	{ "size", arena_size },	  { "address", arena_address },
 	{ NULL, NULL },
 };
 
@@ -291,8 +291,9 @@ static int core_checksum_address(lua_State *L)
 	return 1;
 }
 
-/* core.rest(): nothing. LuaJIT ends a trace where such a function is called, and
- * begins another behind it: two of a bearable length for one that is not. */
+/* core.rest(): nothing. LuaJIT ends a trace where such a function is called,
+ * and begins another behind it: two of a bearable length for one that is not.
+ */
 static int core_rest(lua_State *L)
 {
 	(void)L;

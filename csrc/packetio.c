@@ -212,7 +212,8 @@ static int device_transmit(lua_State *L)
 {
 	struct device *dev = self(L);
 	lua_Integer n = lua_tointeger(L, 4);
-	unsigned char *bytes = checkarena(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
+	unsigned char *bytes =
+		checkarena(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
 	int failed;
 
 	heed(L, dev->mainthread);

@@ -168,7 +168,7 @@ end
 
 local ERRORS = { "net", "host", "protocol", "port", "prohibited", "too_big", "ttl", "reassembly" }
 
-local function answer(p)
+local function answer(p, kind)
   local how = { mac = "02:00:00:00:00:01" }
   if int(1, 2) == 1 then
     how.error, how.mtu = ERRORS[int(1, #ERRORS)], 1400
@@ -176,7 +176,7 @@ local function answer(p)
   local reply, why = p:reply(how)
   assert(reply or type(why) == "string", "reply: no reason")
   if reply then
-    local again = packet.parse(reply:bytes(), reply:layers()[1]:name())
+    local again = packet.parse(reply:bytes(), kind)
     assert(again:verify() == true, "reply: not right in itself")
   end
 end
@@ -221,10 +221,12 @@ function hostile.all(text, kind)
   read(p)
   show(p)
   p:verify()
-  answer(p)
+  answer(p, kind)
   cut(p)
   fix(p, text)
-  rebuild(p, text)
+  if int(1, 8) == 1 then -- compiling source takes most of the time
+    rebuild(p, text)
+  end
   assert(untouched(text), "bytes were changed")
 end
 

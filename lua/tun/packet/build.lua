@@ -76,7 +76,7 @@ end
 local function hold(self, inner, this)
   local now = this[DEPTH] > 0 and packet.new(inner[slot.ARENA], inner[POINTER], 0, 0) or self
   packet.blank(now, inner[slot.ARENA], inner[POINTER], inner[slot.STOP])
-  now[INNER], inner[OUTER] = inner, now
+  now[INNER], inner[OUTER], now[slot.LOOSE] = inner, now, true
   now[slot.QUOTED] = this[PROTOCOL].row.quotes and true or false
   now[INSIDE] = not by_port(this) and inner[slot.KIND]
   return now
@@ -116,7 +116,7 @@ local NONE = {}
 local function widen(self)
   setmetatable(self, nil)
   local empty = packet.new(false, false, 0, 0)
-  for i = 1, slot.CEILING do
+  for i = 1, slot.COUNT do
     self[i] = empty[i]
   end
   setmetatable(self, meta)
@@ -161,7 +161,7 @@ end
 -- A packet that takes over what another one is.
 local function clone(self)
   local copy = {}
-  for at = 1, slot.CEILING do
+  for at = 1, slot.COUNT do
     copy[at] = self[at]
   end
   if copy[INNER] then
@@ -191,7 +191,7 @@ function packet.methods:push(headers)
     self[slot.MORE], self[slot.ERROR] = false, false
   end
   lay(self, now, front, lower, at, kept)
-  self[slot.FLOOR], self[slot.CEILING], self[slot.STALE] = floor, ceiling, true
+  self[slot.FLOOR], self[slot.CEILING], self[slot.STALE], self[slot.EDITS] = floor, ceiling, true, true
   return self
 end
 

@@ -49,7 +49,7 @@ end
 -- A packet of the same bytes, and of those inside.
 local function twin(self, outer)
   local copy = {}
-  for at = 1, slot.CEILING do
+  for at = 1, slot.COUNT do
     copy[at] = self[at]
   end
   copy[OUTER], copy[MORE] = outer, self[MORE] and {}
@@ -90,7 +90,7 @@ function methods:set_payload(text)
   local stop, each = self[PAYLOAD] + #text, self
   self[INNER], self[slot.INSIDE] = false, false
   repeat
-    each[STOP], each[LIMIT], each[slot.STALE] = stop, stop, true
+    each[STOP], each[LIMIT], each[slot.STALE], each[slot.EDITS] = stop, stop, true, true
     each = each[OUTER]
   until not each
 end
@@ -109,6 +109,7 @@ function methods:pull(name)
     for at = START, slot.QUOTED do
       self[at] = target[at]
     end
+    self[slot.LOOSE] = true
     return self
   end
   for i, each in ipairs(list) do
@@ -130,7 +131,7 @@ function methods:pull(name)
     end
   end
   self[MORE] = self[MORE] and self[MORE][1] and self[MORE]
-  self[START], self[slot.KIND], self[slot.STALE] = target[2], target[1], true
+  self[START], self[slot.KIND], self[slot.STALE], self[slot.EDITS] = target[2], target[1], true, true
   return self
 end
 

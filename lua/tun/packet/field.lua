@@ -192,7 +192,7 @@ local function change(protocol, each)
   elseif not each.computed and protocol.level and protocol.level <= field.UNCOVERED then
     return source.fill "packet[$EDITS] = true"
   end
-  return source.fill "packet[$STALE] = true"
+  return source.fill "packet[$STALE] = true packet[$EDITS] = true"
 end
 
 --- The highest level that checksums do not cover.

@@ -27,11 +27,23 @@ end
 --- What a reader of bytes found wrong is data: the layer, where, and in words.
 function layer.fault(packet, protocol, at, message)
   packet[slot.ERROR] = { layer = protocol.name, offset = at - packet[slot.START], message = message }
+  packet[slot.LOOSE] = true
 end
 
 local fault = layer.fault
 
+-- Where reading ends, also by a fault: what limits the packet, and the payload.
+local function ends(packet, o, stop)
+  packet[slot.LIMIT], packet[slot.PAYLOAD] = stop, o
+end
+
+local function wrong(packet, protocol, o, stop, words)
+  ends(packet, o, stop)
+  fault(packet, protocol, o, words)
+end
+
 local function short(packet, protocol, o, need, stop, said)
+  ends(packet, o, stop)
   fault(packet, protocol, o, said and ("a header of %d bytes, in %d"):format(said, stop - o)
     or ("truncated: %d bytes needed, %d there"):format(need, stop - o))
 end
@@ -44,11 +56,11 @@ end
 -- How many layers without a level a packet may have: chains of them end.
 local MOST = 64
 
-local function again(packet, protocol, o)
+local function again(packet, protocol, o, stop)
   local more = packet[slot.MORE] or {}
-  packet[slot.MORE] = more
+  packet[slot.MORE], packet[slot.LOOSE] = more, true
   if #more == MOST then
-    fault(packet, protocol, o, ("more than %d headers"):format(MOST))
+    wrong(packet, protocol, o, stop, ("more than %d headers"):format(MOST))
     return true
   end
   more[#more + 1] = { protocol, o }
@@ -64,21 +76,19 @@ return function(packet, p, o, stop)
   $valid
   $size
   $enter
-  packet[$PAYLOAD] = o + $header
   $extent
-  packet[$LIMIT] = stop
   $inner
   $finish
 end]]
 
 local VALID = [[
   if not ($valid) then
-    return fault(packet, protocol, o, "$words")
+    return wrong(packet, protocol, o, stop, "$words")
   end]]
 
 local LEVEL = [[
   if packet[$level] then
-    if again(packet, protocol, o) then return end
+    if again(packet, protocol, o, stop) then return end
   else
     packet[$level] = protocol
     packet[$offset] = o
@@ -93,6 +103,7 @@ local SIZE = [[
 local EXTENT = [[
   local extent = $extent
   if extent < $header then
+    ends(packet, o + $header, stop)
     return broken(packet, protocol, o, extent)
   elseif extent > stop - o then
     broken(packet, protocol, o, extent, stop - o)
@@ -103,7 +114,6 @@ local EXTENT = [[
 -- Some headers end early when more is known of what follows.
 local EARLY = [[
   if next.protocols[$value] then
-    packet[$PAYLOAD] = o + $early
     next.dispatch(packet, p, o + $early, stop, $value)
     return
   end]]
@@ -113,7 +123,7 @@ local function inside(protocol, row, given)
   if not row.inner then
     return ""
   end
-  local text = "packet[$INSIDE] = kinds[inner]"
+  local text = "packet[$INSIDE] = kinds[inner] packet[$LOOSE] = true"
   given.kinds, given.inner = layer.kinds, row.inner
   if type(row.inner) == "table" then
     given.inner = layer.space(row.inner[1])
@@ -124,16 +134,19 @@ local function inside(protocol, row, given)
     and ("if %s then %s end"):format(source.expression(protocol, row.quotes), text) or text
 end
 
+local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header"
+
 local function following(protocol, row, header, given)
+  local ends_here = source.fill(ENDS, { header = header })
   if not row.next then
-    return ""
+    return ends_here
   end
   given.next = layer.space(row.next[1])
   local value = source.expression(protocol, row.next[2])
   local early = row.next.size
     and source.fill(EARLY, { early = row.next.size, value = value }) or ""
   local stop = row.unless
-    and "if " .. source.expression(protocol, row.unless) .. " then return end" or ""
+    and ("if %s then %s return end"):format(source.expression(protocol, row.unless), ends_here) or ""
   return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, $value)",
     { stop = stop, header = header, value = value })
 end
@@ -148,13 +161,14 @@ function layer.parser(protocol, row)
       header = header }) or ""
   end
   local level = protocol.level and slot.FIRST + 2 * protocol.level
-  local given = { short = short, broken = broken, again = again, protocol = protocol, fault = fault }
+  local given = { short = short, broken = broken, again = again, protocol = protocol, wrong = wrong,
+                  ends = ends }
   return bytes.compile(protocol.name, source.fill(PARSE, {
     least = protocol.size, header = header,
     valid = part(VALID, row.valid and row.valid[1]),
     size = part(SIZE, row.size),
     enter = level and source.fill(LEVEL, { level = level, offset = level + 1 })
-      or "if again(packet, protocol, o) then return end",
+      or "if again(packet, protocol, o, stop) then return end",
     extent = part(EXTENT, row.extent),
     inner = inside(protocol, row, given),
     finish = following(protocol, row, header, given),
@@ -164,14 +178,14 @@ end
 -- -- Spaces ---------------------------------------------------------------
 
 -- A chain of comparisons, which a JIT compiler follows better than a table of functions.
-local function chain(where, head, each)
+local function chain(where, head, each, otherwise)
   local lines, given = { head }, {}
   for i, number in ipairs(where.numbers) do
     given["protocol" .. i], given["parse" .. i] = where.protocols[number], where.protocols[number].parse
     lines[#lines + 1] = (i == 1 and "if" or "elseif")
       .. (" number == %d then "):format(number) .. source.fill(each, { i = i })
   end
-  lines[#lines + 1] = (where.numbers[1] and "end " or "") .. "end"
+  lines[#lines + 1] = ("else %s end end"):format(otherwise)
   return bytes.compile(where.name, table.concat(lines, "\n"), given)
 end
 
@@ -186,8 +200,9 @@ function layer.join(protocol, name, number)
   end
   where.protocols[number] = protocol
   where.names[protocol.name] = where.names[protocol.name] or number
-  where.dispatch = chain(where, DISPATCH, "parse$i(packet, p, o, stop)")
-  where.hold = chain(where, HOLD, "packet[$INSIDE] = protocol$i")
+  where.dispatch = chain(where, DISPATCH, "parse$i(packet, p, o, stop)",
+    source.fill "packet[$LIMIT] = stop packet[$PAYLOAD] = o")
+  where.hold = chain(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
 end
 
 -- -- Views ----------------------------------------------------------------
@@ -245,11 +260,16 @@ local function find(packet, protocol)
   end
 end
 
-local function unknown(protocol)
+--- A function that raises for a name that a protocol does not have.
+-- @param more  optional: a list of names beside its fields
+function layer.unknown(protocol, more)
   return function(key)
     local list = {}
     for i, each in ipairs(protocol.fields) do
       list[i] = each.name
+    end
+    for _, name in ipairs(more or {}) do
+      list[#list + 1] = name
     end
     core.misuse(("%s has no field %s; there are: %s"):format(protocol.name, tostring(key),
       table.concat(list, ", ")))
@@ -258,7 +278,7 @@ end
 
 --- Make what a protocol's views are: fields, then its own methods, then those of all.
 function layer.views(protocol, methods)
-  protocol.unknown = unknown(protocol)
+  protocol.unknown = layer.unknown(protocol)
   local function other(_, key)
     local method = methods[key] or layer.methods[key]
     if method == nil then

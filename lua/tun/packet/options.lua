@@ -208,7 +208,7 @@ function options.methods(format, length)
         #text, room))
     end
     bytes.fill(view[1], view[2] + protocol.size, text .. ("\0"):rep(room - #text))
-    view[3][slot.STALE] = true
+    view[3][slot.STALE], view[3][slot.EDITS] = true, true
     return view
   end
 

@@ -10,7 +10,7 @@ local source = require "tun.packet.source"
 local POINTER, ARENA, START, STOP, LIMIT = slot.POINTER, slot.ARENA, slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER, KIND = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER, slot.KIND
 local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
-local FIRST = slot.FIRST
+local FIRST, LOOSE = slot.FIRST, slot.LOOSE
 
 --- The metatable of packets, and their methods.
 local packet = { methods = {}, meta = {} }
@@ -22,9 +22,16 @@ local meta = packet.meta
 packet.read = bytes.compile("packet", source.fill [[
 return function(self, first, stop, kind)
   self[$START], self[$STOP], self[$LIMIT], self[$PAYLOAD] = first, stop, stop, first
-  self[$ERROR], self[$MORE], self[$INNER], self[$KIND] = false, false, false, kind
-  self[$STALE], self[$EDITS], self[$NET], self[$TRANSPORT] = false, false, 0, 0
-  self[$PSEUDO], self[$INSIDE], self[$QUOTED] = 0, false, false
+  if self[$KIND] ~= kind then
+    self[$KIND] = kind
+  end
+  if self[$EDITS] then
+    self[$STALE], self[$EDITS], self[$NET], self[$TRANSPORT], self[$PSEUDO] = false, false, 0, 0, 0
+  end
+  if self[$LOOSE] then
+    self[$ERROR], self[$MORE], self[$INNER], self[$INSIDE], self[$QUOTED], self[$LOOSE] =
+      false, false, false, false, false, false
+  end
   self[15], self[17], self[19], self[21], self[23], self[25], self[27] =
     false, false, false, false, false, false, false
   kind.parse(self, self[$POINTER], first, stop)
@@ -42,7 +49,7 @@ end
 function packet.new(arena, pointer, floor, ceiling)
   local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
     false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, 0, false, false, false,
-    floor, ceiling }
+    floor, ceiling, false }
   setmetatable(self, meta)
   return self
 end
@@ -52,7 +59,7 @@ function packet.enter(self, protocol, o)
   local level = protocol.level
   local at = level and FIRST + 2 * level
   if not at or self[at] then
-    self[MORE] = self[MORE] or {}
+    self[MORE], self[LOOSE] = self[MORE] or {}, true
     table.insert(self[MORE], 1, at and { self[at], self[at + 1] } or { protocol, o })
   end
   if at then
@@ -158,7 +165,7 @@ function accessors.inner(self)
   end
   local inner = packet.new(self[ARENA], self[POINTER], o, self[LIMIT])
   packet.read(inner, o, self[LIMIT], kind)
-  inner[OUTER], self[INNER] = self, inner
+  inner[OUTER], self[INNER], self[LOOSE] = self, inner, true
   return inner
 end
 

@@ -12,7 +12,7 @@ return {
   INNER = 9, -- false, or the packet inside of this one, once it was asked for
   KIND = 10, -- what the first layer was read as
   STALE = 11, -- whether more has changed than the numbers below tell
-  EDITS = 12, -- whether they tell anything
+  EDITS = 12, -- whether they, or STALE, tell anything
   NET = 13, -- change of the sum of the network header, modulo 65535
   TRANSPORT = 14, -- the same of the transport's header
   FIRST = 15, -- levels: a protocol or false, and its offset
@@ -23,4 +23,6 @@ return {
   OUTER = 32, -- false, or the packet that this one is inside of
   FLOOR = 33, -- offset down to which headers can be put in front
   CEILING = 34, -- offset up to which the packet can grow
+  LOOSE = 35, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
+  COUNT = 35,
 }

@@ -1,6 +1,7 @@
 -- writer.lua: what writes a protocol's header from a table of fields.
 local bytes = require "tun.packet.bytes"
 local field = require "tun.packet.field"
+local layer = require "tun.packet.layer"
 local room = require "tun.packet.room"
 local source = require "tun.packet.source"
 
@@ -44,6 +45,7 @@ function writer.compile(protocol)
   for _, name in ipairs(protocol.row.area and protocol.row.area.names or {}) do
     protocol.put[name] = nothing
   end
+  protocol.refuse = layer.unknown(protocol, protocol.row.area and protocol.row.area.names)
   protocol.image = image(protocol)
 end
 
@@ -84,8 +86,8 @@ local function placed(protocol, p, o, fields)
       now[name] = value
     end
   end
-  local kept = put_all(p, o, now, protocol.put, protocol.unknown)
-  local more = put_all(p, o, later, protocol.put, protocol.unknown)
+  local kept = put_all(p, o, now, protocol.put, protocol.refuse)
+  local more = put_all(p, o, later, protocol.put, protocol.refuse)
   return more or kept
 end
 
@@ -96,13 +98,13 @@ function writer.write(protocol, p, o, fields, counts)
   local from = protocol.image
   copy(p, o, from.pointer, from.at, protocol.size)
   if counts then
-    put_all(p, o, counts, protocol.put, protocol.unknown)
+    put_all(p, o, counts, protocol.put, protocol.refuse)
   end
   if protocol.extra then
     local kept = placed(protocol, p, o, fields)
     return kept
   end
-  local kept = put_all(p, o, fields, protocol.put, protocol.unknown)
+  local kept = put_all(p, o, fields, protocol.put, protocol.refuse)
   return kept
 end
 

@@ -152,6 +152,69 @@ static int getbits(lua_State *L)
 	return 1;
 }
 
+/* load(arena, offset, rows) -> a number for each row: a string whose every
+ * three bytes are where the number's bytes begin behind the offset, at which
+ * bit of these, and how many bits it has. */
+static int loads(lua_State *L)
+{
+	struct arena *arena = self(L);
+	lua_Number offset = lua_tonumber(L, 2);
+	size_t i, n, size;
+	const char *rows = luaL_checklstring(L, 3, &n);
+	const unsigned char *row, *bytes;
+	uint64_t value;
+
+	for (i = 0; i + 3 <= n; i += 3) {
+		row = (const unsigned char *)rows + i;
+		size = (row[1] + row[2] + 7u) / 8;
+		if (!(offset >= 0 && offset + row[0] + (lua_Number)size <=
+					     (lua_Number)arena->size))
+			checkspan(L, arena, 2, row[0] + size);
+		bytes = arena->bytes + (size_t)offset + row[0];
+		value = (uint64_t)load(bytes, size);
+		value = value >> (8 * size - row[1] - row[2]) &
+			(((uint64_t)1 << row[2]) - 1);
+		lua_pushinteger(L, (lua_Integer)value);
+	}
+	return (int)(n / 3);
+}
+
+/* What getter() made: its upvalue 2 is where, at which bit, and how many bits.
+ */
+static int get_field(lua_State *L)
+{
+	struct arena *arena = self(L);
+	lua_Integer row = lua_tointeger(L, lua_upvalueindex(2));
+	unsigned int at = row & 0xffff, skip = row >> 16 & 0xff;
+	unsigned int width = row >> 24 & 0xff, size = (skip + width + 7) / 8;
+	lua_Number offset = lua_tonumber(L, 2) + at;
+	uint64_t value;
+
+	if (!(offset >= 0 && offset + size <= (lua_Number)arena->size))
+		misuse(L, "bytes outside of the arena");
+	value = (uint64_t)load(arena->bytes + (size_t)offset, size);
+	value = value >> (8 * size - skip - width) &
+		(((uint64_t)1 << width) - 1);
+	lua_pushinteger(L, (lua_Integer)value);
+	return 1;
+}
+
+/* getter(at, skip, width) -> function(arena, offset): the number there. */
+static int getter(lua_State *L)
+{
+	lua_Integer at = luaL_checkinteger(L, 1);
+	lua_Integer skip = luaL_checkinteger(L, 2);
+	lua_Integer width = luaL_checkinteger(L, 3);
+
+	if (at < 0 || at > 0xffff || skip < 0 || skip > 7 || width < 1 ||
+	    width > BITS_MAX)
+		misuse(L, "%d bits at bit %d", (int)width, (int)skip);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_pushinteger(L, at | skip << 16 | width << 24);
+	lua_pushcclosure(L, get_field, 2);
+	return 1;
+}
+
 /* setbits(arena, offset, skip, width, number) */
 static int setbits(lua_State *L)
 {
@@ -249,6 +312,7 @@ static const luaL_Reg methods[] = {
 	{ "get8", get8 },	  { "get16", get16 },
 	{ "get32", get32 },	  { "getbits", getbits },
 	{ "setbits", setbits },	  { "bytes", arena_bytes },
+	{ "load", loads },	  { "getter", getter },
 	{ "write", arena_write }, { "copy", arena_copy },
 	{ "zero", arena_zero },	  { "sum", arena_sum },
 	{ "size", arena_size },	  { "address", arena_address },

@@ -164,6 +164,7 @@ local function clone(self)
   for at = 1, slot.COUNT do
     copy[at] = self[at]
   end
+  copy[slot.VIEWS] = false
   if copy[INNER] then
     copy[INNER][OUTER] = copy
   end

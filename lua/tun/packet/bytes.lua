@@ -4,7 +4,7 @@
 local core = require "tun.core"
 local jitted, ffi = pcall(require, "ffi")
 
-local bytes = { little = core.little_endian }
+local bytes = { little = core.little_endian, jitted = jitted }
 
 -- Generated code counts as part of the library where an error looks for its caller.
 local HERE = debug.getinfo(1, "S").source:match "^(.*/)[^/]*$" or "=tun.packet."
@@ -63,6 +63,15 @@ if jitted then
     return table.concat(lines, "; ")
   end
 
+  --- Source of several numbers that are used together: of rows { at, skip, width }.
+  function bytes.load(rows)
+    local list = {}
+    for i, row in ipairs(rows) do
+      list[i] = bytes.read(row[1] > 0 and "o+" .. row[1] or "o", row[2], row[3])
+    end
+    return table.concat(list, ", ")
+  end
+
   --- The ones' complement sum of n bytes at an offset and an initial number.
   function bytes.sum(p, at, n, initial)
     return sum(p + at, n, initial)
@@ -86,8 +95,8 @@ if jitted then
   end
 else
   local get8, get16, get32 = core.bytes.get8, core.bytes.get16, core.bytes.get32
-  names = "get8, get16, get32, getbits, setbits"
-  values = { get8, get16, get32, core.bytes.getbits, core.bytes.setbits }
+  names = "get8, get16, get32, getbits, setbits, load"
+  values = { get8, get16, get32, core.bytes.getbits, core.bytes.setbits, core.bytes.load }
 
   function bytes.pointer(arena)
     return arena
@@ -103,6 +112,17 @@ else
   function bytes.write(at, skip, width, value)
     return ("setbits(p, %s, %d, %d, %s)"):format(at, skip, width, value)
   end
+
+  function bytes.load(rows)
+    local list = {}
+    for i, row in ipairs(rows) do
+      list[i] = ("\\%d\\%d\\%d"):format(row[1], row[2], row[3])
+    end
+    return ('load(p, o, "%s")'):format(table.concat(list))
+  end
+
+  --- A function(p, o) that reads a number: here C does it quicker than source.
+  bytes.getter = core.bytes.getter
 
   bytes.sum = core.bytes.sum
   bytes.fill, bytes.zero, bytes.string = core.bytes.write, core.bytes.zero, core.bytes.bytes

@@ -52,7 +52,7 @@ local function twin(self, outer)
   for at = 1, slot.COUNT do
     copy[at] = self[at]
   end
-  copy[OUTER], copy[MORE] = outer, self[MORE] and {}
+  copy[OUTER], copy[MORE], copy[slot.VIEWS] = outer, self[MORE] and {}, false
   for i, each in ipairs(self[MORE] or {}) do
     copy[MORE][i] = { each[1], each[2] }
   end

@@ -76,6 +76,9 @@ local function given_to(each)
 end
 
 local function getter(protocol, each, value)
+  if value == each.load and bytes.getter and each.at and not each.swapped and not each.when then
+    return bytes.getter(each.at, each.skip, each.width)
+  end
   local guard = each.when and ("if (%s) == 0 then return nil end"):format(each.when) or ""
   return bytes.compile(protocol.name .. "." .. each.name, source.fill([[
 return function(p, o)

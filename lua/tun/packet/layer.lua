@@ -73,6 +73,7 @@ return function(packet, p, o, stop)
   if stop - o < $least then
     return short(packet, protocol, o, $least, stop)
   end
+  $loads
   $valid
   $size
   $enter
@@ -119,7 +120,7 @@ local EARLY = [[
   end]]
 
 -- What notes the packet inside, as source; most protocols have none.
-local function inside(protocol, row, given)
+local function inside(row, expression, given)
   if not row.inner then
     return ""
   end
@@ -127,26 +128,26 @@ local function inside(protocol, row, given)
   given.kinds, given.inner = layer.kinds, row.inner
   if type(row.inner) == "table" then
     given.inner = layer.space(row.inner[1])
-    text = ("inner.hold(packet, %s)"):format(source.expression(protocol, row.inner[2]))
+    text = ("inner.hold(packet, %s)"):format(expression(row.inner[2]))
   end
   text = source.fill(text .. (row.quotes and " packet[$QUOTED] = true" or ""))
   return type(row.quotes) == "string"
-    and ("if %s then %s end"):format(source.expression(protocol, row.quotes), text) or text
+    and ("if %s then %s end"):format(expression(row.quotes), text) or text
 end
 
 local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header"
 
-local function following(protocol, row, header, given)
+local function following(row, expression, header, given)
   local ends_here = source.fill(ENDS, { header = header })
   if not row.next then
     return ends_here
   end
   given.next = layer.space(row.next[1])
-  local value = source.expression(protocol, row.next[2])
+  local value = expression(row.next[2])
   local early = row.next.size
     and source.fill(EARLY, { early = row.next.size, value = value }) or ""
   local stop = row.unless
-    and ("if %s then %s return end"):format(source.expression(protocol, row.unless), ends_here) or ""
+    and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""
   return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, $value)",
     { stop = stop, header = header, value = value })
 end
@@ -154,24 +155,28 @@ end
 --- What reads a header of the protocol at an offset, and all that follows it.
 function layer.parser(protocol, row)
   local header = row.size and "size" or protocol.size
-  local function part(text, expression)
-    expression = expression and source.expression(protocol, expression)
-    return expression and source.fill(text, { size = expression, extent = expression,
-      valid = expression, words = row.valid and row.valid[2], least = protocol.size,
+  local loads, expression = source.together(protocol, {
+    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.unless or "",
+    row.next and row.next[2] or "", type(row.inner) == "table" and row.inner[2] or "",
+    type(row.quotes) == "string" and row.quotes or "" })
+  local function part(text, given)
+    given = given and expression(given)
+    return given and source.fill(text, { size = given, extent = given,
+      valid = given, words = row.valid and row.valid[2], least = protocol.size,
       header = header }) or ""
   end
   local level = protocol.level and slot.FIRST + 2 * protocol.level
   local given = { short = short, broken = broken, again = again, protocol = protocol, wrong = wrong,
                   ends = ends }
   return bytes.compile(protocol.name, source.fill(PARSE, {
-    least = protocol.size, header = header,
+    least = protocol.size, header = header, loads = loads,
     valid = part(VALID, row.valid and row.valid[1]),
     size = part(SIZE, row.size),
     enter = level and source.fill(LEVEL, { level = level, offset = level + 1 })
       or "if again(packet, protocol, o, stop) then return end",
     extent = part(EXTENT, row.extent),
-    inner = inside(protocol, row, given),
-    finish = following(protocol, row, header, given),
+    inner = inside(row, expression, given),
+    finish = following(row, expression, header, given),
   }), given)
 end
 
@@ -232,12 +237,25 @@ end]]
 local LAYER = [[
 return function(packet)
   if packet[$level] == protocol then
-    local found = setmetatable({ packet[$POINTER], packet[$offset], packet }, view)
+    $found
     return found
   elseif packet[$MORE] then
     return find(packet, protocol)
   end
 end]]
+
+-- A JIT compiler makes a view disappear, so that it is best made anew; elsewhere it is kept.
+local FRESH = "local found = setmetatable({ packet[$POINTER], packet[$offset], packet }, view)"
+local KEPT = [[
+    local found = packet[$VIEWS] and packet[$VIEWS][view] or keep(packet, view)
+    found[1], found[2] = packet[$POINTER], packet[$offset] ]]
+
+local function keep(packet, view)
+  local found = setmetatable({ 0, 0, packet }, view)
+  packet[slot.VIEWS] = packet[slot.VIEWS] or {}
+  packet[slot.VIEWS][view] = found
+  return found
+end
 
 --- What every view can do; other files add to it.
 layer.methods = {}
@@ -329,8 +347,10 @@ function layer.accessor(protocol)
     end
   end
   local level = slot.FIRST + 2 * protocol.level
-  return bytes.compile(protocol.name, source.fill(LAYER, { level = level, offset = level + 1 }),
-    { protocol = protocol, view = protocol.view, find = find, setmetatable = setmetatable })
+  local places = { level = level, offset = level + 1 }
+  places.found = source.fill(bytes.jitted and FRESH or KEPT, places)
+  return bytes.compile(protocol.name, source.fill(LAYER, places),
+    { keep = keep, protocol = protocol, view = protocol.view, find = find, setmetatable = setmetatable })
 end
 
 return layer

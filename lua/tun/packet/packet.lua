@@ -49,7 +49,7 @@ end
 function packet.new(arena, pointer, floor, ceiling)
   local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
     false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, 0, false, false, false,
-    floor, ceiling, false }
+    floor, ceiling, false, false }
   setmetatable(self, meta)
   return self
 end

@@ -24,5 +24,6 @@ return {
   FLOOR = 33, -- offset down to which headers can be put in front
   CEILING = 34, -- offset up to which the packet can grow
   LOOSE = 35, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
-  COUNT = 35,
+  VIEWS = 36, -- false, or views by protocol, where they are kept
+  COUNT = 36,
 }

@@ -1,4 +1,5 @@
 -- source.lua: pieces of the source that is generated for protocols.
+local bytes = require "tun.packet.bytes"
 local slot = require "tun.packet.slot"
 
 local source = {}
@@ -30,6 +31,29 @@ function source.expression(protocol, text)
     local field = protocol.fields[word]
     return field and field.load or word
   end))
+end
+
+--- The fields at fixed places in expressions, loaded by one statement into locals of their
+-- names: the statement, and a function from an expression to source with the locals.
+function source.together(protocol, expressions)
+  local list, names, rows = {}, {}, {}
+  for _, text in ipairs(expressions) do
+    for word in text:gmatch "[%a_][%w_]*" do
+      local field = protocol.fields[word]
+      if field and not names[word] and field.at and not field.swapped and not field.wide then
+        names[word] = "value_" .. word
+        list[#list + 1], rows[#rows + 1] = names[word], { field.at, field.skip, field.width }
+      end
+    end
+  end
+  local function expression(text)
+    return (text:gsub("[%a_][%w_]*", function(word)
+      local field = protocol.fields[word]
+      return names[word] or field and field.load or word
+    end))
+  end
+  local statement = list[1] and ("local %s = %s"):format(table.concat(list, ", "), bytes.load(rows)) or ""
+  return statement, expression
 end
 
 --- An expression of one field, linear in it, solved for the field: its name, factor, rest.

@@ -285,3 +285,47 @@ describe("a reassembler", function()
     assert.error_matches(function() packet.reassembler { timeout = 0 } end, "number over 0")
   end)
 end)
+
+describe("the kernel", function()
+  local tun = require "tun"
+  local dev
+
+  before_each(function()
+    assert(tun.sandbox())
+    dev = assert(tun.open { mode = "tun", mtu = 1500, address = { "10.0.0.1/24", "fd00::1/64" } })
+  end)
+  after_each(function()
+    dev:close()
+  end)
+
+  -- What comes back in time, whole.
+  local function answer(list)
+    for _, piece in ipairs(list) do
+      assert(dev:send(piece))
+    end
+    local r = packet.reassembler()
+    while true do
+      local p = r:add(packet.parse(assert(dev:read(5)), "ip"))
+      if p and (p.icmp or p.icmp6 and p.icmp6.type == 129) then
+        return p
+      end
+    end
+  end
+
+  it("puts our IPv4 fragments together, and we put its", function()
+    local p = packet.ip4 { src = "10.0.0.2", dst = "10.0.0.1", id = 9 }
+      / packet.icmp { type = "echo", id = 1, seq = 2 } / data(5001)
+    local back = answer(assert(packet.fragment(p, 1000)))
+    assert.is_true(back:verify())
+    assert.same({ 0, data(5001) }, { back.icmp.type, back.payload })
+  end)
+
+  it("puts our IPv6 fragments together, in any order, and we put its", function()
+    local p = packet.ip6 { src = "fd00::2", dst = "fd00::1" }
+      / packet.icmp6 { type = "echo", id = 1, seq = 2 } / data(5001)
+    local list = assert(packet.fragment(p, 1280))
+    local back = answer(shuffled(list, { 3, 1, 5, 2, 4 }))
+    assert.is_true(back:verify())
+    assert.same({ 129, data(5001) }, { back.icmp6.type, back.payload })
+  end)
+end)

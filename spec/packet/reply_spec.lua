@@ -177,3 +177,40 @@ describe("a reply", function()
     assert.error_matches(function() p:reply { error = "too_big" } end, "mtu")
   end)
 end)
+
+describe("the kernel", function()
+  local tun = require "tun"
+
+  -- What a program says whose packets are all answered.
+  local function said(mode, command)
+    assert(tun.sandbox())
+    local dev = assert(tun.open { name = "answers", mode = mode,
+                                  address = { "10.0.0.1/24", "fd00::1/64" } })
+    local program = io.popen(command .. " 2>&1; ip link del answers")
+    for p in dev:packets() do
+      local reply = p:reply { mac = B }
+      if reply then
+        assert(dev:send(reply))
+      end
+    end
+    local text = program:read "*a"
+    program:close()
+    dev:close()
+    return text
+  end
+
+  it("takes our echoes, which ARP found the way for", function()
+    assert.matches(" 0%% packet loss", said("tap", "ping -c 2 -i 0.2 10.0.0.2"))
+  end)
+
+  for _, address in ipairs { "10.0.0.2", "fd00::2" } do
+    it("is refused connections by our resets: " .. address, function()
+      assert.matches("refused", said("tun", "bash -c 'exec 3<>/dev/tcp/" .. address .. "/80'"))
+    end)
+
+    it("is told that nobody listens: " .. address, function()
+      assert.matches("refused", said("tun", "bash -c 'exec 3<>/dev/udp/" .. address
+        .. "/99; for i in {1..9999}; do echo >&3 || break; done'"))
+    end)
+  end
+end)

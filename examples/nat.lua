@@ -48,7 +48,7 @@ repeat
     if l4 then
       ways[dev][1](p, l4)
       print(p:fix())
-      assert(ways[dev][2]:send(p))
+      ways[dev][2]:send(p) -- a network may lose packets
     end
     deleted = deleted or reason == "deleted" -- by the client, at its end
   end

@@ -190,7 +190,7 @@ describe("the kernel", function()
     for p in dev:packets() do
       local reply = p:reply { mac = B }
       if reply then
-        assert(dev:send(reply))
+        dev:send(reply) -- which fails when the device has just gone
       end
     end
     local text = program:read "*a"

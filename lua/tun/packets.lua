@@ -5,6 +5,7 @@ local build = require "tun.packet.build"
 local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
 local header = require "tun.packet.header"
+local layer = require "tun.packet.layer"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local view = require "tun.packet.packet"
@@ -135,35 +136,46 @@ local plain = setmetatable({}, { __mode = "k" })
 local function is_plain(dev)
   if plain[dev] == nil then
     local flags = dev:flags()
-    plain[dev] = flags ~= nil and flags.no_pi == true and not flags.vnet_hdr
+    plain[dev] = flags and flags.no_pi == true and not flags.vnet_hdr
   end
   return plain[dev]
 end
 
--- Where the packet itself begins, behind what a device had put in front.
-local function start(self)
-  local at = self[START]
-  for level = META, INFO, 2 do
-    if self[level] then
-      at = math.max(at, self[level + 1] + self[level].size)
+-- The first layer of the packet itself, behind what a device had put in front, and where.
+local function first(self)
+  for _, each in ipairs(view.sorted(self)) do
+    if (each[1].level or layer.LEVELS.net) > layer.LEVELS.info then
+      return each[2], each[1]
     end
   end
-  return at
+  return self[START]
 end
 
--- The bytes with what the device wants in front: the packet's own, or zeroes.
-local function fronted(dev, self)
-  local parts = {}
-  for level = META, INFO, 2 do
-    local flags = dev:flags()
-    local wanted = level == META and not flags.no_pi or level == INFO and flags.vnet_hdr
-    local size = level == META and packet.tun_pi.size or wanted and dev:get "vnet_hdr_size"
-    if wanted then
-      local own = self[level] and bytes.string(self[POINTER], self[level + 1], self[level].size) or ""
-      parts[#parts + 1] = own .. ("\0"):rep(size - #own)
-    end
+-- The header of a level that a device wants in front: the packet's own, or one of zeroes
+-- that says no more than what kind of packet follows.
+local function front_header(self, level, size, protocol)
+  local own
+  if self[level] then
+    own = bytes.string(self[POINTER], self[level + 1], self[level].size)
+  elseif level == META then
+    own = packet.tun_pi { proto = layer.space("ethertype").names[protocol and protocol.name] or 0 }:bytes()
   end
-  local at = start(self)
+  return (own or "") .. ("\0"):rep(size - #(own or ""))
+end
+
+-- The bytes with what the device wants in front.
+local function fronted(dev, self)
+  local flags, parts = dev:flags(), {}
+  if not flags then
+    return self:bytes() -- sending tells why
+  end
+  local at, protocol = first(self)
+  if not flags.no_pi then
+    parts[1] = front_header(self, META, packet.tun_pi.size, protocol)
+  end
+  if flags.vnet_hdr then
+    parts[#parts + 1] = front_header(self, INFO, dev:get "vnet_hdr_size")
+  end
   parts[#parts + 1] = bytes.string(self[POINTER], at, self[STOP] - at)
   return table.concat(parts)
 end
@@ -178,7 +190,7 @@ function packets.send(dev, self)
   if not is_plain(dev) then
     return dev:send(fronted(dev, self))
   end
-  local at = (self[META] or self[INFO]) and start(self) or self[START]
+  local at = (self[META] or self[INFO]) and first(self) or self[START]
   local n = quick_send(dev, self[POINTER], at, self[STOP] - at)
   return n > 0 and n or transmit(dev, self[ARENA], at, self[STOP] - at)
 end

@@ -5,6 +5,7 @@ local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
 local finish = require "tun.packet.finish"
 local header = require "tun.packet.header"
+local layer = require "tun.packet.layer"
 local packet = require "tun.packet.packet"
 local piece = require "tun.packet.piece"
 local room = require "tun.packet.room"
@@ -100,7 +101,7 @@ end
 function stack.behind(front, last)
   local upper, lower, depth = front[PROTOCOL], last[LEAD], front[DEPTH]
   if front[TEXT] then
-    core.misuse "nothing can be put behind bytes or a packet: build it of headers, or set its payload"
+    core.misuse "nothing can be put behind bytes"
   elseif lower then
     local how = standing(upper, lower)
     if how then
@@ -123,9 +124,29 @@ local function chain(front, last)
   return found
 end
 
+-- The headers of a packet as pieces, so that others can be put behind them. What is
+-- computed is computed anew.
+local function apart(self, front)
+  local list, inner, stop = packet.sorted(self), self.inner, self[slot.PAYLOAD]
+  if inner then
+    local protocol, o = layer.by_port(self)
+    list[#list + 1], stop = protocol and { protocol, o }, inner[slot.START]
+  end
+  for i, each in ipairs(list) do
+    local size = (list[i + 1] and list[i + 1][2] or stop) - each[2]
+    local this = { false, each[1], each[1], self[slot.ARENA], self[slot.POINTER], each[2], false, size,
+                   false, 0, size, false }
+    front = front and behind(front, this) or this
+  end
+  if inner then
+    return apart(inner, front)
+  end
+  return self.payload == "" and front or behind(front, given(self.payload))
+end
+
 function meta.__div(a, b)
   local made = new(false, false, 0, 0)
-  made[1] = chain(top(a), top(b))
+  made[1] = chain(packet.is(a) and apart(a:copy()) or top(a), top(b))
   setmetatable(made, meta)
   return made
 end

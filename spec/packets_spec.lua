@@ -60,7 +60,8 @@ describe("a device", function()
       assert(udp:setsockname("*", 0))
       return udp:getsockname()
     end)()
-    local p = packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1" } / packet.udp { sport = 7, dport = tonumber(port) } / "built"
+    local p = packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1" }
+      / packet.udp { sport = 7, dport = tonumber(port) } / "built"
     assert.equal(33, assert(dev:send(p)))
     assert.equal("built", (udp:receive()))
     assert.equal(33, assert(dev:send(p:bytes())))
@@ -81,7 +82,8 @@ describe("a device", function()
     end
     assert.equal("02:00:00:00:00:01", p.eth.src)
     assert(dev:send(packet.eth { src = "02:00:00:00:00:02", dst = p.eth.src }
-      / packet.arp { op = "reply", sha = "02:00:00:00:00:02", spa = "10.9.0.2", tha = p.eth.src, tpa = "10.9.0.1" }))
+      / packet.arp { op = "reply", sha = "02:00:00:00:00:02", spa = "10.9.0.2",
+                     tha = p.eth.src, tpa = "10.9.0.1" }))
     p = heard "frame"
     p.eth.src, p.eth.dst = p.eth.dst, p.eth.src
     assert(dev:send(turn(p)))

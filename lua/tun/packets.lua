@@ -158,7 +158,8 @@ local function front_header(self, level, size, protocol)
   if self[level] then
     own = bytes.string(self[POINTER], self[level + 1], self[level].size)
   elseif level == META then
-    own = packet.tun_pi { proto = layer.space("ethertype").names[protocol and protocol.name] or 0 }:bytes()
+    local names = layer.space("ethertype").names
+    own = packet.tun_pi { proto = names[protocol and protocol.name] or 0 }:bytes()
   end
   return (own or "") .. ("\0"):rep(size - #(own or ""))
 end

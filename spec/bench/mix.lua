@@ -13,13 +13,16 @@ local function random(n)
 end
 
 local transports = {
-  function() return packet.tcp { sport = 1024 + random(60000), dport = 443, ack = random(2 ^ 30), seq = random(2 ^ 30) } end,
+  function()
+    return packet.tcp { sport = 1024 + random(60000), dport = 443, seq = random(2 ^ 30) }
+  end,
   function() return packet.udp { sport = 1024 + random(60000), dport = 4000 + random(9) } end,
   function() return packet.icmp { type = "echo", id = random(99), seq = random(999) } end,
 }
 
 local function ip4(i)
-  return packet.ip4 { src_n = 0x0a000000 + random(2 ^ 24), dst_n = 0xc0a80000 + random(256), ttl = 64 - i % 9 }
+  return packet.ip4 { src_n = 0x0a000000 + random(2 ^ 24), dst_n = 0xc0a80000 + random(256),
+                      ttl = 64 - i % 9 }
 end
 
 local function frame(i)

@@ -48,7 +48,8 @@ local packets = {}
 local function packet_row(name, work, bounds)
   local function row(suffix, program, limits)
     packets[#packets + 1] = {
-      name = name .. suffix, prepare = write_mix, measured = program .. " spec/bench/packets.lua " .. work,
+      name = name .. suffix, prepare = write_mix,
+      measured = program .. " spec/bench/packets.lua " .. work,
       yardstick = c("packets ") .. work .. " " .. MIX, unit = "ns", scale = 1e9, rounds = 30,
       at_most = limits.at_most, within = limits.within,
     }

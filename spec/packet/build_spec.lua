@@ -1,5 +1,6 @@
 local packet = require "tun.packet"
-local eth, ip4, ip6, udp, tcp, icmp = packet.eth, packet.ip4, packet.ip6, packet.udp, packet.tcp, packet.icmp
+local eth, ip4, ip6 = packet.eth, packet.ip4, packet.ip6
+local udp, tcp, icmp = packet.udp, packet.tcp, packet.icmp
 
 local function names(p)
   local list = {}
@@ -145,16 +146,19 @@ describe("what cannot be built", function()
     assert.matches("build_spec.lua:%d+: ip4.ttl: 256 is not a number from 0 to 255",
       complaint(function() return ip4 { ttl = 256 } end))
     assert.matches("ip4.ttl: 1.5 is not", complaint(ip4, { ttl = 1.5 }))
-    assert.matches('ip4.src: 10.0.0.256 is not an IPv4 address', complaint(ip4, { src = "10.0.0.256" }))
+    assert.matches('ip4.src: 10.0.0.256 is not an IPv4 address',
+      complaint(ip4, { src = "10.0.0.256" }))
     assert.matches("ip4.df: 2 is not true or false", complaint(ip4, { df = 2 }))
-    assert.matches("icmp.type: ecco is not .* echo, echo_reply,", complaint(icmp, { type = "ecco" }))
+    assert.matches("icmp.type: ecco is not .* echo, echo_reply,",
+      complaint(icmp, { type = "ecco" }))
   end)
 
   it("is an order that no number tells", function()
     assert.matches("build_spec.lua:%d+: udp cannot stand in front of ip4",
       complaint(function() return udp {} / ip4 {} end))
     assert.matches("nothing can be put behind bytes", complaint(function() return "x" / ip4 {} end))
-    assert.matches("nothing can be put behind bytes", complaint(function() return ip4 {} / "x" / "y" end))
+    assert.matches("nothing can be put behind bytes",
+      complaint(function() return ip4 {} / "x" / "y" end))
   end)
 
   it("is more than a length can tell", function()
@@ -186,7 +190,8 @@ describe("a protocol of a script", function()
   })
 
   it("takes part in everything", function()
-    local p = ip4 { src = "10.0.0.1", dst = "10.0.0.2" } / packet.spec_tlv { kind = "first" } / "abc"
+    local p = ip4 { src = "10.0.0.1", dst = "10.0.0.2" }
+      / packet.spec_tlv { kind = "first" } / "abc"
     assert.equal(253, p.ip4.proto)
     assert.equal(1, p.spec_tlv.size)
     assert.equal(9, p.spec_tlv.rest)

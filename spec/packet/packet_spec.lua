@@ -1,5 +1,6 @@
 local packet = require "tun.packet"
-local eth, ip4, ip6, udp, tcp, vlan = packet.eth, packet.ip4, packet.ip6, packet.udp, packet.tcp, packet.vlan
+local eth, ip4, ip6 = packet.eth, packet.ip4, packet.ip6
+local udp, tcp, vlan = packet.udp, packet.tcp, packet.vlan
 
 local function names(p)
   local list = {}
@@ -10,8 +11,8 @@ local function names(p)
 end
 
 local function frame(payload)
-  return packet.parse((eth {} / ip4 { src = "10.0.0.1", dst = "10.0.0.2" } / udp { sport = 1, dport = 2 }
-    / (payload or "payload")):bytes())
+  return packet.parse((eth {} / ip4 { src = "10.0.0.1", dst = "10.0.0.2" }
+    / udp { sport = 1, dport = 2 } / (payload or "payload")):bytes())
 end
 
 describe("a packet", function()
@@ -34,9 +35,11 @@ describe("a packet", function()
       return why
     end
     assert.matches("a packet has no layer upd; there are: .*udp", line(function() return p.upd end))
-    assert.matches("udp has no field port; there are: sport, dport", line(function() return p.udp.port end))
+    assert.matches("udp has no field port; there are: sport, dport",
+      line(function() return p.udp.port end))
     assert.matches("udp has no field port; there are:", line(function() p.udp.port = 1 end))
-    assert.matches("udp.dport: 70000 is not a number from 0 to 65535", line(function() p.udp.dport = 70000 end))
+    assert.matches("udp.dport: 70000 is not a number from 0 to 65535",
+      line(function() p.udp.dport = 70000 end))
     assert.matches("udp.dport: nil is not", line(function() p.udp.dport = nil end))
     assert.matches("a packet's udp cannot be set", line(function() p.udp = 1 end))
     assert.matches('packet: no layer "upd"', line(function() packet.parse("", "upd") end))
@@ -55,7 +58,8 @@ describe("a packet", function()
   end)
 
   it("reads two tags: the outer one is found", function()
-    local p = packet.parse((eth {} / packet.svlan { id = 1 } / vlan { id = 2 } / vlan { id = 3 } / ip4 {}):bytes())
+    local p = packet.parse((eth {} / packet.svlan { id = 1 } / vlan { id = 2 } / vlan { id = 3 }
+      / ip4 {}):bytes())
     assert.equal("eth/svlan/vlan/vlan/ip4", names(p))
     assert.equal(2, p.vlan.id)
     assert.equal(3, p:layers()[4].id)

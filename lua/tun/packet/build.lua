@@ -15,7 +15,8 @@ local build = {}
 local POINTER, START, KIND, FLOOR = slot.POINTER, slot.START, slot.KIND, slot.FLOOR
 local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slot.OUTER
 local FRONT, PROTOCOL, LEAD, TEXT = piece.FRONT, piece.PROTOCOL, piece.LEAD, piece.TEXT
-local SIZE, KEPT, DEPTH, TOTAL, GIVEN = piece.SIZE, piece.KEPT, piece.DEPTH, piece.TOTAL, piece.GIVEN
+local SIZE, KEPT, GIVEN = piece.SIZE, piece.KEPT, piece.GIVEN
+local DEPTH, TOTAL = piece.DEPTH, piece.TOTAL
 local FROM, AT = piece.POINTER, piece.AT
 local HEADROOM = room.HEADROOM
 
@@ -100,7 +101,9 @@ end
 -- Lay pieces down from the last to the first, in front of an offset and of what is there:
 -- `now` is the packet that holds it, `lower` the piece. The outermost packet is self. The
 -- first steps are no loop, so that a trace goes through them.
-local STEP = "now, at = step(self, now, this, lower, at, kept, lower ~= nil); lower, this = this, this[1]"
+local STEP = [[
+  now, at = step(self, now, this, lower, at, kept, lower ~= nil)
+  lower, this = this, this[1] ]]
 local lay = bytes.compile("build", ([[
 return function(self, now, this, lower, at, kept)
   %s
@@ -108,7 +111,8 @@ return function(self, now, this, lower, at, kept)
     %s
   end
   compute(now, kept)
-end]]):format(("if this then " .. STEP .. " end\n"):rep(6), STEP), { step = step, compute = compute })
+end]]):format(("if this then " .. STEP .. " end\n"):rep(6), STEP),
+  { step = step, compute = compute })
 
 local NONE = {}
 
@@ -160,15 +164,15 @@ end
 
 -- A packet that takes over what another one is.
 local function clone(self)
-  local copy = {}
+  local twin = {}
   for at = 1, slot.COUNT do
-    copy[at] = self[at]
+    twin[at] = self[at]
   end
-  copy[slot.VIEWS] = false
-  if copy[INNER] then
-    copy[INNER][OUTER] = copy
+  twin[slot.VIEWS] = false
+  if twin[INNER] then
+    twin[INNER][OUTER] = twin
   end
-  return setmetatable(copy, packet.meta)
+  return setmetatable(twin, packet.meta)
 end
 
 --- Put a header, or several, in front, in the packet's headroom. A packet behind a tunnel's
@@ -180,7 +184,8 @@ function packet.methods:push(headers)
     core.misuse(("push: headers expected, not a %s"):format(type(headers)))
   end
   local front = headers[1]
-  local lower = stack.behind(front, { false, false, packet.first(self), false, false, 0, "", 0, false })
+  local this = { false, false, packet.first(self), false, false, 0, "", 0, false }
+  local lower = stack.behind(front, this)
   packet.reserve(self, front[TOTAL])
   local kept, floor, ceiling = keep(self), self[slot.FLOOR], self[slot.CEILING]
   local now, at = self, self[START]
@@ -192,7 +197,8 @@ function packet.methods:push(headers)
     self[slot.MORE], self[slot.ERROR] = false, false
   end
   lay(self, now, front, lower, at, kept)
-  self[slot.FLOOR], self[slot.CEILING], self[slot.STALE], self[slot.EDITS] = floor, ceiling, true, true
+  self[slot.FLOOR], self[slot.CEILING] = floor, ceiling
+  self[slot.STALE], self[slot.EDITS] = true, true
   return self
 end
 

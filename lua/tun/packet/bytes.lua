@@ -50,7 +50,8 @@ if jitted then
     local lines = {}
     for i = 0, n - 1 do
       local bits = 8 * (n - 1 - i) - shift -- of the value, below this byte
-      local part = bits >= 32 and ("band((%s-%s%%%.0f)/%.0f, 255)"):format(value, value, 2 ^ bits, 2 ^ bits)
+      local high = ("band((%s-%s%%%.0f)/%.0f, 255)"):format(value, value, 2 ^ bits, 2 ^ bits)
+      local part = bits >= 32 and high
         or bits > 0 and ("band(rshift(%s, %d), 255)"):format(value, bits)
         or bits < 0 and ("band(lshift(%s, %d), 255)"):format(value, -bits)
         or ("band(%s, 255)"):format(value)
@@ -144,7 +145,8 @@ function bytes.compile(chunk, source, given)
   end
   local text = ("local %s = ...\n%s"):format(table.concat(list, ", "), source)
   local load_text = loadstring or load -- luacheck: ignore
-  return assert(load_text(text, HERE .. chunk))((unpack or table.unpack)(all, 1, #values + #list - 1)) -- luacheck: ignore
+  local run = assert(load_text(text, HERE .. chunk))
+  return run((unpack or table.unpack)(all, 1, #values + #list - 1)) -- luacheck: ignore
 end
 
 return bytes

@@ -7,7 +7,8 @@ local slot = require "tun.packet.slot"
 
 local methods = packet.methods
 
-local POINTER, ARENA, START, STOP, LIMIT = slot.POINTER, slot.ARENA, slot.START, slot.STOP, slot.LIMIT
+local POINTER, ARENA = slot.POINTER, slot.ARENA
+local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, MORE, INNER, OUTER = slot.PAYLOAD, slot.MORE, slot.INNER, slot.OUTER
 local FLOOR, CEILING = slot.FLOOR, slot.CEILING
 
@@ -131,7 +132,8 @@ function methods:pull(name)
     end
   end
   self[MORE] = self[MORE] and self[MORE][1] and self[MORE]
-  self[START], self[slot.KIND], self[slot.STALE], self[slot.EDITS] = target[2], target[1], true, true
+  self[START], self[slot.KIND] = target[2], target[1]
+  self[slot.STALE], self[slot.EDITS] = true, true
   return self
 end
 

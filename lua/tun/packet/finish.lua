@@ -95,11 +95,12 @@ local PSEUDO = [[
 local function checksum(protocol, each)
   local row = protocol.row.checksum or { over = "header" }
   local number = protocol.follows.ip
-  number = type(number) == "table" and number[1] or number
+  number = type(number) == "table" and number[1] or number or 0
+  local addresses = source.fill(PSEUDO, { net = NET, offset = NET + 1, number = number })
   return source.fill(CHECKSUM, {
     guard = row.optional and ("if kept or %s ~= 0 then"):format(each.load) or "do",
     stop = row.over == "header" and "behind" or "limit",
-    pseudo = row.pseudo and source.fill(PSEUDO, { net = NET, offset = NET + 1, number = number }) or "",
+    pseudo = row.pseudo and addresses or "",
     write = field.write(each),
     optional = row.optional and "if value == 0 then value = 65535 end" or "",
   })
@@ -120,8 +121,8 @@ function computed.payload(_, each, given)
 end
 
 function computed.next(protocol, each, given)
-  local lines = {}
-  for i, row in pairs { protocol.row.next or false, type(protocol.row.inner) == "table" and protocol.row.inner } do
+  local lines, inner = {}, protocol.row.inner
+  for i, row in pairs { protocol.row.next or false, type(inner) == "table" and inner } do
     if row then
       given["space" .. i] = layer.space(row[1])
       lines[#lines + 1] = ("if following and following.follows.%s then"):format(row[1])
@@ -142,12 +143,14 @@ end]]
 
 -- Checksums last: they cover the rest.
 local function everything(protocol)
-  local parts, given = {}, { number_of = number_of, bytes_sum = bytes.sum, partial = finish.partial }
+  local parts = {}
+  local given = { number_of = number_of, bytes_sum = bytes.sum, partial = finish.partial }
   function given.too_much(each, value)
     if finish.lenient then
       return value % 2 ^ each.width
     end
-    core.misuse(("%s.%s: %.0f does not fit in %d bits"):format(protocol.name, each.name, value, each.width))
+    core.misuse(("%s.%s: %.0f does not fit in %d bits"):format(protocol.name, each.name, value,
+      each.width))
   end
   for _, last in ipairs { false, true } do
     for _, each in ipairs(protocol.fields) do
@@ -198,8 +201,8 @@ local function pseudo(protocol)
   for _, each in ipairs(protocol.fields) do
     if each.pseudo then
       wide = each.wide and each or wide
-      terms[#terms + 1] = each.wide and ("bytes_sum(p, %s, %d, 0)"):format(source.at(each), each.width / 8)
-        or each.load
+      local sum = ("bytes_sum(p, %s, %d, 0)"):format(source.at(each), each.width / 8)
+      terms[#terms + 1] = each.wide and sum or each.load
     end
   end
   if not terms[1] then
@@ -212,9 +215,12 @@ return function(packet, p, o)
     return sum + detour(packet, p, o)
   end
   return sum
-end]], { sum = table.concat(terms, " + ") }), { bytes_sum = bytes.sum, detour = function(packet, p, o)
-    return wide and finish.detour(packet, p, o + wide.at) or 0
-  end })
+end]], { sum = table.concat(terms, " + ") }), {
+    bytes_sum = bytes.sum,
+    detour = function(packet, p, o)
+      return wide and finish.detour(packet, p, o + wide.at) or 0
+    end,
+  })
 end
 
 --- What a routing header, whose row has `final`, changes in the sum of the addresses.

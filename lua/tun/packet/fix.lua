@@ -8,7 +8,8 @@ local source = require "tun.packet.source"
 
 local fix = {}
 
-local POINTER, MORE, INNER, STALE, EDITS = slot.POINTER, slot.MORE, slot.INNER, slot.STALE, slot.EDITS
+local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
+local STALE, EDITS = slot.STALE, slot.EDITS
 local LEVEL, OFFSET = layer.LEVELS.transport, slot.FIRST + 2 * layer.LEVELS.net + 1
 local NET, TRANSPORT = slot.FIRST + 2 * layer.LEVELS.net, slot.FIRST + 2 * layer.LEVELS.transport
 

@@ -5,6 +5,7 @@ local bytes = require "tun.packet.bytes"
 local field = require "tun.packet.field"
 local finish = require "tun.packet.finish"
 local layer = require "tun.packet.layer"
+local parser = require "tun.packet.parser"
 local source = require "tun.packet.source"
 local writer = require "tun.packet.writer"
 
@@ -28,7 +29,7 @@ local function follow(protocol)
     local below = header.protocols[where]
     protocol.by_port = protocol.by_port or (below and below.row.ports)
     for _, each in ipairs(type(number) == "table" and number or { number }) do
-      layer.join(protocol, where, each)
+      parser.join(protocol, where, each)
     end
   end
 end
@@ -103,9 +104,9 @@ end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
 --     start to the packet's end
 -- @return the protocol: call it with a table of fields to build a header
 function header.declare(name, rows)
-  local protocol = setmetatable({ name = name, fields = {}, get = {}, set = {}, put = {}, standing = {}, sum = rows.sum,
-    level = layer.LEVELS[rows.level], follows = rows.follows or {}, line = rows.line, row = rows },
-    header.protocol)
+  local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
+    sum = rows.sum, follows = rows.follows or {}, line = rows.line,
+    fields = {}, get = {}, set = {}, put = {}, standing = {} }, header.protocol)
   field.layout(protocol, rows)
   field.accessors(protocol)
   layer.views(protocol, rows.methods or {})
@@ -114,7 +115,7 @@ function header.declare(name, rows)
     protocol[key] = test(protocol, rows[key])
   end
   grown(protocol)
-  protocol.parse = layer.parser(protocol, rows)
+  protocol.parse = parser.compile(protocol, rows)
   writer.compile(protocol)
   finish.compile(protocol)
   header.protocols[name] = protocol

@@ -7,8 +7,9 @@ local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local source = require "tun.packet.source"
 
-local POINTER, ARENA, START, STOP, LIMIT = slot.POINTER, slot.ARENA, slot.START, slot.STOP, slot.LIMIT
-local PAYLOAD, ERROR, MORE, INNER, KIND = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER, slot.KIND
+local POINTER, ARENA = slot.POINTER, slot.ARENA
+local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
+local PAYLOAD, ERROR, MORE, INNER = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER
 local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
 local FIRST, LOOSE = slot.FIRST, slot.LOOSE
 

@@ -52,8 +52,8 @@ function source.together(protocol, expressions)
       return names[word] or field and field.load or word
     end))
   end
-  local statement = list[1] and ("local %s = %s"):format(table.concat(list, ", "), bytes.load(rows)) or ""
-  return statement, expression
+  local names_of_all = table.concat(list, ", ")
+  return list[1] and ("local %s = %s"):format(names_of_all, bytes.load(rows)) or "", expression
 end
 
 --- An expression of one field, linear in it, solved for the field: its name, factor, rest.

@@ -110,8 +110,8 @@ function stack.behind(front, last)
       refuse(upper, lower)
     end
   end
-  return { front, last[PROTOCOL], lower, last[ARENA], last[POINTER], last[AT], last[TEXT], last[SIZE],
-           last[KEPT], depth, front[TOTAL] + last[SIZE], front[GIVEN] or last[KEPT] }
+  return { front, last[PROTOCOL], lower, last[ARENA], last[POINTER], last[AT], last[TEXT],
+           last[SIZE], last[KEPT], depth, front[TOTAL] + last[SIZE], front[GIVEN] or last[KEPT] }
 end
 
 local behind = stack.behind
@@ -134,8 +134,8 @@ local function apart(self, front)
   end
   for i, each in ipairs(list) do
     local size = (list[i + 1] and list[i + 1][2] or stop) - each[2]
-    local this = { false, each[1], each[1], self[slot.ARENA], self[slot.POINTER], each[2], false, size,
-                   false, 0, size, false }
+    local this = { false, each[1], each[1], self[slot.ARENA], self[slot.POINTER], each[2], false,
+                   size, false, 0, size, false }
     front = front and behind(front, this) or this
   end
   if inner then

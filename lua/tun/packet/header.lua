@@ -2,6 +2,7 @@
 -- once into straight-line functions: getters and setters, a parser, a writer, and what
 -- computes lengths and checksums.
 local bytes = require "tun.packet.bytes"
+local core = require "tun.core"
 local field = require "tun.packet.field"
 local finish = require "tun.packet.finish"
 local layer = require "tun.packet.layer"
@@ -49,6 +50,33 @@ local function grown(protocol)
   end
   if protocol.most > protocol.size then
     protocol.extra = test(protocol, protocol.row.size)
+  end
+end
+
+local function set(words)
+  local names = {}
+  for word in words:gmatch "%S+" do
+    names[word] = true
+  end
+  return names
+end
+
+-- The keys of a row, and those of a protocol beside its rows.
+local ROW = set "codec enum names_of default format computed pseudo order over at when only counted"
+local KEYS = set [[level size extent valid next unless inner quotes follows ports sum checksum whole
+  partial final area methods line word only name_of names_of counted least]]
+
+local function check(name, what, t, known)
+  for key in pairs(t) do
+    if type(key) == "string" and not known[key] then
+      local names = {}
+      for each in pairs(known) do
+        names[#names + 1] = each
+      end
+      table.sort(names)
+      core.misuse(('header "%s": no key %s of %s; there are: %s'):format(name, key, what,
+        table.concat(names, ", ")))
+    end
   end
 end
 
@@ -104,6 +132,10 @@ end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
 --     start to the packet's end
 -- @return the protocol: call it with a table of fields to build a header
 function header.declare(name, rows)
+  check(name, "a header", rows, KEYS)
+  for i, row in ipairs(rows) do
+    check(name, "row " .. i, row, ROW)
+  end
   local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
     fields = {}, get = {}, set = {}, put = {}, standing = {} }, header.protocol)

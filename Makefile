@@ -23,7 +23,8 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo run test spec asan valgrind lint bench install clean help deps
+.PHONY: all demo run examples test spec asan valgrind lint peers hostile bench \
+	install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -54,6 +55,11 @@ define specs
 $(MAKE) --no-print-directory spec LUA=$$lua $(2) || failed="$$failed $$lua"; \
 done; [ -z "$$failed" ] || { echo "specs failed under:$$failed"; exit 1; }
 endef
+
+EXAMPLES = ping_responder sniff nat dns_responder ndp_and_ping6 my_protocol
+examples: deps-examples $(MODULE) ## Run those that tell by themselves whether they work
+	@for name in $(EXAMPLES); do printf '\n== %s\n' $$name; \
+	  timeout 60 $(LUA) examples/$$name.lua || exit 1; done
 
 test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 	$(call specs,$(LUAS))
@@ -101,6 +107,19 @@ lint: deps-lint ## Check style and run the compilers and checkers, strictly
 	  done; \
 	done
 
+# Another seed on every day: what it finds is told with the seed.
+SEED = $(shell date +%Y%m%d)
+COUNT = 2000
+
+peers: deps-peers ## Compare packets with scapy and tshark (SEED=, COUNT=)
+	@spec/peers/run.sh $(SEED) $(COUNT) $(LUAS)
+
+hostile: COUNT = 1000000
+hostile: deps-test ## Put random and mutated packets through all (SEED=, COUNT=)
+	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
+	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
+	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) || exit 1; done
+
 bench: deps-demo $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
@@ -124,6 +143,8 @@ packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv
 packages-asan = $(packages-test) patchelf
 packages-valgrind = $(packages-test) valgrind
+packages-examples = $(packages-demo) bind9-dnsutils curl python3
+packages-peers = $(packages-test) python3-scapy tshark
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
 	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
 

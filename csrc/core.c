@@ -218,6 +218,7 @@ int luaopen_tun_core(lua_State *L)
 	open_packetio(L);
 	open_poll(L);
 	open_netns(L);
+	open_arena(L);
 	open_attr(L);
 	open_netlink(L);
 	return 1;

@@ -68,5 +68,6 @@ void open_poll(lua_State *L);
 void open_netns(lua_State *L);
 void open_netlink(lua_State *L);
 void open_attr(lua_State *L);
+void open_arena(lua_State *L);
 
 #endif

@@ -1,4 +1,6 @@
-/* packetio.c -- packets in and out of a device, one at a time, as strings. */
+/* packetio.c -- packets in and out of a device, one at a time, as strings or in
+ * an arena. */
+#include "arena.h"
 #include "await.h"
 #include "core.h"
 #include "device.h"
@@ -6,6 +8,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_tun.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,16 +21,17 @@ enum {
 	ROOM = PI_SIZE + VNET_MAX + ETH_HLEN + 2 * 4 + 65535 + 1,
 };
 
-/* Receive one packet: read first, and wait only when there is none. */
-static int receive(lua_State *L, struct device *dev, double seconds)
+/* Read one packet, and wait only when there is none. Returns 0, or how many
+ * values of a failure it pushed. */
+static int take(lua_State *L, struct device *dev, void *packet, size_t room,
+		double seconds, size_t *size)
 {
 	struct pollfd fd = { .fd = dev->fd, .events = POLLIN };
-	char packet[ROOM];
 	double until = 0;
 	ssize_t n;
 
 	heed(L, dev->mainthread);
-	while ((n = read(dev->fd, packet, sizeof(packet))) < 0) {
+	while ((n = read(dev->fd, packet, room)) < 0) {
 		if (errno != EAGAIN || seconds == 0)
 			return refuse(L, dev);
 		if (until == 0)
@@ -35,11 +39,38 @@ static int receive(lua_State *L, struct device *dev, double seconds)
 		if (!await(L, &fd, 1, until))
 			return refuse(L, dev);
 	}
-	if (n == ROOM) {
-		errno = EMSGSIZE;
-		return fail(L, "%s", nameof(dev));
-	}
-	lua_pushlstring(L, packet, (size_t)n);
+	*size = (size_t)n;
+	if (*size < room)
+		return 0;
+	errno = EMSGSIZE;
+	return fail(L, "%s", nameof(dev));
+}
+
+static int receive(lua_State *L, struct device *dev, double seconds)
+{
+	char packet[ROOM];
+	size_t n = 0;
+	int failed = take(L, dev, packet, sizeof(packet), seconds, &n);
+
+	if (failed)
+		return failed;
+	lua_pushlstring(L, packet, n);
+	return 1;
+}
+
+/* dev:fill(arena, at, timeout) -> number of bytes | nil, reason, errno
+ *
+ * As read(), into an arena, which has core.packet_room bytes there. */
+static int device_fill(lua_State *L)
+{
+	struct device *dev = self(L);
+	unsigned char *bytes = checkarena(L, 2, 3, ROOM);
+	size_t n = 0;
+	int failed = take(L, dev, bytes, ROOM, toseconds(L, 4), &n);
+
+	if (failed)
+		return failed;
+	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
 }
 
@@ -174,10 +205,42 @@ static int device_send(lua_State *L)
 	return 1;
 }
 
+/* dev:transmit(arena, at, n) -> number of bytes | nil, reason, errno
+ *
+ * As send(), from an arena. */
+static int device_transmit(lua_State *L)
+{
+	struct device *dev = self(L);
+	lua_Integer n = lua_tointeger(L, 4);
+	unsigned char *bytes =
+		checkarena(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
+	int failed;
+
+	heed(L, dev->mainthread);
+	failed = transmit(L, dev, (char *)bytes, (size_t)n);
+	if (failed)
+		return failed;
+	lua_pushinteger(L, n);
+	return 1;
+}
+
+/* The same two for the FFI: no waiting, and what fails is told by the methods
+ * above, which then try again. */
+static ssize_t fill(struct device *dev, void *bytes)
+{
+	return read(dev->fd, bytes, ROOM);
+}
+
+static ssize_t drain(struct device *dev, const void *bytes, size_t n)
+{
+	return write(dev->fd, bytes, n);
+}
+
 static const luaL_Reg methods[] = {
 	{ "read", device_read },	   { "receive", device_receive },
 	{ "receivefrom", device_receive }, { "write", device_write },
-	{ "send", device_send },	   { NULL, NULL },
+	{ "send", device_send },	   { "fill", device_fill },
+	{ "transmit", device_transmit },   { NULL, NULL },
 };
 
 void open_packetio(lua_State *L)
@@ -187,4 +250,10 @@ void open_packetio(lua_State *L)
 	lua_insert(L, -2);
 	setmethods(L, lua_gettop(L) - 1, methods);
 	lua_pop(L, 1);
+	lua_pushinteger(L, ROOM);
+	lua_setfield(L, -2, "packet_room");
+	lua_pushnumber(L, (lua_Number)(uintptr_t)fill);
+	lua_setfield(L, -2, "fill_address");
+	lua_pushnumber(L, (lua_Number)(uintptr_t)drain);
+	lua_setfield(L, -2, "drain_address");
 }

@@ -10,6 +10,7 @@ local setup = require "tun.setup"
 local meta = core.device
 local device = meta.__index
 local read, close, attach, detach = device.read, device.close, device.attach, device.detach
+local send = device.send
 
 -- A table of ours with the keys of another, which may be missing.
 local function with(t, more)
@@ -146,6 +147,26 @@ end
 --   for bytes in dev:each() do ... end
 function device:each()
   return next_packet, self
+end
+
+--- Iterate over the packets that arrive, with names (see tun.packet), until the device is
+-- closed or deleted. A packet is good until the next step; copy() keeps it.
+--   for packet in dev:packets() do ... end
+function device:packets()
+  return require("tun.packets").each(self)
+end
+
+local packets -- is loaded when the first packet is sent
+
+--- Send bytes or a packet of tun.packet, as it is: fix() it first if it was changed.
+-- @return number of bytes | nil, message, errno
+function device:send(packet, ...)
+  if type(packet) ~= "table" then
+    return send(self, packet, ...)
+  end
+  packets = packets or require "tun.packets"
+  local n, why, errno = packets.send(self, packet) -- no tail call: see packet/field.lua
+  return n, why, errno
 end
 
 --- name: mode, state, MTU, addresses.

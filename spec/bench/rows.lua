@@ -7,6 +7,8 @@
 --              how the figure is shown: figure * scale
 --   at_most    bound of measured / yardstick
 --   at_least   bound of yardstick / measured, for "so many times faster"
+--   within     bound of the figure, in the unit
+--              (no bound: for information)
 --   rounds     how many turns each takes
 --   prepare    called once in the network namespace of the row
 -- Every row has a network namespace of its own, which both programs share.
@@ -31,7 +33,37 @@ local function load_routes()
   assert(ip:close())
 end
 
-return {
+local MIX = "build/bench/mix"
+
+--- The mix as a file, for the yardstick.
+local function write_mix()
+  require "spec.bench.mix".write(MIX)
+end
+
+-- Rows of packets in memory: the same work with names and with structs in C. Those with
+-- the compiler off and of Lua 5.4 are for information, or have bounds of their own.
+local packets = {}
+
+local function packet_row(name, work, bounds)
+  local function row(suffix, program, limits)
+    packets[#packets + 1] = {
+      name = name .. suffix, prepare = write_mix,
+      measured = program .. " spec/bench/packets.lua " .. work,
+      yardstick = c("packets ") .. work .. " " .. MIX, unit = "ns", scale = 1e9, rounds = 30,
+      at_most = limits.at_most, within = limits.within,
+    }
+  end
+  row("", LUA, bounds)
+  row(", compiler off", "luajit -joff", {})
+  row(", Lua 5.4", "env LUA_CPATH='build/lua5.4/?.so' lua5.4", { within = bounds.lua54 })
+end
+
+packet_row("read fields of a packet of a mix", "read", { at_most = 3.5, lua54 = 1200 })
+packet_row("NAT of an address and a port", "nat", { within = 60 })
+packet_row("build an ICMP echo or a UDP packet", "build", { within = 600 })
+packet_row("print a packet's line", "print", { within = 3000 })
+
+local rows = {
   {
     name = "set up an open device, to libmnl in C",
     measured = lua "setup.lua", yardstick = c "setup mnl",
@@ -61,6 +93,18 @@ return {
     unit = "us", scale = 1e6, at_most = 1.05, rounds = 100,
   },
   {
+    name = "reflect UDP with named fields, to C: a packet",
+    measured = c("echo cpu " .. lua "reflect_packets.lua"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.10, rounds = 100,
+  },
+  {
+    name = "reflect UDP with named fields, compiler off",
+    measured = c("echo cpu luajit -joff spec/bench/reflect_packets.lua"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, rounds = 30,
+  },
+  {
     name = "list 100 000 routes, to ip -j route", prepare = load_routes,
     measured = lua "routes.lua list", yardstick = c "command ip -j route",
     unit = "ms", scale = 1e3, at_most = 1.2, rounds = 20,
@@ -76,3 +120,8 @@ return {
     unit = "MB", scale = 1e-6, at_most = 1.5, rounds = 5,
   },
 }
+
+for _, row in ipairs(packets) do
+  rows[#rows + 1] = row
+end
+return rows

@@ -43,7 +43,7 @@ local function measure(row)
     local figure, bar = take_turn(measured), take_turn(yardstick)
     if round > 0 then
       figures[round] = figure
-      ratios[round] = row.at_most and figure / bar or bar / figure
+      ratios[round] = row.at_least and bar / figure or figure / bar
     end
   end
   -- The later one also holds the input of the earlier one: it must go first.
@@ -52,14 +52,27 @@ local function measure(row)
   return figures, ratios
 end
 
+-- Whether a row keeps its bounds: of the ratio, of the figure itself; and in words.
+local function judge(row, figure, ratio)
+  local bounds, ok = {}, true
+  local function bound(words, limit, kept)
+    if limit then
+      bounds[#bounds + 1] = words:format(limit)
+      ok = ok and kept(limit)
+    end
+  end
+  bound("ratio at most %.2f", row.at_most, function(limit) return ratio <= limit end)
+  bound("ratio at least %.2f", row.at_least, function(limit) return ratio >= limit end)
+  bound("at most %.2f " .. row.unit, row.within, function(limit) return figure <= limit end)
+  return ok, bounds[1] and table.concat(bounds, ", ") or "for information"
+end
+
 local function report(row, figures, ratios)
-  local ratio = quantile(ratios, 0.5)
-  local ok = row.at_most and ratio <= row.at_most or row.at_least and ratio >= row.at_least
-  print(("%-50s %8.2f %s  ratio %6.2f (p10 %6.2f, p90 %6.2f)  %s %5.2f  %s"):format(
-    row.name, quantile(figures, 0.5) * row.scale, row.unit,
-    ratio, quantile(ratios, 0.1), quantile(ratios, 0.9),
-    row.at_most and "at most " or "at least", row.at_most or row.at_least,
-    ok and "ok" or "short"))
+  local ratio, figure = quantile(ratios, 0.5), quantile(figures, 0.5) * row.scale
+  local ok, bounds = judge(row, figure, ratio)
+  print(("%-54s %8.2f %-2s  ratio %6.2f (p10 %6.2f, p90 %6.2f)  %s: %s"):format(
+    row.name, figure, row.unit, ratio, quantile(ratios, 0.1), quantile(ratios, 0.9),
+    bounds, ok and "ok" or "short"))
   io.flush()
   return ok
 end

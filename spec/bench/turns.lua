@@ -1,21 +1,22 @@
 -- turns.lua -- for the measured programs: the clock, and taking turns as
 -- spec/bench/run.lua asks for them.
-local ffi = require "ffi"
+local turns = { now = os.clock }
 
-ffi.cdef [[
-struct bench_timespec { long sec, nsec; };
-int clock_gettime(int, struct bench_timespec *);
-]]
+local jitted, ffi = pcall(require, "ffi")
+if jitted then
+  ffi.cdef [[
+  struct bench_timespec { long sec, nsec; };
+  int clock_gettime(int, struct bench_timespec *);
+  ]]
 
-local MONOTONIC = 1
-local time = ffi.new("struct bench_timespec")
+  local MONOTONIC = 1
+  local time = ffi.new("struct bench_timespec")
 
-local turns = {}
-
---- Seconds on the monotonic clock.
-function turns.now()
-  ffi.C.clock_gettime(MONOTONIC, time)
-  return tonumber(time.sec) + tonumber(time.nsec) / 1e9
+  --- Seconds on the monotonic clock; without the FFI, of the processor.
+  function turns.now()
+    ffi.C.clock_gettime(MONOTONIC, time)
+    return tonumber(time.sec) + tonumber(time.nsec) / 1e9
+  end
 end
 
 --- Sorts the figures.

@@ -1,0 +1,13 @@
+/* checksum.h -- the Internet checksum (RFC 1071). */
+#ifndef TUN_CHECKSUM_H
+#define TUN_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The ones' complement sum, 0 to 65535, of n bytes as big-endian 16-bit words
+ * and of an initial sum below 2^48. An odd last byte is the high half of a word
+ * whose low half is 0. */
+uint32_t checksum(const unsigned char *bytes, size_t n, uint64_t sum);
+
+#endif

@@ -1,0 +1,261 @@
+-- finish.lua: what computes the fields of a header that depend on the rest of the packet:
+-- lengths, what follows, checksums. Compiled from the declaration.
+local bytes = require "tun.packet.bytes"
+local core = require "tun.core"
+local field = require "tun.packet.field"
+local layer = require "tun.packet.layer"
+local slot = require "tun.packet.slot"
+local source = require "tun.packet.source"
+
+local finish = {}
+
+local NET = slot.FIRST + 2 * layer.LEVELS.net
+local META, INFO = slot.FIRST, slot.FIRST + 2
+
+--- Whether what does not fit is cut rather than raised: for verify(), to which any bytes
+-- are data.
+finish.lenient = false
+
+-- -- Numbers of what follows ----------------------------------------------
+
+-- The number by which a protocol follows in a space; the present one, if it says so too.
+local function number_of(where, following, present)
+  if where.protocols[present] == following then
+    return present
+  end
+  local number = following.follows[where.name]
+  return type(number) == "table" and number[1] or number or present
+end
+
+--- Whether a protocol can stand behind another.
+function finish.leads(upper, lower)
+  local row = upper.row
+  for _, each in ipairs { row.next or false, type(row.inner) == "table" and row.inner or false } do
+    if each and lower.follows[each[1]] then
+      return true
+    end
+  end
+  return type(row.inner) == "string" or row.ports and lower.follows[upper.name] ~= nil
+    or upper.level ~= nil and upper.level <= layer.LEVELS.info
+end
+
+--- Whether what stands behind another is a packet inside of it.
+function finish.holds(upper, lower)
+  local row = upper.row
+  return row.inner and not (row.next and lower.follows[row.next[1]]) and true or false
+end
+
+-- -- One computed field each ------------------------------------------------
+
+local FIT = [[
+  do
+    local value = $value
+    if value > $max then value = too_much(field$i, value) end
+    $write
+  end]]
+
+local function fit(each, value, given)
+  given.count = (given.count or 0) + 1
+  given["field" .. given.count] = each
+  return source.fill(FIT, { value = value, i = given.count, write = field.write(each),
+                            max = ("%.0f"):format(2 ^ each.width - 1) })
+end
+
+local function solved(protocol, expression, bytes_of, each, given)
+  local name, factor, rest = source.solve(protocol, expression)
+  assert(name == each.name, protocol.name .. ": " .. each.name)
+  return fit(each, ("(%s - %d) / %d"):format(bytes_of, rest, factor), given)
+end
+
+-- The whole sum again. A zero that means "none" stays, save in a packet that is built;
+-- what a device completes is the sum of the pseudo header alone.
+local CHECKSUM = [[
+  $guard
+    local n = $stop - o
+    local initial = 0
+    $pseudo
+    local value
+    if partial(packet) then
+      value = bytes_sum(p, o, 0, initial)
+    else
+      value = 0
+      $write
+      value = 65535 - bytes_sum(p, o, n, initial)
+      $optional
+    end
+    $write
+  end]]
+
+local PSEUDO = [[
+  local below = packet[$net]
+  if below and below.pseudo then
+    initial = below.pseudo(packet, p, packet[$offset]) + n + $number
+  end]]
+
+local function checksum(protocol, each)
+  local row = protocol.row.checksum or { over = "header" }
+  local number = protocol.follows.ip
+  number = type(number) == "table" and number[1] or number or 0
+  local addresses = source.fill(PSEUDO, { net = NET, offset = NET + 1, number = number })
+  return source.fill(CHECKSUM, {
+    guard = row.optional and ("if kept or %s ~= 0 then"):format(each.load) or "do",
+    stop = row.over == "header" and "behind" or "limit",
+    pseudo = row.pseudo and addresses or "",
+    write = field.write(each),
+    optional = row.optional and "if value == 0 then value = 65535 end" or "",
+  })
+end
+
+local computed = {}
+
+function computed.size(protocol, each, given)
+  return solved(protocol, protocol.row.size, "behind - o", each, given)
+end
+
+function computed.extent(protocol, each, given)
+  return solved(protocol, protocol.row.extent, "limit - o", each, given)
+end
+
+function computed.payload(_, each, given)
+  return fit(each, "limit - behind", given)
+end
+
+function computed.next(protocol, each, given)
+  local lines, inner = {}, protocol.row.inner
+  for i, row in pairs { protocol.row.next or false, type(inner) == "table" and inner } do
+    if row then
+      given["space" .. i] = layer.space(row[1])
+      lines[#lines + 1] = ("if following and following.follows.%s then"):format(row[1])
+        .. fit(each, ("number_of(space%d, following, %s)"):format(i, each.load), given) .. " end"
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+computed.checksum = checksum
+
+-- -- The functions of a protocol -------------------------------------------
+
+local FINISH = [[
+return function(packet, p, o, behind, limit, following, kept)
+%s
+end]]
+
+-- Checksums last: they cover the rest.
+local function everything(protocol)
+  local parts = {}
+  local given = { number_of = number_of, bytes_sum = bytes.sum, partial = finish.partial }
+  function given.too_much(each, value)
+    if finish.lenient then
+      return value % 2 ^ each.width
+    end
+    core.misuse(("%s.%s: %.0f does not fit in %d bits"):format(protocol.name, each.name, value,
+      each.width))
+  end
+  for _, last in ipairs { false, true } do
+    for _, each in ipairs(protocol.fields) do
+      if each.computed and (each.computed == "checksum") == last then
+        local text = computed[each.computed](protocol, each, given)
+        local guard = each.when and ("(%s) ~= 0"):format(each.when) or "true"
+        parts[#parts + 1] = ("if %s and not (kept and kept.%s) then %s end")
+          :format(guard, each.name, text)
+      end
+    end
+  end
+  return bytes.compile(protocol.name, (FINISH:gsub("%%s", function()
+    return table.concat(parts, "\n")
+  end)), given)
+end
+
+-- The checksum after small changes (RFC 1624). False where only the whole sum tells: a
+-- sum of zero has two forms.
+local ADJUST = [[
+return function(packet, p, o)
+  local change = $change
+  local value = $value
+  if change == 0 $optional then
+    return true
+  end
+  local sum = (65535 - value + change) % 65535
+  if sum == 0 then
+    return false
+  end
+  value = 65535 - sum
+  $write
+  return true
+end]]
+
+local function adjust(protocol, each)
+  local row = protocol.row.checksum or {}
+  local sum = ("packet[%d]"):format(slot[protocol.sum])
+  return bytes.compile(protocol.name, source.fill(ADJUST, {
+    change = row.pseudo and sum .. source.fill " + packet[$PSEUDO]" or sum,
+    value = each.load, write = field.write(each),
+    optional = row.optional and "or value == 0" or "",
+  }), {})
+end
+
+-- The sum of the addresses, those of the final destination where a header says it.
+local function pseudo(protocol)
+  local terms, wide = {}, false
+  for _, each in ipairs(protocol.fields) do
+    if each.pseudo then
+      wide = each.wide and each or wide
+      local sum = ("bytes_sum(p, %s, %d, 0)"):format(source.at(each), each.width / 8)
+      terms[#terms + 1] = each.wide and sum or each.load
+    end
+  end
+  if not terms[1] then
+    return nil
+  end
+  return bytes.compile(protocol.name, source.fill([[
+return function(packet, p, o)
+  local sum = $sum
+  if packet[$MORE] then
+    return sum + detour(packet, p, o)
+  end
+  return sum
+end]], { sum = table.concat(terms, " + ") }), {
+    bytes_sum = bytes.sum,
+    detour = function(packet, p, o)
+      return wide and finish.detour(packet, p, o + wide.at) or 0
+    end,
+  })
+end
+
+--- What a routing header, whose row has `final`, changes in the sum of the addresses.
+function finish.detour(packet, p, dst)
+  for _, each in ipairs(packet[slot.MORE]) do
+    local final = each[1].final
+    local at = final and final(p, each[2], packet[slot.LIMIT]) or 0
+    if at > 0 then
+      return bytes.sum(p, each[2] + at, 16, 0) - bytes.sum(p, dst, 16, 0)
+    end
+  end
+  return 0
+end
+
+--- Whether the device that sends the packet completes its checksum.
+function finish.partial(packet)
+  if not (packet[INFO] or packet[META]) then
+    return false
+  end
+  local at = packet[INFO] and INFO or META
+  local test = packet[at].partial
+  return test and test(packet[slot.POINTER], packet[at + 1]) or false
+end
+
+--- Compile what computes a protocol's fields:
+-- finish(packet, p, o, behind, limit, following, kept) all of them but those in kept, and
+-- adjust(packet, p, o) the checksum only.
+function finish.compile(protocol)
+  protocol.finish = everything(protocol)
+  protocol.pseudo = pseudo(protocol)
+  for _, each in ipairs(protocol.fields) do
+    if each.computed == "checksum" and protocol.sum then
+      protocol.adjust = adjust(protocol, each)
+    end
+  end
+end
+
+return finish

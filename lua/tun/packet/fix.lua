@@ -1,0 +1,173 @@
+-- fix.lua: compute lengths, numbers of what follows and checksums, or tell which are wrong.
+local bytes = require "tun.packet.bytes"
+local finish = require "tun.packet.finish"
+local layer = require "tun.packet.layer"
+local packet = require "tun.packet.packet"
+local slot = require "tun.packet.slot"
+local source = require "tun.packet.source"
+
+local fix = {}
+
+local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
+local STALE, EDITS = slot.STALE, slot.EDITS
+local LEVEL, OFFSET = layer.LEVELS.transport, slot.FIRST + 2 * layer.LEVELS.net + 1
+local NET, TRANSPORT = slot.FIRST + 2 * layer.LEVELS.net, slot.FIRST + 2 * layer.LEVELS.transport
+
+-- -- All of it ----------------------------------------------------------------
+
+-- Whether the packet is all of what its checksums cover, and not a fragment of it.
+local function whole(self, p)
+  local net = self[NET]
+  if net and net.whole and not net.whole(p, self[OFFSET]) then
+    return false
+  end
+  if self[MORE] then
+    for _, each in ipairs(self[MORE]) do
+      if each[1].whole and not each[1].whole(p, each[2]) then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+-- One layer, and what it is for the layer in front of it. A transport's header in a
+-- fragment speaks of more than is here.
+local function one(self, p, protocol, o, behind, limit, following, kept)
+  if not kept and protocol.level == LEVEL and not whole(self, p) then
+    if protocol.adjust then
+      protocol.adjust(self, p, o)
+    end
+    return
+  end
+  protocol.finish(self, p, o, behind, limit, following, kept)
+end
+
+-- What is inside, or nothing: the protocol that the innermost header leads to.
+local function inner_first(self)
+  return self[INNER] and packet.first(self[INNER])
+end
+
+-- The levels from the innermost to the outermost, without a loop.
+local function walker()
+  local lines = { source.fill [[
+return function(self, p, kept)
+  local limit, behind, following = self[$LIMIT], self[$PAYLOAD], inner_first(self)
+  local protocol, o]] }
+  for at = slot.LAST - 1, slot.FIRST, -2 do
+    lines[#lines + 1] = source.fill([[
+  protocol = self[$at]
+  if protocol then
+    o = self[$offset]
+    one(self, p, protocol, o, behind, limit, following, kept and (kept[o] or NONE))
+    behind, following = o, protocol
+  end]], { at = at, offset = at + 1 })
+  end
+  lines[#lines + 1] = "end"
+  return bytes.compile("fix", table.concat(lines, "\n"),
+    { one = one, inner_first = inner_first, NONE = {} })
+end
+
+local walk = walker()
+
+local NONE = {}
+
+local function backwards(self, p, list, kept)
+  local behind, following = self[slot.PAYLOAD], inner_first(self)
+  for i = #list, 1, -1 do
+    local protocol, o = list[i][1], list[i][2]
+    one(self, p, protocol, o, behind, self[slot.LIMIT], following, kept and (kept[o] or NONE))
+    behind, following = o, protocol
+  end
+end
+
+-- The same where there are headers without a level. Twice, since a checksum may depend on
+-- how long the header in front of it is (a routing header's last address).
+local function listed(self, p, kept)
+  local list = packet.sorted(self)
+  backwards(self, p, list, kept)
+  backwards(self, p, list, kept)
+end
+
+--- Compute the fields of one packet, those inside of it aside.
+-- @param kept  when it is built: map from offsets of headers to sets of fields to leave
+function fix.compute(self, kept)
+  local go = self[MORE] and listed or walk
+  go(self, self[POINTER], kept)
+end
+
+local function settled(self)
+  self[STALE], self[EDITS] = false, false
+  self[slot.NET], self[slot.TRANSPORT], self[slot.PSEUDO] = 0, 0, 0
+end
+
+local function everything(self)
+  local inner = not self[slot.QUOTED] and self.inner
+  if inner then
+    everything(inner)
+  end
+  fix.compute(self, false)
+  settled(self)
+end
+
+-- -- Little of it --------------------------------------------------------------
+
+-- Checksums from what the setters noted. False when that does not tell.
+local function adjust(self)
+  local p, net, transport = self[POINTER], self[NET], self[TRANSPORT]
+  return (not net or not net.adjust or net.adjust(self, p, self[NET + 1]))
+    and (not transport or not transport.adjust or transport.adjust(self, p, self[TRANSPORT + 1]))
+end
+
+local function small(self)
+  return self[EDITS] and not self[STALE] and not self[INNER]
+    and not (self[MORE] and self[slot.PSEUDO] ~= 0)
+    and not self[slot.FIRST] and not self[slot.FIRST + 2]
+end
+
+--- Compute lengths, numbers of what follows and checksums after changes: only what
+-- depends on the change where that is known, else everything.
+-- @return packet
+function packet.methods:fix()
+  if small(self) and adjust(self) then
+    settled(self)
+  else
+    everything(self)
+  end
+  return self
+end
+
+-- -- Telling -------------------------------------------------------------------
+
+local function compare(list, self, fixed)
+  local p, q = self[POINTER], fixed[POINTER]
+  local others = packet.sorted(fixed)
+  for i, each in ipairs(packet.sorted(self)) do
+    local protocol, o = each[1], each[2]
+    for _, field in ipairs(protocol.fields) do
+      local get = field.computed and protocol.get[field.name]
+      local is, should = get and get(p, o), get and get(q, others[i][2])
+      if is ~= should then
+        list[#list + 1] = { layer = protocol.name, field = field.name, is = is, should = should }
+      end
+    end
+  end
+  local inner = not self[slot.QUOTED] and self.inner
+  if inner then
+    compare(list, inner, fixed[INNER])
+  end
+  return list
+end
+
+--- Tell which lengths, numbers of what follows and checksums are wrong.
+-- @return true, or a list of { layer, field, is =, should = }
+function packet.methods:verify()
+  local fixed = self:copy()
+  finish.lenient = true
+  everything(fixed)
+  finish.lenient = false
+  local list = compare({}, self, fixed)
+  return not list[1] or list
+end
+
+return fix

@@ -1,0 +1,27 @@
+-- tun.packet: packets with names: read, change, build, print. Needs no device and no root.
+local core = require "tun.core"
+
+-- Errors of a caller are reported at the first line outside of the library's folder.
+core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
+
+local header = require "tun.packet.header"
+local packet = require "tun.packet.packet"
+
+require "tun.packet.build"
+require "tun.packet.edit"
+for _, name in ipairs { "ethernet", "arp", "ip4", "ip6", "icmp", "icmp6", "nd", "mld", "tcp", "udp",
+                        "gre", "vxlan", "dns", "dhcp", "link", "show",
+                        "rebuild" } do
+  require("tun.packet." .. name)
+end
+
+local fragment = require "tun.packet.fragment"
+packet.methods.segment = require "tun.packet.segment"
+packet.methods.reply = require "tun.packet.reply"
+
+return setmetatable({
+  parse = packet.parse,
+  header = header.declare,
+  fragment = fragment.fragment,
+  reassembler = fragment.reassembler,
+}, { __index = header.protocols })

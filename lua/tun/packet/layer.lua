@@ -1,0 +1,178 @@
+-- layer.lua: the layers of a packet: where they stand, by which numbers one is told from
+-- another, and the views by which a script sees them.
+local bytes = require "tun.packet.bytes"
+local core = require "tun.core"
+local slot = require "tun.packet.slot"
+local source = require "tun.packet.source"
+
+local layer = {}
+
+--- Where a layer stands. One protocol of a level is in a packet; what has no level, or
+-- finds it taken, stands in a list, which costs more.
+layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6 }
+
+-- Spaces of numbers by which a protocol is told from another: { [number] = protocol }.
+-- dispatch(packet, p, o, stop, number) parses what the number says, hold(packet, number)
+-- notes it as the kind of the packet inside.
+local spaces = {}
+
+--- A space by name; names maps protocols to their numbers in it.
+function layer.space(name)
+  spaces[name] = spaces[name] or { name = name, protocols = {}, numbers = {}, names = {} }
+  return spaces[name]
+end
+
+-- -- Faults ---------------------------------------------------------------
+
+--- What a reader of bytes found wrong is data: the layer, where, and in words.
+function layer.fault(packet, protocol, at, message)
+  at = at - packet[slot.START]
+  packet[slot.ERROR] = { layer = protocol.name, offset = at, message = message }
+  packet[slot.LOOSE] = true
+end
+
+-- -- Views ----------------------------------------------------------------
+
+local READ = [[
+return function(view, key)
+  local get = getters[key]
+  local value
+  if get then
+    value = get(view[1], view[2])
+  else
+    value = other(view, key)
+  end
+  return value
+end]]
+
+local WRITE = [[
+return function(view, key, value)
+  local set = setters[key]
+  if set then
+    set(view[3], view[1], view[2], value)
+  else
+    unknown(key)
+  end
+end]]
+
+local LAYER = [[
+return function(packet)
+  if packet[$level] == protocol then
+    $found
+    return found
+  elseif packet[$MORE] then
+    return find(packet, protocol)
+  end
+end]]
+
+-- A JIT compiler makes a view disappear, so that it is best made anew; elsewhere it is kept.
+local FRESH = "local found = setmetatable({ packet[$POINTER], packet[$offset], packet }, view)"
+local KEPT = [[
+    local found = packet[$VIEWS] and packet[$VIEWS][view] or keep(packet, view)
+    found[1], found[2] = packet[$POINTER], packet[$offset] ]]
+
+local function keep(packet, view)
+  local found = setmetatable({ 0, 0, packet }, view)
+  packet[slot.VIEWS] = packet[slot.VIEWS] or {}
+  packet[slot.VIEWS][view] = found
+  return found
+end
+
+--- What every view can do; other files add to it.
+layer.methods = {}
+
+--- The name of the view's layer.
+function layer.methods.name(view)
+  return getmetatable(view).protocol.name
+end
+
+--- A view of a protocol at an offset of a packet.
+function layer.view(packet, protocol, o)
+  return setmetatable({ packet[slot.POINTER], o, packet }, protocol.view)
+end
+
+local function find(packet, protocol)
+  for _, each in ipairs(packet[slot.MORE] or {}) do
+    if each[1] == protocol then
+      return layer.view(packet, protocol, each[2])
+    end
+  end
+end
+
+--- A function that raises for a name that a protocol does not have.
+-- @param more  optional: a list of names beside its fields
+function layer.unknown(protocol, more)
+  return function(key)
+    local list = {}
+    for i, each in ipairs(protocol.fields) do
+      list[i] = each.name
+    end
+    for _, name in ipairs(more or {}) do
+      list[#list + 1] = name
+    end
+    core.misuse(("%s has no field %s; there are: %s"):format(protocol.name, tostring(key),
+      table.concat(list, ", ")))
+  end
+end
+
+--- Make what a protocol's views are: fields, then its own methods, then those of all.
+function layer.views(protocol, methods)
+  protocol.unknown = layer.unknown(protocol)
+  local function other(_, key)
+    local method = methods[key] or layer.methods[key]
+    if method == nil then
+      protocol.unknown(key)
+    end
+    return method
+  end
+  protocol.view = {
+    protocol = protocol,
+    __index = bytes.compile(protocol.name, READ, { getters = protocol.get, other = other }),
+    __newindex = bytes.compile(protocol.name, WRITE,
+      { setters = protocol.set, unknown = protocol.unknown }),
+    __tostring = function(view)
+      return layer.methods.line(view)
+    end,
+  }
+end
+
+-- What is found by port has no slot: its place is behind the header with the ports.
+local TRANSPORT = slot.FIRST + 2 * layer.LEVELS.transport
+
+--- The protocol that the transport's ports say, and its offset.
+function layer.by_port(packet)
+  local below = packet[TRANSPORT]
+  local where = below and below.row.ports and spaces[below.name]
+  if not where or packet[slot.LIMIT] <= packet[slot.PAYLOAD] then
+    return nil
+  end
+  local p, o = packet[slot.POINTER], packet[TRANSPORT + 1]
+  local protocol = where.protocols[below.get.dport(p, o)] or where.protocols[below.get.sport(p, o)]
+  local at = packet[slot.PAYLOAD]
+  if protocol and at + protocol.size <= packet[slot.LIMIT]
+    and (not protocol.valid or protocol.valid(p, at, packet[slot.LIMIT])) then
+    return protocol, at
+  end
+end
+
+--- How a script finds the layer in a packet: nil when it is absent.
+function layer.accessor(protocol)
+  if protocol.by_port then
+    return function(packet)
+      local found, o = layer.by_port(packet)
+      return found == protocol and layer.view(packet, protocol, o) or find(packet, protocol)
+    end
+  elseif not protocol.level then
+    return function(packet)
+      return find(packet, protocol)
+    end
+  end
+  local level = slot.FIRST + 2 * protocol.level
+  local places = { level = level, offset = level + 1 }
+  places.found = source.fill(bytes.jitted and FRESH or KEPT, places)
+  return bytes.compile(protocol.name, source.fill(LAYER, places),
+    { keep = keep, protocol = protocol, view = protocol.view, find = find,
+      setmetatable = setmetatable })
+end
+
+return layer

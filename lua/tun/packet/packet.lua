@@ -1,0 +1,228 @@
+-- packet.lua: a packet: bytes in an arena, and where its layers are.
+local bytes = require "tun.packet.bytes"
+local core = require "tun.core"
+local header = require "tun.packet.header"
+local layer = require "tun.packet.layer"
+local room = require "tun.packet.room"
+local slot = require "tun.packet.slot"
+local source = require "tun.packet.source"
+
+local POINTER, ARENA = slot.POINTER, slot.ARENA
+local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
+local PAYLOAD, ERROR, MORE, INNER = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER
+local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
+local FIRST, LOOSE = slot.FIRST, slot.LOOSE
+
+--- The metatable of packets, and their methods.
+local packet = { methods = {}, meta = {} }
+local meta = packet.meta
+
+-- -- Reading --------------------------------------------------------------
+
+--- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...
+packet.read = bytes.compile("packet", source.fill [[
+return function(self, first, stop, kind)
+  self[$START], self[$STOP], self[$LIMIT], self[$PAYLOAD] = first, stop, stop, first
+  if self[$KIND] ~= kind then
+    self[$KIND] = kind
+  end
+  if self[$EDITS] then
+    self[$STALE], self[$EDITS], self[$NET], self[$TRANSPORT], self[$PSEUDO] = false, false, 0, 0, 0
+  end
+  if self[$LOOSE] then
+    self[$ERROR], self[$MORE], self[$INNER], self[$INSIDE], self[$QUOTED], self[$LOOSE] =
+      false, false, false, false, false, false
+  end
+  self[15], self[17], self[19], self[21], self[23], self[25], self[27] =
+    false, false, false, false, false, false, false
+  kind.parse(self, self[$POINTER], first, stop)
+  return self
+end]])
+
+--- Give a packet without layers the end of its bytes.
+function packet.blank(self, arena, pointer, stop)
+  self[POINTER], self[ARENA], self[START], self[STOP], self[LIMIT], self[PAYLOAD] =
+    pointer, arena, stop, stop, stop, stop
+  self[FLOOR], self[CEILING] = stop, stop
+end
+
+--- A packet without bytes in an arena, with room between two offsets; read() gives it some.
+function packet.new(arena, pointer, floor, ceiling)
+  local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
+    false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, 0, false, false, false,
+    floor, ceiling, false, false }
+  setmetatable(self, meta)
+  return self
+end
+
+--- Enter a layer in front of those that are there.
+function packet.enter(self, protocol, o)
+  local level = protocol.level
+  local at = level and FIRST + 2 * level
+  if not at or self[at] then
+    self[MORE], self[LOOSE] = self[MORE] or {}, true
+    table.insert(self[MORE], 1, at and { self[at], self[at + 1] } or { protocol, o })
+  end
+  if at then
+    self[at], self[at + 1] = protocol, o
+  end
+end
+
+--- Read a string as a packet.
+-- @param text  the bytes
+-- @param kind  optional: what they begin with, "eth" (the default), "ip" or another layer
+-- @return packet
+function packet.parse(text, kind)
+  local known = layer.kinds[kind or "eth"]
+  if type(text) ~= "string" then
+    core.misuse(("packet: a %s is not a string"):format(type(text)))
+  elseif not known then
+    core.misuse(('packet: no layer "%s"'):format(tostring(kind)))
+  end
+  local need = room.HEADROOM + #text
+  local arena, p, o = room.take(need)
+  local self = packet.new(arena, p, o, o + need)
+  bytes.fill(p, o + room.HEADROOM, text)
+  return packet.read(self, o + room.HEADROOM, o + need, known)
+end
+
+function packet.is(value)
+  return getmetatable(value) == meta
+end
+
+-- -- Layers ---------------------------------------------------------------
+
+--- The protocols of the layers that have slots, and their offsets, in wire order.
+function packet.sorted(self)
+  local list = {}
+  for at = slot.FIRST, slot.LAST - 1, 2 do
+    if self[at] then
+      list[#list + 1] = { self[at], self[at + 1] }
+    end
+  end
+  for _, each in ipairs(self[MORE] or {}) do
+    list[#list + 1] = each
+  end
+  table.sort(list, function(a, b)
+    return a[2] < b[2]
+  end)
+  return list
+end
+
+--- The protocol that a packet begins with; false when nothing could be read.
+function packet.first(self)
+  local list = packet.sorted(self)
+  return list[1] and list[1][1] or false
+end
+
+-- -- What a script sees ---------------------------------------------------
+
+local accessors, methods = header.accessors, packet.methods
+
+function accessors.error(self)
+  return self[ERROR] or nil
+end
+
+--- The bytes behind the innermost header, as a string.
+function accessors.payload(self)
+  return bytes.string(self[POINTER], self[PAYLOAD], self[LIMIT] - self[PAYLOAD])
+end
+
+--- The IP layer, of whichever version.
+function accessors.ip(self)
+  return self.ip4 or self.ip6
+end
+
+-- How many packets may be inside of one another.
+local DEEPEST = 16
+
+local function depth(self)
+  local n = 0
+  while self[OUTER] do
+    self, n = self[OUTER], n + 1
+  end
+  return n
+end
+
+-- What begins inside, and where.
+local function inside(self)
+  if self[INSIDE] then
+    return self[INSIDE], self[PAYLOAD]
+  end
+  local protocol, o = layer.by_port(self)
+  if protocol and protocol.row.inner then
+    return layer.kinds[protocol.row.inner], o + protocol.size
+  end
+end
+
+--- The packet inside of a tunnel, or the one that an ICMP error quotes.
+function accessors.inner(self)
+  if self[INNER] then
+    return self[INNER]
+  end
+  local kind, o = inside(self)
+  if not kind or o >= self[LIMIT] or depth(self) == DEEPEST then
+    return nil
+  end
+  local inner = packet.new(self[ARENA], self[POINTER], o, self[LIMIT])
+  packet.read(inner, o, self[LIMIT], kind)
+  inner[OUTER], self[INNER], self[LOOSE] = self, inner, true
+  return inner
+end
+
+function methods.bytes(self)
+  return bytes.string(self[POINTER], self[START], self[STOP] - self[START])
+end
+
+--- The layers in wire order, as views.
+function methods.layers(self)
+  local list = {}
+  for i, each in ipairs(packet.sorted(self)) do
+    list[i] = layer.view(self, each[1], each[2])
+  end
+  local protocol, o = layer.by_port(self)
+  if protocol then
+    list[#list + 1] = layer.view(self, protocol, o)
+  end
+  return list
+end
+
+-- -- The metatable ----------------------------------------------------------
+
+local function unknown(key)
+  local names = {}
+  for name in pairs(accessors) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  core.misuse(("a packet has no layer %s; there are: %s"):format(tostring(key),
+    table.concat(names, ", ")))
+end
+
+meta.__index = bytes.compile("packet", [[
+return function(self, key)
+  local get = accessors[key]
+  if get then
+    local value = get(self)
+    return value
+  end
+  local method = methods[key]
+  if method then
+    return method
+  end
+  unknown(key)
+end]], { accessors = accessors, methods = methods, unknown = unknown })
+
+function meta.__newindex(self, key, value)
+  if key ~= "payload" then
+    core.misuse(("a packet's %s cannot be set; its payload and the fields of its layers can")
+      :format(tostring(key)))
+  end
+  methods.set_payload(self, value)
+end
+
+function meta.__tostring(self)
+  return methods.line and methods.line(self) or "packet of " .. self[STOP] - self[START] .. " bytes"
+end
+
+return packet

@@ -1,0 +1,193 @@
+-- parser.lua: what finds the layers of a packet when it is read, compiled from declarations.
+local bytes = require "tun.packet.bytes"
+local layer = require "tun.packet.layer"
+local slot = require "tun.packet.slot"
+local source = require "tun.packet.source"
+
+local parser = {}
+
+-- -- Faults ---------------------------------------------------------------
+
+local fault = layer.fault
+
+-- Where reading ends, also by a fault: what limits the packet, and the payload.
+local function ends(packet, o, stop)
+  packet[slot.LIMIT], packet[slot.PAYLOAD] = stop, o
+end
+
+local function wrong(packet, protocol, o, stop, words)
+  ends(packet, o, stop)
+  fault(packet, protocol, o, words)
+end
+
+local function short(packet, protocol, o, need, stop, said)
+  ends(packet, o, stop)
+  fault(packet, protocol, o, said and ("a header of %d bytes, in %d"):format(said, stop - o)
+    or ("truncated: %d bytes needed, %d there"):format(need, stop - o))
+end
+
+local function broken(packet, protocol, o, value, there)
+  fault(packet, protocol, o,
+    there and ("length of %d bytes, but only %d are there"):format(value, there)
+    or ("length of %d bytes is less than the header"):format(value))
+end
+
+-- How many layers without a level a packet may have: chains of them end.
+local MOST = 64
+
+local function again(packet, protocol, o, stop)
+  local more = packet[slot.MORE] or {}
+  packet[slot.MORE], packet[slot.LOOSE] = more, true
+  if #more == MOST then
+    wrong(packet, protocol, o, stop, ("more than %d headers"):format(MOST))
+    return true
+  end
+  more[#more + 1] = { protocol, o }
+end
+
+-- -- Parsers --------------------------------------------------------------
+
+local PARSE = [[
+return function(packet, p, o, stop)
+  if stop - o < $least then
+    return short(packet, protocol, o, $least, stop)
+  end
+  $loads
+  $valid
+  $size
+  $enter
+  $extent
+  $inner
+  $finish
+end]]
+
+local VALID = [[
+  if not ($valid) then
+    return wrong(packet, protocol, o, stop, "$words")
+  end]]
+
+local LEVEL = [[
+  if packet[$level] then
+    if again(packet, protocol, o, stop) then return end
+  else
+    packet[$level] = protocol
+    packet[$offset] = o
+  end]]
+
+local SIZE = [[
+  local size = $size
+  if size < $least or size > stop - o then
+    return short(packet, protocol, o, size < $least and $least or size, stop, size)
+  end]]
+
+local EXTENT = [[
+  local extent = $extent
+  if extent < $header then
+    ends(packet, o + $header, stop)
+    return broken(packet, protocol, o, extent)
+  elseif extent > stop - o then
+    broken(packet, protocol, o, extent, stop - o)
+  else
+    stop = o + extent
+  end]]
+
+-- Some headers end early when more is known of what follows.
+local EARLY = [[
+  if next.protocols[$value] then
+    next.dispatch(packet, p, o + $early, stop, $value)
+    return
+  end]]
+
+-- What notes the packet inside, as source; most protocols have none.
+local function inside(row, expression, given)
+  if not row.inner then
+    return ""
+  end
+  local text = "packet[$INSIDE] = kinds[inner] packet[$LOOSE] = true"
+  given.kinds, given.inner = layer.kinds, row.inner
+  if type(row.inner) == "table" then
+    given.inner = layer.space(row.inner[1])
+    text = ("inner.hold(packet, %s)"):format(expression(row.inner[2]))
+  end
+  text = source.fill(text .. (row.quotes and " packet[$QUOTED] = true" or ""))
+  return type(row.quotes) == "string"
+    and ("if %s then %s end"):format(expression(row.quotes), text) or text
+end
+
+local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header"
+
+local function following(row, expression, header, given)
+  local ends_here = source.fill(ENDS, { header = header })
+  if not row.next then
+    return ends_here
+  end
+  given.next = layer.space(row.next[1])
+  local value = expression(row.next[2])
+  local early = row.next.size
+    and source.fill(EARLY, { early = row.next.size, value = value }) or ""
+  local stop = row.unless
+    and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""
+  return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, $value)",
+    { stop = stop, header = header, value = value })
+end
+
+--- What reads a header of the protocol at an offset, and all that follows it.
+function parser.compile(protocol, row)
+  local header = row.size and "size" or protocol.size
+  local loads, expression = source.together(protocol, {
+    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.unless or "",
+    row.next and row.next[2] or "", type(row.inner) == "table" and row.inner[2] or "",
+    type(row.quotes) == "string" and row.quotes or "" })
+  local function part(text, given)
+    given = given and expression(given)
+    return given and source.fill(text, { size = given, extent = given,
+      valid = given, words = row.valid and row.valid[2], least = protocol.size,
+      header = header }) or ""
+  end
+  local level = protocol.level and slot.FIRST + 2 * protocol.level
+  local given = { short = short, broken = broken, again = again, protocol = protocol, wrong = wrong,
+                  ends = ends }
+  return bytes.compile(protocol.name, source.fill(PARSE, {
+    least = protocol.size, header = header, loads = loads,
+    valid = part(VALID, row.valid and row.valid[1]),
+    size = part(SIZE, row.size),
+    enter = level and source.fill(LEVEL, { level = level, offset = level + 1 })
+      or "if again(packet, protocol, o, stop) then return end",
+    extent = part(EXTENT, row.extent),
+    inner = inside(row, expression, given),
+    finish = following(row, expression, header, given),
+  }), given)
+end
+
+-- -- Spaces ---------------------------------------------------------------
+
+-- A chain of comparisons, which a JIT compiler follows better than a table of functions.
+local function chain(where, head, each, otherwise)
+  local lines, given = { head }, {}
+  for i, number in ipairs(where.numbers) do
+    local protocol = where.protocols[number]
+    given["protocol" .. i], given["parse" .. i] = protocol, protocol.parse
+    lines[#lines + 1] = (i == 1 and "if" or "elseif")
+      .. (" number == %d then "):format(number) .. source.fill(each, { i = i })
+  end
+  lines[#lines + 1] = ("else %s end end"):format(otherwise)
+  return bytes.compile(where.name, table.concat(lines, "\n"), given)
+end
+
+local DISPATCH = "return function(packet, p, o, stop, number)"
+local HOLD = "return function(packet, number)"
+
+--- Let a protocol be found by a number. The functions of a space are made anew.
+function parser.join(protocol, name, number)
+  local where = layer.space(name)
+  if not where.protocols[number] then
+    where.numbers[#where.numbers + 1] = number
+  end
+  where.protocols[number] = protocol
+  where.names[protocol.name] = where.names[protocol.name] or number
+  where.dispatch = chain(where, DISPATCH, "parse$i(packet, p, o, stop)",
+    source.fill "packet[$LIMIT] = stop packet[$PAYLOAD] = o")
+  where.hold = chain(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
+end
+
+return parser

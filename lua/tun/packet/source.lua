@@ -1,0 +1,76 @@
+-- source.lua: pieces of the source that is generated for protocols.
+local bytes = require "tun.packet.bytes"
+local slot = require "tun.packet.slot"
+
+local source = {}
+
+--- Replace every $name by a value, or by the number of a slot.
+function source.fill(text, values)
+  return (text:gsub("%$([%a_]+)", function(name)
+    local value = values and values[name]
+    if value == nil then
+      value = slot[name]
+    end
+    assert(value ~= nil, name)
+    return tostring(value)
+  end))
+end
+
+--- Where a field's bytes begin, as source.
+function source.at(field)
+  if field.place then
+    return ("o+(%s)"):format(field.place)
+  end
+  return field.at > 0 and "o+" .. field.at or "o"
+end
+
+--- An expression of fields, "ihl * 4", with loads in their places. It may also use o and
+-- stop, where the header begins and what holds it ends.
+function source.expression(protocol, text)
+  return (text:gsub("[%a_][%w_]*", function(word)
+    local field = protocol.fields[word]
+    return field and field.load or word
+  end))
+end
+
+--- The fields at fixed places in expressions, loaded by one statement into locals of their
+-- names: the statement, and a function from an expression to source with the locals.
+function source.together(protocol, expressions)
+  local list, names, rows = {}, {}, {}
+  for _, text in ipairs(expressions) do
+    for word in text:gmatch "[%a_][%w_]*" do
+      local field = protocol.fields[word]
+      if field and not names[word] and field.at and not field.swapped and not field.wide then
+        names[word] = "value_" .. word
+        list[#list + 1], rows[#rows + 1] = names[word], { field.at, field.skip, field.width }
+      end
+    end
+  end
+  local function expression(text)
+    return (text:gsub("[%a_][%w_]*", function(word)
+      local field = protocol.fields[word]
+      return names[word] or field and field.load or word
+    end))
+  end
+  local names_of_all = table.concat(list, ", ")
+  return list[1] and ("local %s = %s"):format(names_of_all, bytes.load(rows)) or "", expression
+end
+
+--- An expression of one field, linear in it, solved for the field: its name, factor, rest.
+function source.solve(protocol, text)
+  local name
+  local function value(number)
+    local filled = text:gsub("[%a_][%w_]*", function(word)
+      if protocol.fields[word] then
+        name = word
+        return tostring(number)
+      end
+    end)
+    local load_text = loadstring or load -- luacheck: ignore
+    return assert(load_text("return " .. filled))()
+  end
+  local rest = value(0)
+  return name, value(1) - rest, rest
+end
+
+return source

@@ -1,0 +1,203 @@
+local packet = require "tun.packet"
+local eth, ip4, ip6 = packet.eth, packet.ip4, packet.ip6
+local udp, tcp, vlan = packet.udp, packet.tcp, packet.vlan
+
+local function names(p)
+  local list = {}
+  for i, view in ipairs(p:layers()) do
+    list[i] = view:name()
+  end
+  return table.concat(list, "/")
+end
+
+local function frame(payload)
+  return packet.parse((eth {} / ip4 { src = "10.0.0.1", dst = "10.0.0.2" }
+    / udp { sport = 1, dport = 2 } / (payload or "payload")):bytes())
+end
+
+describe("a packet", function()
+  it("has the layers that are there, and nil for others", function()
+    local p = frame()
+    assert.equal("eth/ip4/udp", names(p))
+    assert.is_nil(p.tcp)
+    assert.is_nil(p.ip6)
+    assert.is_nil(p.error)
+    assert.equal(p.ip4.src, p.ip.src)
+    assert.equal("payload", p.payload)
+  end)
+
+  it("refuses names of layers and fields that do not exist", function()
+    local p = frame()
+    local function line(f)
+      local ok, why = pcall(f)
+      assert.is_false(ok)
+      assert.matches("packet_spec.lua:%d+: ", why)
+      return why
+    end
+    assert.matches("a packet has no layer upd; there are: .*udp", line(function() return p.upd end))
+    assert.matches("udp has no field port; there are: sport, dport",
+      line(function() return p.udp.port end))
+    assert.matches("udp has no field port; there are:", line(function() p.udp.port = 1 end))
+    assert.matches("udp.dport: 70000 is not a number from 0 to 65535",
+      line(function() p.udp.dport = 70000 end))
+    assert.matches("udp.dport: nil is not", line(function() p.udp.dport = nil end))
+    assert.matches("a packet's udp cannot be set", line(function() p.udp = 1 end))
+    assert.matches('packet: no layer "upd"', line(function() packet.parse("", "upd") end))
+  end)
+
+  it("tells where and why reading stopped, with what could be read", function()
+    local p = packet.parse(frame():bytes():sub(1, 38))
+    assert.equal("eth/ip4", names(p))
+    assert.equal("udp", p.error.layer)
+    assert.equal(34, p.error.offset)
+    local q = packet.parse((eth {} / ip4 { ihl = 15 } / udp {}):bytes())
+    assert.equal("eth", names(q))
+    assert.same({ layer = "ip4", offset = 14, message = "a header of 60 bytes, in 28" }, q.error)
+    assert.equal("", packet.parse("").payload)
+    assert.equal("eth", packet.parse("").error.layer)
+  end)
+
+  it("reads two tags: the outer one is found", function()
+    local p = packet.parse((eth {} / packet.svlan { id = 1 } / vlan { id = 2 } / vlan { id = 3 }
+      / ip4 {}):bytes())
+    assert.equal("eth/svlan/vlan/vlan/ip4", names(p))
+    assert.equal(2, p.vlan.id)
+    assert.equal(3, p:layers()[4].id)
+  end)
+
+  it("is copied with all that is its own", function()
+    local p = frame()
+    p.ip4.ttl = 9
+    local copy = p:copy()
+    p.ip4.src = "1.2.3.4"
+    assert.equal("10.0.0.1", copy.ip4.src)
+    assert.is_true(copy:fix():verify())
+    local tunnel = ip4 {} / packet.gre {} / ip4 { dst = "10.0.0.9" } / udp {}
+    local second = tunnel:copy()
+    tunnel.inner.ip4.dst = "10.0.0.8"
+    assert.equal("10.0.0.9", second.inner.ip4.dst)
+  end)
+
+  it("outlives the collector with its memory", function()
+    local list = {}
+    for i = 1, 500 do
+      list[i] = ip4 { id = i } / udp { dport = i } / ("x"):rep(i)
+      local _ = list[i].ip4
+    end
+    collectgarbage()
+    for i = 1, 500 do
+      assert.equal(i, list[i].udp.dport)
+      assert.is_true(list[i]:verify())
+    end
+  end)
+end)
+
+describe("the payload of a packet", function()
+  it("is replaced, in place and beyond", function()
+    local p = frame()
+    for _, text in ipairs { "", "short", ("long"):rep(1000) } do
+      p.payload = text
+      assert.equal(text, p:fix().payload)
+      assert.equal(42 + #text, #p:bytes())
+      assert.is_true(packet.parse(p:bytes()):verify())
+    end
+  end)
+
+  it("may be that of a packet inside", function()
+    local p = packet.parse((ip4 {} / packet.gre {} / ip4 {} / udp {} / "x"):bytes(), "ip")
+    p.inner.payload = ("y"):rep(300)
+    p:fix()
+    assert.equal(("y"):rep(300), p.inner.payload)
+    assert.equal(#p:bytes(), p.ip4.length)
+    assert.is_true(packet.parse(p:bytes(), "ip"):verify())
+  end)
+
+  it("is bytes", function()
+    local ok, why = pcall(function() frame().payload = 7 end)
+    assert.is_false(ok)
+    assert.matches("payload: a number is not a string", why)
+  end)
+end)
+
+describe("push", function()
+  it("puts headers in front", function()
+    local p = (ip4 { dst = "10.0.0.2" } / udp {} / "x"):push(eth {} / vlan { id = 5 })
+    assert.equal("eth/vlan/ip4/udp", names(p))
+    assert.equal(0x8100, p.eth.type)
+    assert.equal(0x0800, p.vlan.type)
+    assert.is_true(packet.parse(p:bytes()):verify())
+  end)
+
+  it("makes the packet the inner one of a tunnel", function()
+    local p = frame():push(ip4 { dst = "9.9.9.9" } / udp {} / packet.vxlan { vni = 7 })
+    assert.equal("ip4/udp/vxlan", names(p))
+    assert.equal("eth/ip4/udp", names(p.inner))
+    assert.equal("9.9.9.9", p.ip4.dst)
+    assert.equal("10.0.0.2", p.inner.ip4.dst)
+    assert.is_true(p:verify())
+    p.inner.ip4.ttl = 1
+    assert.is_true(packet.parse(p:fix():bytes(), "ip"):verify())
+  end)
+
+  it("finds room when the headroom is used up", function()
+    local p = frame()
+    for i = 1, 12 do
+      p:push(ip4 { id = i } / packet.gre {})
+    end
+    assert.equal(12, p.ip4.id)
+    local q = packet.parse(p:bytes(), "ip")
+    for _ = 1, 12 do
+      q = q.inner
+    end
+    assert.equal("payload", q.payload)
+    assert.is_true(packet.parse(p:bytes(), "ip"):verify())
+  end)
+
+  it("leaves the received bytes behind as they are", function()
+    local bytes = (ip4 { checksum = 1 } / udp { length = 5 } / "x"):bytes()
+    assert.equal(bytes, packet.parse(bytes, "ip"):push(eth {}):bytes():sub(15))
+  end)
+
+  it("tells a transport its addresses", function()
+    local p = (udp { dport = 7 } / "x"):push(ip4 { dst = "10.0.0.2" })
+    assert.is_true(p:verify())
+  end)
+
+  it("refuses what cannot stand there", function()
+    local ok, why = pcall(function() frame():push(tcp {}) end)
+    assert.is_false(ok)
+    assert.matches("packet_spec.lua:%d+: tcp cannot stand in front of eth", why)
+    ok, why = pcall(function() frame():push "bytes" end)
+    assert.is_false(ok)
+    assert.matches("push: headers expected, not a string", why)
+  end)
+end)
+
+describe("pull", function()
+  it("removes the first header", function()
+    local p = frame():pull()
+    assert.equal("ip4/udp", names(p))
+    assert.equal(35, #p:bytes())
+    assert.is_true(p:fix():verify())
+  end)
+
+  it("removes all in front of a layer", function()
+    assert.equal("udp", names(frame():pull "udp"))
+  end)
+
+  it("removes a tunnel", function()
+    local p = frame()
+    local bytes = p:bytes()
+    p:push(ip6 {} / packet.gre { seq = 1 }):pull "inner"
+    assert.equal(bytes, p:bytes())
+    assert.equal("eth/ip4/udp", names(p))
+    p:push(ip4 {} / udp {} / packet.vxlan {})
+    assert.equal("payload", p.inner.payload)
+  end)
+
+  it("refuses layers that are not there", function()
+    local ok, why = pcall(function() frame():pull "tcp" end)
+    assert.is_false(ok)
+    assert.matches("packet_spec.lua:%d+: pull: the packet has no layer tcp", why)
+  end)
+end)

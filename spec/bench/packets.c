@@ -50,7 +50,7 @@ static void parse_transport(struct layers *l, int proto, unsigned char *p,
 {
 	if (proto == IPPROTO_TCP && n >= sizeof(struct tcphdr)) {
 		l->tcp = (struct tcphdr *)p;
-		if (l->tcp->doff < 5 || l->tcp->doff * 4u > n)
+		if (l->tcp->doff < 5 || (size_t)l->tcp->doff * 4 > n)
 			l->tcp = NULL;
 	} else if (proto == IPPROTO_UDP && n >= sizeof(struct udphdr)) {
 		l->udp = (struct udphdr *)p;
@@ -68,7 +68,7 @@ static void parse_ip(struct layers *l, unsigned char *p, size_t n)
 
 	if (n < sizeof(*ip) || ip->version != 4)
 		return;
-	size = ip->ihl * 4u;
+	size = (size_t)ip->ihl * 4;
 	total = ntohs(ip->tot_len);
 	if (size < sizeof(*ip) || size > n || total < size || total > n)
 		return;

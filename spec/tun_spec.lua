@@ -331,6 +331,27 @@ describe("tun", function()
   end)
 
   describe("link", function()
+    it("is added again as it was listed", function()
+      assert(tun.link.add { kind = "bridge", name = "br0", mtu = 1400,
+                            inet6_addr_gen_mode = "none" })
+      local link = assert(tun.link.get "br0")
+      assert.equal("none", link.inet6_addr_gen_mode)
+      assert(tun.link.del "br0")
+      link.bridge.vlan_filtering = nil -- a kernel may lack it, and refuses even false
+      assert(tun.link.add(link))
+      local again = assert(tun.link.get "br0")
+      for _, key in ipairs { "index", "address", "mtu", "inet6_addr_gen_mode", "txqlen" } do
+        assert.equal(link[key], again[key])
+      end
+      assert(tun.link.del "br0")
+    end)
+
+    it("is not there when a part of it was refused", function()
+      assert.is_nil(tun.link.add { kind = "bridge", name = "br0",
+                                     inet6_addr_gen_mode = "stable_secret" })
+      assert.is_nil(tun.link.get "br0")
+    end)
+
     it("is added, found by anything that names it, changed and deleted", function()
       assert(tun.link.add { kind = "bridge", name = "br0" })
       local link = assert(tun.link.get "br0")

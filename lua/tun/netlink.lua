@@ -164,10 +164,39 @@ local function flush(row, what)
   return objects and #objects, why, errno
 end
 
+-- What the kernel takes only of a link that exists; lists tell it, so add() has to.
+local LATER = { inet6_addr_gen_mode = true, inet6_token = true }
+local NO_TOKEN = "::"
+
+--- Add a link, as `ip link add`. When a part is refused, nothing is left of it.
+-- @param what  { kind =, name =, ... }
+-- @return true [, the kernel's warning] | nil, message, errno
+local function add_link(row, what)
+  local now, later = {}, {}
+  for key, value in pairs(noun.table(row, what)) do
+    if not LATER[key] then
+      now[key] = value
+    elseif value ~= NO_TOKEN then
+      later[key] = value
+    end
+  end
+  local ok, why, errno = ask(row, "add", now)
+  if not ok or not next(later) then
+    return ok, why, errno
+  end
+  later.name = now.name
+  local set, refusal, code = ask(row, "set", later)
+  if set then
+    return ok, why
+  end
+  ask(row, "del", { name = now.name })
+  return nil, refusal, code
+end
+
 -- Which verbs a noun has; those that are no function are a request of that name.
 local VERBS = { list = list, each = each, flush = flush }
 local nouns = {
-  link = { "list", "each", "get", "add", "set", "del", "flush" },
+  link = { "list", "each", "get", "add", "set", "del", "flush", add = add_link },
   addr = { "list", "each", "get", "add", "replace", "del", "flush", get = first },
   route = { "list", "each", "get", "add", "replace", "append", "change", "del", "flush" },
 }

@@ -333,7 +333,8 @@ describe("tun", function()
   describe("link", function()
     it("is added again as it was listed", function()
       assert(tun.link.add { kind = "bridge", name = "br0", mtu = 1400,
-                            inet6_addr_gen_mode = "none" })
+                            inet6_addr_gen_mode = "none",
+                            altnames = { "a-bridge", "the-one" } })
       local link = assert(tun.link.get "br0")
       assert.equal("none", link.inet6_addr_gen_mode)
       assert(tun.link.del "br0")
@@ -343,6 +344,11 @@ describe("tun", function()
       for _, key in ipairs { "index", "address", "mtu", "inet6_addr_gen_mode", "txqlen" } do
         assert.equal(link[key], again[key])
       end
+      assert.same({ "a-bridge", "the-one" }, again.altnames)
+      assert(tun.link.delproperty { name = "br0", altnames = { "a-bridge" } })
+      assert.same({ "the-one" }, tun.link.get("br0").altnames)
+      assert.has_error(function() tun.link.set { name = "br0", altnames = {} } end,
+        "link: set cannot change altnames; addproperty and delproperty can")
       assert(tun.link.del "br0")
     end)
 

@@ -27,6 +27,7 @@ end
 --   change   fails when it does not exist  `ip route change`
 --   set      the keys of a link that are given; dev or index says which one when name is
 --            a new one                      `ip link set`
+--   addproperty, delproperty  the altnames of a link   `ip link property add|del`
 --   del      `ip link|addr|route del`
 --   get      the link, or the route that a packet to dst would take: `ip route get`
 -- @param what  a table of the object's keys, as list() gives them; a string stands for
@@ -164,8 +165,9 @@ local function flush(row, what)
   return objects and #objects, why, errno
 end
 
--- What the kernel takes only of a link that exists; lists tell it, so add() has to.
-local LATER = { inet6_addr_gen_mode = true, inet6_token = true }
+-- What the kernel takes only of a link that exists, by the verb that it takes it with;
+-- lists tell it, so add() has to.
+local LATER = { inet6_addr_gen_mode = "set", inet6_token = "set", altnames = "addproperty" }
 local NO_TOKEN = "::"
 
 --- Add a link, as `ip link add`. When a part is refused, nothing is left of it.
@@ -177,26 +179,25 @@ local function add_link(row, what)
     if not LATER[key] then
       now[key] = value
     elseif value ~= NO_TOKEN then
-      later[key] = value
+      later[#later + 1] = { verb = LATER[key], key = key, value = value }
     end
   end
   local ok, why, errno = ask(row, "add", now)
-  if not ok or not next(later) then
-    return ok, why, errno
+  for _, step in ipairs(ok and later or {}) do
+    local done, refusal, code = ask(row, step.verb, { name = now.name, [step.key] = step.value })
+    if not done then
+      ask(row, "del", { name = now.name })
+      return nil, refusal, code
+    end
   end
-  later.name = now.name
-  local set, refusal, code = ask(row, "set", later)
-  if set then
-    return ok, why
-  end
-  ask(row, "del", { name = now.name })
-  return nil, refusal, code
+  return ok, why, errno
 end
 
 -- Which verbs a noun has; those that are no function are a request of that name.
 local VERBS = { list = list, each = each, flush = flush }
 local nouns = {
-  link = { "list", "each", "get", "add", "set", "del", "flush", add = add_link },
+  link = { "list", "each", "get", "add", "set", "addproperty", "delproperty", "del", "flush",
+           add = add_link },
   addr = { "list", "each", "get", "add", "replace", "del", "flush", get = first },
   route = { "list", "each", "get", "add", "replace", "append", "change", "del", "flush" },
 }

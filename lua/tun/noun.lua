@@ -25,6 +25,8 @@ local function shape_link(t, verb, socket)
   end
   if verb ~= "add" and not (t.index or t.name) then
     core.misuse("link: say which one with name=, index= or dev=")
+  elseif verb == "set" and t.altnames then
+    core.misuse("link: set cannot change altnames; addproperty and delproperty can")
   elseif verb == "get" or verb == "del" then
     return { index = t.index, name = not t.index and t.name or nil }
   end

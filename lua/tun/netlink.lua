@@ -183,8 +183,8 @@ local function add_link(row, what)
     end
   end
   local ok, why, errno = ask(row, "add", now)
-  for _, step in ipairs(ok and later or {}) do
-    local done, refusal, code = ask(row, step.verb, { name = now.name, [step.key] = step.value })
+  for _, more in ipairs(ok and later or {}) do
+    local done, refusal, code = ask(row, more.verb, { name = now.name, [more.key] = more.value })
     if not done then
       ask(row, "del", { name = now.name })
       return nil, refusal, code

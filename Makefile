@@ -120,7 +120,8 @@ hostile: deps-test ## Put random and mutated packets through all (SEED=, COUNT=)
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) || exit 1; done
 
-bench: deps-demo $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
+bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
+	@$(MAKE) -s LUA=lua5.4 build/lua5.4/tun/core.so
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
 version = $(shell $(LUA) -e 'print(_VERSION:match "%d.%d")')
@@ -139,6 +140,7 @@ lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 	$(1) lib$(1:lua5.1=lua5.1-0)-dev)
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
+packages-bench = $(packages-demo) $(call lua,lua5.4)
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv
 packages-asan = $(packages-test) patchelf

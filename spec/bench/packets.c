@@ -11,6 +11,7 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { COUNT = 1000, STRIDE = 2048, PASSES = 200, PAYLOAD = 56 };
@@ -27,6 +28,7 @@ struct layers {
 
 static unsigned char mix[COUNT][STRIDE];
 static size_t sizes[COUNT];
+static bool translated[COUNT];
 static volatile uint64_t sink;
 
 static void read_mix(const char *path)
@@ -50,7 +52,7 @@ static void parse_transport(struct layers *l, int proto, unsigned char *p,
 {
 	if (proto == IPPROTO_TCP && n >= sizeof(struct tcphdr)) {
 		l->tcp = (struct tcphdr *)p;
-		if (l->tcp->doff < 5 || (size_t)l->tcp->doff * 4 > n)
+		if (l->tcp->doff < 5 || l->tcp->doff * (size_t)4 > n)
 			l->tcp = NULL;
 	} else if (proto == IPPROTO_UDP && n >= sizeof(struct udphdr)) {
 		l->udp = (struct udphdr *)p;
@@ -68,7 +70,7 @@ static void parse_ip(struct layers *l, unsigned char *p, size_t n)
 
 	if (n < sizeof(*ip) || ip->version != 4)
 		return;
-	size = (size_t)ip->ihl * 4;
+	size = ip->ihl * (size_t)4;
 	total = ntohs(ip->tot_len);
 	if (size < sizeof(*ip) || size > n || total < size || total > n)
 		return;
@@ -181,8 +183,11 @@ static double nat(void)
 
 	for (pass = 0; pass < PASSES; pass++)
 		for (i = 0; i < COUNT; i++) {
-			struct layers l = parse(mix[i], sizes[i]);
+			struct layers l;
 
+			if (!translated[i])
+				continue;
+			l = parse(mix[i], sizes[i]);
 			if (!l.ip || !(l.tcp || l.udp))
 				continue;
 			translate(&l, htonl(0x0a000001u + (uint32_t)pass),
@@ -306,6 +311,11 @@ int main(int argc, char *argv[])
 	if (argc != 3)
 		errx(2, "usage: packets read|nat|build|print file");
 	read_mix(argv[2]);
+	for (i = 0; i < COUNT; i++) {
+		struct layers l = parse(mix[i], sizes[i]);
+
+		translated[i] = l.ip && (l.tcp || l.udp);
+	}
 	for (i = 0; i < sizeof(works) / sizeof(*works); i++)
 		if (strcmp(works[i].name, argv[1]) == 0)
 			take_turns(turn, (void *)&works[i].run);

@@ -18,10 +18,12 @@ local PASSES = compiled and 200 or 20
 local frames = mix.frames()
 local arena = core.arena(STRIDE * #frames)
 local this = view.new(arena, bytes.pointer(arena), 0, STRIDE * #frames)
-local starts, stops = {}, {}
+local starts, stops, translated = {}, {}, {}
 for i, frame in ipairs(frames) do
   starts[i], stops[i] = i * STRIDE - STRIDE, i * STRIDE - STRIDE + #frame
   arena:write(starts[i], frame)
+  local p = packet.parse(frame)
+  translated[i] = p.ip4 and (p.tcp or p.udp) and true or false
 end
 
 local function fields(p)
@@ -66,9 +68,9 @@ function work.nat(passes)
   local eth, done = packet.eth, 0
   for pass = 1, passes do
     for i = 1, #frames do
-      local p = view.read(this, starts[i], stops[i], eth)
-      local ip, port = p.ip4, p.tcp or p.udp
-      if ip and port then
+      if translated[i] then
+        local p = view.read(this, starts[i], stops[i], eth)
+        local ip, port = p.ip4, p.tcp or p.udp
         ip.src_n = 0x0a000001 + pass
         port.sport = 1024 + pass
         p:fix()

@@ -181,13 +181,17 @@ end)
 describe("the kernel", function()
   local tun = require "tun"
 
+  -- An address of IPv6 is not the kernel's at once.
+  local READY = "while ip -6 addr show dev answers tentative | grep -q inet6; do :; done; "
+
   -- What a program says whose packets are all answered.
   local function said(mode, command)
     assert(tun.sandbox())
     local dev = assert(tun.open { name = "answers", mode = mode,
                                   address = { "10.0.0.1/24", "fd00::1/64" } })
     -- It is not the program that is looked at when the specs run under ASan.
-    local program = io.popen("unset LD_PRELOAD; " .. command .. " 2>&1; ip link del answers")
+    local program = io.popen("unset LD_PRELOAD; " .. READY .. command
+      .. " 2>&1; ip link del answers")
     for p in dev:packets() do
       local reply = p:reply { mac = B }
       if reply then

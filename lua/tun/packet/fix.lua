@@ -12,6 +12,8 @@ local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
 local STALE, EDITS = slot.STALE, slot.EDITS
 local LEVEL, OFFSET = layer.LEVELS.transport, slot.FIRST + 2 * layer.LEVELS.net + 1
 local NET, TRANSPORT = slot.FIRST + 2 * layer.LEVELS.net, slot.FIRST + 2 * layer.LEVELS.transport
+local TRANSPORT_OFFSET, META, INFO, LOOSE = TRANSPORT + 1, slot.FIRST, slot.FIRST + 2, slot.LOOSE
+local NET_SUM, TRANSPORT_SUM, PSEUDO_SUM = slot.NET, slot.TRANSPORT, slot.PSEUDO
 
 -- -- All of it ----------------------------------------------------------------
 
@@ -98,7 +100,7 @@ end
 
 local function settled(self)
   self[STALE], self[EDITS] = false, false
-  self[slot.NET], self[slot.TRANSPORT], self[slot.PSEUDO] = 0, 0, 0
+  self[NET_SUM], self[TRANSPORT_SUM], self[PSEUDO_SUM] = 0, 0, 0
 end
 
 local function everything(self)
@@ -112,24 +114,24 @@ end
 
 -- -- Little of it --------------------------------------------------------------
 
--- Checksums from what the setters noted. False when that does not tell.
-local function adjust(self)
-  local p, net, transport = self[POINTER], self[NET], self[TRANSPORT]
-  return (not net or not net.adjust or net.adjust(self, p, self[NET + 1]))
-    and (not transport or not transport.adjust or transport.adjust(self, p, self[TRANSPORT + 1]))
+-- The checksum of one layer from what the setters noted. False when that does not tell.
+local function adjusted(self, p, protocol, o)
+  local adjust = protocol and protocol.adjust
+  return not adjust or adjust(self, p, o)
 end
 
 local function small(self)
-  return self[EDITS] and not self[STALE] and not self[INNER]
-    and not (self[MORE] and self[slot.PSEUDO] ~= 0)
-    and not self[slot.FIRST] and not self[slot.FIRST + 2]
+  return self[EDITS] and not self[STALE] and not self[META] and not self[INFO]
+    and (not self[LOOSE] or not self[INNER] and not (self[MORE] and self[PSEUDO_SUM] ~= 0))
 end
 
 --- Compute lengths, numbers of what follows and checksums after changes: only what
 -- depends on the change where that is known, else everything.
 -- @return packet
 function packet.methods:fix()
-  if small(self) and adjust(self) then
+  local p = self[POINTER]
+  if small(self) and adjusted(self, p, self[NET], self[OFFSET])
+    and adjusted(self, p, self[TRANSPORT], self[TRANSPORT_OFFSET]) then
     settled(self)
   else
     everything(self)

@@ -28,9 +28,10 @@ end })
 local function follow(protocol)
   for where, number in pairs(protocol.follows) do
     local below = header.protocols[where]
-    protocol.by_port = protocol.by_port or (below and below.row.ports)
+    local ports = below and below.row.ports
+    protocol.by_port = protocol.by_port or ports
     for _, each in ipairs(type(number) == "table" and number or { number }) do
-      parser.join(protocol, where, each)
+      parser.join(protocol, where, each, ports)
     end
   end
 end

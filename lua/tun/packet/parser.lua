@@ -161,33 +161,46 @@ end
 
 -- -- Spaces ---------------------------------------------------------------
 
--- A chain of comparisons, which a JIT compiler follows better than a table of functions.
-local function chain(where, head, each, otherwise)
-  local lines, given = { head }, {}
+-- A tree of comparisons, which a JIT compiler follows better than a table of functions.
+local function tree(numbers, first, last, each, otherwise)
+  if first == last then
+    return ("if number == %d then %s else %s end"):format(numbers[first],
+      source.fill(each, { i = first }), otherwise)
+  end
+  local middle = math.floor((first + last) / 2)
+  return ("if number <= %d then\n%s\nelse\n%s\nend"):format(numbers[middle],
+    tree(numbers, first, middle, each, otherwise), tree(numbers, middle + 1, last, each, otherwise))
+end
+
+local function compiled(where, head, each, otherwise)
+  local given = {}
+  table.sort(where.numbers)
   for i, number in ipairs(where.numbers) do
     local protocol = where.protocols[number]
     given["protocol" .. i], given["parse" .. i] = protocol, protocol.parse
-    lines[#lines + 1] = (i == 1 and "if" or "elseif")
-      .. (" number == %d then "):format(number) .. source.fill(each, { i = i })
   end
-  lines[#lines + 1] = ("else %s end end"):format(otherwise)
-  return bytes.compile(where.name, table.concat(lines, "\n"), given)
+  local text = tree(where.numbers, 1, #where.numbers, each, otherwise)
+  return bytes.compile(where.name, head .. "\n" .. text .. "\nend", given)
 end
 
 local DISPATCH = "return function(packet, p, o, stop, number)"
 local HOLD = "return function(packet, number)"
 
---- Let a protocol be found by a number. The functions of a space are made anew.
-function parser.join(protocol, name, number)
+--- Let a protocol be found by a number. The functions of a space are made anew; ports need
+-- none, since they are looked up when a script asks.
+function parser.join(protocol, name, number, ports)
   local where = layer.space(name)
   if not where.protocols[number] then
     where.numbers[#where.numbers + 1] = number
   end
   where.protocols[number] = protocol
   where.names[protocol.name] = where.names[protocol.name] or number
-  where.dispatch = chain(where, DISPATCH, "parse$i(packet, p, o, stop)",
+  if ports then
+    return
+  end
+  where.dispatch = compiled(where, DISPATCH, "parse$i(packet, p, o, stop)",
     source.fill "packet[$LIMIT] = stop packet[$PAYLOAD] = o")
-  where.hold = chain(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
+  where.hold = compiled(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
 end
 
 return parser

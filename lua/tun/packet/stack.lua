@@ -146,7 +146,13 @@ end
 
 function meta.__div(a, b)
   local made = new(false, false, 0, 0)
-  made[1] = chain(packet.is(a) and apart(a:copy()) or top(a), top(b))
+  local front = packet.is(a) and apart(a:copy()) or top(a)
+  if type(b) == "string" and not front[TEXT] then
+    made[1] = { front, false, false, false, false, 0, b, #b, false, front[DEPTH],
+                front[TOTAL] + #b, front[GIVEN] }
+  else
+    made[1] = chain(front, top(b))
+  end
   setmetatable(made, meta)
   return made
 end

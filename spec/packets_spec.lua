@@ -119,5 +119,12 @@ describe("a device", function()
         assert(tun.link.del { dev = dev })
       end
     end
+    for _ in dev:packets() do
+      error "a deleted device has packets"
+    end
+    dev:close()
+    for _ in dev:packets() do
+      error "a closed device has packets"
+    end
   end)
 end)

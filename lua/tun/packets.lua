@@ -53,8 +53,7 @@ local function front(dev, flags)
     + (flags.vnet_hdr and dev:get "vnet_hdr_size" or 0)
 end
 
-local function kind_of(dev)
-  local flags = dev:flags()
+local function kind_of(dev, flags)
   local kind = flags.tap and packet.eth or header.kinds.ip
   local list = headers(flags)
   if not list[1] then
@@ -118,13 +117,21 @@ local function next_view(state)
   return self
 end
 
+-- The loop over what a closed or deleted device receives.
+local function nothing() end
+
 --- Iterate over the packets that arrive, until the device is closed or deleted. Every step
 -- gives the same view of the next packet: copy() keeps one.
 --   for packet in dev:packets() do ... end
 function packets.each(dev)
+  local flags = dev:fd() >= 0 and dev:flags()
+  if not flags then
+    return nothing
+  end
   local arena = core.arena(HEADROOM + ROOM)
   local pointer = bytes.pointer(arena)
-  return next_view, { dev = dev, arena = arena, pointer = pointer, kind = kind_of(dev), quick = 0,
+  return next_view, { dev = dev, arena = arena, pointer = pointer, quick = 0,
+                      kind = kind_of(dev, flags),
                       view = view.new(arena, pointer, 0, HEADROOM + ROOM) }
 end
 

@@ -107,12 +107,12 @@ local rows = {
   {
     name = "list 100 000 routes, to ip -j route", prepare = load_routes,
     measured = lua "routes.lua list", yardstick = c "command ip -j route",
-    unit = "ms", scale = 1e3, at_most = 1.2, rounds = 20,
+    unit = "ms", scale = 1e3, at_most = 1.2, rounds = 10,
   },
   {
     name = "stream 100 000 routes, to ip -j route", prepare = load_routes,
     measured = lua "routes.lua each", yardstick = c "command ip -j route",
-    unit = "ms", scale = 1e3, at_most = 0.8, rounds = 20,
+    unit = "ms", scale = 1e3, at_most = 0.8, rounds = 10,
   },
   {
     name = "memory to stream 100 000 routes, to 1000", prepare = load_routes,

@@ -1,6 +1,6 @@
 -- dns_responder.lua: a name server: answers what is in a table, in any number of
 -- addresses, and knows no other names.
--- Run: luajit examples/dns_responder.lua, after `make`; it needs dig. It plays in a
+-- Run: make run EXAMPLE=dns_responder; it needs dig. It plays in a
 -- network namespace of its own: the host is not touched. Exits with 0 when dig was told
 -- what is in the table.
 local tun = require "tun"

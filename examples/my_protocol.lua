@@ -1,6 +1,6 @@
 -- my_protocol.lua: a header of one's own, declared in the script that uses it: TFTP (RFC
 -- 1350), and with it a server from which curl takes a file.
--- Run: luajit examples/my_protocol.lua, after `make`; it needs curl. It plays in a network
+-- Run: make run EXAMPLE=my_protocol; it needs curl. It plays in a network
 -- namespace of its own: the host is not touched. Exits with 0 when curl has the file.
 local tun = require "tun"
 local packet = require "tun.packet"

@@ -1,5 +1,5 @@
 -- nat.lua: what is shared is one address: the world sees only that of the router.
--- Run: luajit examples/nat.lua, after `make`; it needs curl and python3. The host inside
+-- Run: make run EXAMPLE=nat; it needs curl and python3. The host inside
 -- and the server outside are in network namespaces of their own: nothing else is touched.
 -- Exits with 0 when ping and curl got through.
 local tun = require "tun"

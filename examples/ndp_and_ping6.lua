@@ -1,6 +1,6 @@
 -- ndp_and_ping6.lua: be a host on an Ethernet: answer neighbour solicitations for its
 -- address, and `ping -6`.
--- Run: luajit examples/ndp_and_ping6.lua, after `make`. It plays in a network namespace of
+-- Run: make run EXAMPLE=ndp_and_ping6. It plays in a network namespace of
 -- its own: the host is not touched. Exits with 0 when no ping was lost.
 local tun = require "tun"
 

@@ -1,5 +1,5 @@
 -- sniff.lua: tcpdump in ten lines: a line for every packet that the kernel sends.
--- Run: luajit examples/sniff.lua, after `make`. It plays in a network namespace of its
+-- Run: make run EXAMPLE=sniff. It plays in a network namespace of its
 -- own: the host is not touched. Exits with 0 when it saw all pings, right in every sum.
 local tun = require "tun"
 

@@ -30,6 +30,7 @@ local function refused(words, call, ...)
   local ok, why = pcall(call, ...)
   assert.is_false(ok)
   assert.is_truthy(why:find(words, 1, true), why)
+  assert.is_truthy(why:find "device_spec%.lua:%d+: ", why)
 end
 
 -- Run a function with devices that are closed whatever happens in it.

@@ -247,6 +247,17 @@ static int device_close(lua_State *L)
 	return 1;
 }
 
+/* dev:getfd() -> as fd(), but 0 when closed: LuaSocket's select() asks only an
+ * object that has a descriptor whether it is dirty, and then leaves the
+ * descriptor alone. So a loop over select() wakes who waits for a closed one. */
+static int device_getfd(lua_State *L)
+{
+	const struct device *dev = self(L);
+
+	lua_pushinteger(L, dev->fd < 0 ? 0 : dev->fd);
+	return 1;
+}
+
 /* dev:dirty() -> true when closed, so that a waiting select() wakes */
 static int device_dirty(lua_State *L)
 {
@@ -304,7 +315,7 @@ static const luaL_Reg methods[] = {
 	{ "name", device_name },
 	{ "flags", device_flags },
 	{ "fd", device_fd },
-	{ "getfd", device_fd },
+	{ "getfd", device_getfd },
 	{ "pollfd", device_fd },
 	{ "close", device_close },
 	{ "dirty", device_dirty },

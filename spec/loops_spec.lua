@@ -46,6 +46,12 @@ describe("a device in", function()
       assert.equal("\10\9\0\1\10\9\0\2\8", device:receive():sub(13, 21))
     end)
 
+    it("is ready at once when it is closed", function()
+      device:close()
+      assert.equal(device, socket.select({ device }, nil, 5)[1])
+      assert.same({ nil, "closed", tun.errno.EBADF }, { device:receive() })
+    end)
+
     it("wakes for its deletion", function()
       assert.equal(device, meanwhile "ip link del t0")
       assert.same({ nil, "deleted", tun.errno.EBADFD }, { device:receive() })
@@ -109,6 +115,10 @@ describe("a device in", function()
 
       it("wakes for its deletion", function()
         assert.same({ nil, "deleted", tun.errno.EBADFD }, waiting(delete))
+      end)
+
+      it("wakes when it is closed", function()
+        assert.same({ nil, "closed", tun.errno.EBADF }, waiting(function() device:close() end))
       end)
 
       it("sends", function()

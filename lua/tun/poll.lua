@@ -3,7 +3,7 @@ local core = require "tun.core"
 
 -- How objects tell their descriptor, a method or a plain field: here and in
 -- LuaSocket, luaposix and cqueues.
-local NAMES = { "getfd", "fd", "pollfd" }
+local NAMES = { "fd", "getfd", "pollfd" }
 
 local function descriptor(object)
   if type(object) == "number" then

@@ -249,7 +249,8 @@ static int device_close(lua_State *L)
 
 /* dev:getfd() -> as fd(), but 0 when closed: LuaSocket's select() asks only an
  * object that has a descriptor whether it is dirty, and then leaves the
- * descriptor alone. So a loop over select() wakes who waits for a closed one. */
+ * descriptor alone. So a loop over select() wakes who waits for a closed one.
+ */
 static int device_getfd(lua_State *L)
 {
 	const struct device *dev = self(L);

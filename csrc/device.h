@@ -4,6 +4,8 @@
 
 #include <lua.h>
 #include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #define DEVICE "tun.device"
 
@@ -16,6 +18,9 @@ struct device {
 	double timeout;	       /* of receive(), in seconds */
 	lua_State *mainthread; /* for heed() */
 	char name[IFNAMSIZ];   /* the last one known, for messages */
+	size_t vnet;	       /* bytes of the virtio-net header; 0: none */
+	unsigned int offload;  /* TUN_F_* as last set through this object */
+	bool coalesce;	       /* whether sending joins consecutive segments */
 };
 
 /* Argument 1 as a device, which must be open. */

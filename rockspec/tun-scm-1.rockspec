@@ -29,6 +29,7 @@ build = {
         "csrc/core.c",
         "csrc/device.c",
         "csrc/filter.c",
+        "csrc/headers.c",
         "csrc/ifname.c",
         "csrc/link.c",
         "csrc/linkinfo.c",

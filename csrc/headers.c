@@ -1,0 +1,160 @@
+/* headers.c -- where the headers of a packet are. */
+#include "headers.h"
+
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+enum {
+	IP4_SIZE = 20,
+	IP6_SIZE = 40,
+	TCP_SIZE = 20,
+	UDP_SIZE = 8,
+	VLAN_SIZE = 4,
+	LENGTH_MAX = 65535,
+};
+
+size_t ethernet_ip(const unsigned char *bytes, size_t size)
+{
+	size_t at = ETH_HLEN;
+	uint32_t type;
+
+	for (; at < size; at += VLAN_SIZE) {
+		type = get16(bytes + at - 2);
+		if (type == ETH_P_IP)
+			return bytes[at] >> 4 == 4 ? at : 0;
+		if (type == ETH_P_IPV6)
+			return bytes[at] >> 4 == 6 ? at : 0;
+		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
+			return 0;
+	}
+	return 0;
+}
+
+/* Note where the IP packet ends: length bytes from ip. A length field of 0
+ * stands for more than it can tell (RFC 2675; BIG TCP of Linux). */
+static bool ends(struct headers *h, size_t size, uint32_t least, uint32_t field,
+		 uint32_t length)
+{
+	size_t there = size - h->ip;
+
+	h->cut = false;
+	if (field == 0 && there > LENGTH_MAX)
+		length = (uint32_t)there;
+	if (length < least)
+		return false;
+	if (length > there) {
+		h->cut = true;
+		length = (uint32_t)there;
+	}
+	h->end = h->ip + length;
+	return true;
+}
+
+/* RFC 791, section 3.1 */
+static bool ip4(const unsigned char *b, size_t size, struct headers *h)
+{
+	uint32_t length = (b[0] & 0xfu) * 4, offset;
+
+	if (size - h->ip < IP4_SIZE || length < IP4_SIZE ||
+	    length > size - h->ip)
+		return false;
+	if (!ends(h, size, length, get16(b + 2), get16(b + 2)))
+		return false;
+	offset = get16(b + 6) & 0x3fff; /* and "more fragments" */
+	h->transport = h->ip + length;
+	h->proto = b[9];
+	h->fragment = offset != 0;
+	h->payload = offset & 0x1fff ? 0 : h->transport;
+	return true;
+}
+
+/* Whether the protocol is an extension header that can be stepped over. Not so
+ * the authentication header, as nothing behind it may be changed. */
+static bool extends(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING ||
+	       proto == IPPROTO_DSTOPTS || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_MH;
+}
+
+/* What a fragment header says: its offset, reserved bits, "more fragments". */
+static void piece(uint32_t field, struct headers *h)
+{
+	if (field & 0xfff9)
+		h->fragment = true;
+	if (field >> 3)
+		h->payload = 0;
+}
+
+/* Step over one extension header. False when it is not whole. */
+static bool skip(const unsigned char *bytes, struct headers *h)
+{
+	const unsigned char *b = bytes + h->transport;
+	uint32_t room = h->end - h->transport, length = 8;
+
+	if (room < length)
+		return false;
+	if (h->proto != IPPROTO_FRAGMENT)
+		length = (b[1] + 1u) * 8;
+	else
+		piece(get16(b + 2), h);
+	if (length > room)
+		return false;
+	h->proto = b[0];
+	h->transport += length;
+	return true;
+}
+
+/* RFC 8200, sections 3 and 4. A chain that is not whole ends at the header that
+ * is not, of which proto tells. */
+static bool ip6(const unsigned char *bytes, size_t size, struct headers *h)
+{
+	const unsigned char *b = bytes + h->ip;
+
+	if (size - h->ip < IP6_SIZE ||
+	    !ends(h, size, IP6_SIZE, get16(b + 4), get16(b + 4) + IP6_SIZE))
+		return false;
+	h->proto = b[6];
+	h->transport = h->payload = h->ip + IP6_SIZE;
+	h->fragment = false;
+	while (h->payload && extends(h->proto) && skip(bytes, h))
+		;
+	if (h->payload)
+		h->payload = h->transport;
+	return true;
+}
+
+/* Step over a TCP (RFC 9293, section 3.1) or UDP header (RFC 768). */
+static uint32_t behind(const unsigned char *bytes, const struct headers *h)
+{
+	uint32_t room = h->end - h->transport, length = 0;
+
+	if (h->proto == IPPROTO_TCP) {
+		if (room < TCP_SIZE)
+			return 0;
+		length = (uint32_t)(bytes[h->transport + 12] >> 4) * 4;
+		if (length < TCP_SIZE)
+			return 0;
+	} else if (h->proto == IPPROTO_UDP) {
+		length = UDP_SIZE;
+	}
+	return length > room ? 0 : h->transport + length;
+}
+
+bool headers_at(const unsigned char *bytes, size_t size, size_t ip,
+		struct headers *h)
+{
+	if (ip >= size || size > UINT32_MAX)
+		return false;
+	h->ip = (uint32_t)ip;
+	h->version = bytes[ip] >> 4;
+	if (h->version == 4 && !ip4(bytes + ip, size, h))
+		return false;
+	if (h->version == 6 && !ip6(bytes, size, h))
+		return false;
+	if (h->version != 4 && h->version != 6)
+		return false;
+	if (h->payload)
+		h->payload = behind(bytes, h);
+	return true;
+}

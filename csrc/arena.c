@@ -45,22 +45,30 @@ static bool map(struct arena *arena, size_t size)
 	return true;
 }
 
+struct arena *newarena(lua_State *L, size_t size, bool guarded)
+{
+	struct arena *arena;
+
+	if (guarded) {
+		arena = newobject(L, ARENA, sizeof(*arena));
+		return map(arena, size) ? arena : NULL;
+	}
+	arena = newobject(L, ARENA, sizeof(*arena) + size);
+	arena->bytes = (unsigned char *)(arena + 1);
+	arena->size = size;
+	return arena;
+}
+
 /* core.arena(size, guarded) -> arena | nil, reason, errno: zeroed memory. With
  * guarded, a page that cannot be touched lies behind its last byte. */
 static int core_arena(lua_State *L)
 {
 	lua_Integer size = luaL_checkinteger(L, 1);
-	struct arena *arena;
 
 	if (size < 1 || size > INT32_MAX)
 		misuse(L, "arena: a size of 1 byte to 2 GiB expected");
-	if (lua_toboolean(L, 2)) {
-		arena = newobject(L, ARENA, sizeof(*arena));
-		return map(arena, (size_t)size) ? 1 : fail(L, "arena");
-	}
-	arena = newobject(L, ARENA, sizeof(*arena) + (size_t)size);
-	arena->bytes = (unsigned char *)(arena + 1);
-	arena->size = (size_t)size;
+	if (!newarena(L, (size_t)size, lua_toboolean(L, 2)))
+		return fail(L, "arena");
 	return 1;
 }
 

@@ -3,6 +3,7 @@
 #define TUN_ARENA_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ARENA "tun.arena"
@@ -12,6 +13,10 @@ struct arena {
 	size_t size;
 	size_t mapped; /* length of the mapping; 0 when bytes follow here */
 };
+
+/* Push an arena of zeroes; guarded: mapped, with a page behind its last byte
+ * that cannot be touched. NULL with an errno when there is no such memory. */
+struct arena *newarena(lua_State *L, size_t size, bool guarded);
 
 /* Arguments as an arena and an offset in it with n bytes behind it. */
 unsigned char *checkarena(lua_State *L, int arena, int at, size_t n);

@@ -2,7 +2,6 @@
 #ifndef TUN_BATCH_H
 #define TUN_BATCH_H
 
-#include "arena.h"
 #include "offload.h"
 
 #include <lua.h>
@@ -33,53 +32,74 @@ enum {
 	SLOT_DROPPED = 1, /* not to be sent */
 	SLOT_VNET = 2,	  /* vnet says something */
 	SLOT_PI = 4,	  /* proto and pi_flags do */
-	SLOT_META = 128,  /* bytes in front of a slot's headroom: struct slot */
+	SLOT_META = 128,  /* bytes of a slot in front of its headroom */
 };
 
 /* The memory that batches share: slots of stride bytes, each SLOT_META bytes,
  * headroom and room for a packet. */
 struct pool {
-	struct arena *arena;
+	unsigned char *bytes;
 	uint32_t slots, stride, headroom, room;
-	uint32_t unused;   /* how many slots are free: the last ones of free[] */
-	uint32_t *free;	   /* their numbers */
-	uint32_t *home;	   /* in whose room a slot's packet lies: its own,
-			    * unless it was split off another */
-	uint16_t *users;   /* how many need a slot: itself, when in a batch, and
-			    * those that lie in its room */
+	uint32_t unused; /* how many slots are free */
+	struct {
+		uint32_t
+			free; /* of the first `unused`: numbers of free slots */
+		uint32_t home;	/* in whose room the slot's packet lies: its
+				 * own, unless it was split off another */
+		uint32_t users; /* how many need the slot: itself, when it is in
+				 * a batch, and those that lie in its room */
+	} of[];
 };
 
-/* Packets in the order in which they are sent: numbers of slots. */
+/* Packets in the order in which they are sent. Read by Lua, too. */
 struct batch {
 	struct pool *pool;
-	uint32_t count;
-	uint32_t list[]; /* pool->slots of them */
+	uint32_t count;	   /* with those that were dropped or moved away */
+	uint32_t ethernet; /* whether the packets begin with such a header */
+	uint32_t list[]; /* numbers of slots, or NO_SLOT; pool->slots of them */
 };
+
+#define NO_SLOT UINT32_MAX
+
+/* Argument as a batch; NULL when it is anything else. */
+struct batch *tobatch(lua_State *L, int at);
 
 /* Argument as a batch. */
 struct batch *checkbatch(lua_State *L, int at);
 
-/* Argument as a batch, or NULL when it is anything else. */
-struct batch *tobatch(lua_State *L, int at);
+/* Whether another packet can be appended. */
+static inline bool hasroom(const struct batch *batch)
+{
+	return batch->pool->unused && batch->count < batch->pool->slots;
+}
 
-/* The metadata of a slot, and the place of a packet that is new there: behind
- * the headroom. */
-struct slot *slotof(const struct pool *pool, uint32_t number);
-unsigned char *roomof(const struct pool *pool, uint32_t number);
-
-/* Append a free slot to the batch: its metadata, with at behind the headroom
- * and everything else 0. NULL when no slot is free. */
+/* Append a free slot to the batch, for a packet behind the headroom: its
+ * metadata, 0 but for at. NULL when no slot is free. */
 struct slot *append(struct batch *batch);
 
-/* Append a packet that lies in the room of another one's slot. */
-struct slot *append_within(struct batch *batch, uint32_t home);
+/* Give the slot that was appended last back. */
+void withdraw(struct batch *batch);
 
-/* The bytes of the i-th packet of a batch, NULL when its slot says that they
- * are outside of the memory, or that it was dropped. */
-unsigned char *packetof(const struct batch *batch, uint32_t i,
-			struct slot **slot);
+/* Append a packet that lies in the room of the i-th packet's slot: at and size
+ * are the caller's to set. NULL when no slot is free. */
+struct slot *append_within(struct batch *batch, uint32_t i);
 
-/* Give back the slots of the first n packets; the others move up. */
-void shift(struct batch *batch, uint32_t n);
+/* Where the packet of a slot lies, as the slot says, or NULL when that is not
+ * inside of the memory. */
+unsigned char *bytesof(const struct pool *pool, const struct slot *slot);
+
+/* The metadata of the i-th packet; NULL when it was dropped or moved away. */
+struct slot *slotof(const struct batch *batch, uint32_t i);
+
+/* The number of bytes in front of the i-th packet that nobody else uses. */
+size_t headroomof(const struct batch *batch, uint32_t i);
+
+/* Close the gaps of packets that were dropped or moved away: their slots are
+ * free. */
+void compact(struct batch *batch);
+
+/* Make `to` hold the packets of `from` from the i-th on, which is left with
+ * those before. Both over the same memory, and with room for all. */
+void splice(struct batch *to, struct batch *from, uint32_t i);
 
 #endif

@@ -2,6 +2,7 @@
  * an arena. */
 #include "arena.h"
 #include "await.h"
+#include "batchio.h"
 #include "core.h"
 #include "device.h"
 
@@ -88,12 +89,16 @@ static int device_read(lua_State *L)
 /* dev:receive() -> bytes | nil, reason, errno
  *
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
- * copas pass, do not matter: a packet comes whole. */
+ * copas pass, do not matter: a packet comes whole. A batch takes as many packets
+ * as there are, see receive_into(). */
 static int device_receive(lua_State *L)
 {
 	struct device *dev = self(L);
+	struct batch *batch = tobatch(L, 2);
 
-	return receive(L, dev, dev->timeout);
+	heed(L, dev->mainthread);
+	return batch ? receive_into(L, dev, batch) :
+		       receive(L, dev, dev->timeout);
 }
 
 /* What EINVAL means for a packet, of the many things that it does. */
@@ -189,15 +194,19 @@ static int device_write(lua_State *L)
 /* dev:send(bytes) -> number of bytes | nil, reason, errno
  *
  * As write(), in the shape of LuaSocket, whose positions are ignored as its
- * UDP sockets do. */
+ * UDP sockets do. Of a batch, all packets: see send_from(). */
 static int device_send(lua_State *L)
 {
 	struct device *dev = self(L);
-	size_t n;
-	const char *packet = tobytes(L, 2, &n);
+	struct batch *batch = tobatch(L, 2);
+	const char *packet;
 	int failed;
+	size_t n;
 
 	heed(L, dev->mainthread);
+	if (batch)
+		return send_from(L, dev, batch);
+	packet = tobytes(L, 2, &n);
 	failed = transmit(L, dev, packet, n);
 	if (failed)
 		return failed;

@@ -25,6 +25,8 @@ build = {
         "csrc/address.c",
         "csrc/arena.c",
         "csrc/attr.c",
+        "csrc/batch.c",
+        "csrc/batchio.c",
         "csrc/checksum.c",
         "csrc/core.c",
         "csrc/device.c",

@@ -15,6 +15,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#pragma weak split
+#pragma weak segment
+#pragma weak complete
+#pragma weak coalesce
+#pragma weak join
+
 enum { PI_SIZE = sizeof(struct tun_pi) };
 
 /* Bytes that the kernel puts in front of a packet. */
@@ -36,8 +42,8 @@ static void note(const struct device *dev, struct slot *slot,
 	}
 	if (dev->vnet) {
 		memcpy(&slot->vnet, from,
-		       dev->vnet < sizeof(slot->vnet) ? dev->vnet :
-							sizeof(slot->vnet));
+		       dev->vnet < sizeof(slot->vnet) ? dev->vnet
+						      : sizeof(slot->vnet));
 		slot->flags |= SLOT_VNET;
 	}
 }
@@ -139,8 +145,7 @@ static void introduce(const struct device *dev, const struct vnet *vnet,
 	}
 	if (dev->vnet > sizeof(*vnet))
 		memset(to + sizeof(*vnet), 0, dev->vnet - sizeof(*vnet));
-	memcpy(to, vnet,
-	       dev->vnet < sizeof(*vnet) ? dev->vnet : sizeof(*vnet));
+	memcpy(to, vnet, dev->vnet < sizeof(*vnet) ? dev->vnet : sizeof(*vnet));
 }
 
 /* Write one packet, with room in front of it for what the device wants there.
@@ -200,8 +205,8 @@ static bool put_split(struct sending *s, struct slot *slot,
 /* Whether the device takes what the slot's virtio-net header says. */
 static bool takes(const struct device *dev, const struct vnet *vnet)
 {
-	return dev->vnet >= (vnet->gso_type & GSO_TUNNEL ? sizeof(*vnet) :
-							   VNET_MIN);
+	return dev->vnet >=
+	       (vnet->gso_type & GSO_TUNNEL ? sizeof(*vnet) : VNET_MIN);
 }
 
 /* Send a packet as it is, as far as the device can take it. */
@@ -221,9 +226,9 @@ static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
 			return false;
 		}
 	}
-	if (headroomof(s->batch, i) >= front(s->dev) ?
-		    put(s->dev, vnet, bytes, slot->size) :
-		    gather(s->dev, vnet, bytes, slot->size))
+	if (headroomof(s->batch, i) >= front(s->dev)
+		    ? put(s->dev, vnet, bytes, slot->size)
+		    : gather(s->dev, vnet, bytes, slot->size))
 		return true;
 	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
 	       put_split(s, slot, bytes);
@@ -252,7 +257,8 @@ static bool send_single(struct sending *s, uint32_t i)
 	return settle(s, slot, bytes && put_single(s, i, slot, bytes));
 }
 
-/* -- Out, joined ------------------------------------------------------------- */
+/* -- Out, joined -------------------------------------------------------------
+ */
 
 enum { WINDOW = 256 }; /* packets that are looked at together */
 
@@ -334,15 +340,16 @@ static bool send_window(struct sending *s, uint32_t *i)
 	for (each = 0; each < n; each++) {
 		if (units[each].follows)
 			continue;
-		if (!(units[each].next == NO_PACKET ?
-			      send_single(s, places[each]) :
-			      send_joined(s, units, places, each)))
+		if (!(units[each].next == NO_PACKET
+			      ? send_single(s, places[each])
+			      : send_joined(s, units, places, each)))
 			return false;
 	}
 	return true;
 }
 
-/* -- Out, all of it ---------------------------------------------------------- */
+/* -- Out, all of it ----------------------------------------------------------
+ */
 
 /* Send until the device takes no more. False with an errno. */
 static bool send_all(struct sending *s)
@@ -350,9 +357,9 @@ static bool send_all(struct sending *s)
 	uint32_t i = 0;
 
 	while (i < s->batch->count)
-		if (!(s->dev->coalesce && s->batch->count > 1 ?
-			      send_window(s, &i) :
-			      send_single(s, i++)))
+		if (!(s->dev->coalesce && s->batch->count > 1
+			      ? send_window(s, &i)
+			      : send_single(s, i++)))
 			return false;
 	return true;
 }

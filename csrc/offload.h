@@ -21,6 +21,19 @@ struct vnet {
 	uint16_t outer_th_offset, inner_nh_offset;
 };
 
+/* gso_type, of linux/virtio_net.h. */
+enum {
+	GSO_NONE = 0,
+	GSO_TCPV4 = 1,
+	GSO_UDP = 3,
+	GSO_TCPV6 = 4,
+	GSO_UDP_L4 = 5,
+	GSO_TUNNEL = 0x60, /* in UDP over IPv4 (0x20) or over IPv6 (0x40) */
+	GSO_ECN = 0x80,
+};
+
+enum { SEGMENT_MOST = 65535 + 22 }; /* a packet with Ethernet and two tags */
+
 /* Complete a partial checksum in place and say so. False when the header does
  * not fit the packet, which is left alone. */
 bool complete(unsigned char *bytes, size_t size, struct vnet *vnet);

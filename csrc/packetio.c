@@ -89,16 +89,16 @@ static int device_read(lua_State *L)
 /* dev:receive() -> bytes | nil, reason, errno
  *
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
- * copas pass, do not matter: a packet comes whole. A batch takes as many packets
- * as there are, see receive_into(). */
+ * copas pass, do not matter: a packet comes whole. A batch takes as many
+ * packets as there are, see receive_into(). */
 static int device_receive(lua_State *L)
 {
 	struct device *dev = self(L);
 	struct batch *batch = tobatch(L, 2);
 
 	heed(L, dev->mainthread);
-	return batch ? receive_into(L, dev, batch) :
-		       receive(L, dev, dev->timeout);
+	return batch ? receive_into(L, dev, batch)
+		     : receive(L, dev, dev->timeout);
 }
 
 /* What EINVAL means for a packet, of the many things that it does. */

@@ -64,6 +64,11 @@ if jitted then
     return table.concat(lines, "; ")
   end
 
+  --- Source of the bits of a word, below 2^31, from bit low to below bit high, in place.
+  function bytes.part(word, low, high)
+    return ("band(%s, %.0f)"):format(word, 2 ^ high - 2 ^ low)
+  end
+
   --- Source of several numbers that are used together: of rows { at, skip, width }.
   function bytes.load(rows)
     local list = {}
@@ -112,6 +117,13 @@ else
 
   function bytes.write(at, skip, width, value)
     return ("setbits(p, %s, %d, %d, %s)"):format(at, skip, width, value)
+  end
+
+  function bytes.part(word, low, high)
+    if math.type then -- from Lua 5.3 on there are operators for this
+      return ("(%s & %.0f)"):format(word, 2 ^ high - 2 ^ low)
+    end
+    return ("(%s %% %.0f - %s %% %.0f)"):format(word, 2 ^ high, word, 2 ^ low)
   end
 
   function bytes.load(rows)

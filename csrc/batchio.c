@@ -26,7 +26,7 @@ enum { PI_SIZE = sizeof(struct tun_pi) };
 /* Bytes that the kernel puts in front of a packet. */
 static size_t front(const struct device *dev)
 {
-	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->vnet;
+	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
 }
 
 /* What lies in front of a packet, in the slot's own words, and back. What of
@@ -40,10 +40,11 @@ static void note(const struct device *dev, struct slot *slot,
 		slot->flags |= SLOT_PI;
 		from += PI_SIZE;
 	}
-	if (dev->vnet) {
+	if (dev->common->vnet) {
 		memcpy(&slot->vnet, from,
-		       dev->vnet < sizeof(slot->vnet) ? dev->vnet
-						      : sizeof(slot->vnet));
+		       dev->common->vnet < sizeof(slot->vnet)
+			       ? dev->common->vnet
+			       : sizeof(slot->vnet));
 		slot->flags |= SLOT_VNET;
 	}
 }
@@ -143,9 +144,12 @@ static void introduce(const struct device *dev, const struct vnet *vnet,
 		memcpy(to + 2, &proto, 2);
 		to += PI_SIZE;
 	}
-	if (dev->vnet > sizeof(*vnet))
-		memset(to + sizeof(*vnet), 0, dev->vnet - sizeof(*vnet));
-	memcpy(to, vnet, dev->vnet < sizeof(*vnet) ? dev->vnet : sizeof(*vnet));
+	if (dev->common->vnet > sizeof(*vnet))
+		memset(to + sizeof(*vnet), 0,
+		       dev->common->vnet - sizeof(*vnet));
+	memcpy(to, vnet,
+	       dev->common->vnet < sizeof(*vnet) ? dev->common->vnet
+						 : sizeof(*vnet));
 }
 
 /* Write one packet, with room in front of it for what the device wants there.
@@ -205,7 +209,7 @@ static bool put_split(struct sending *s, struct slot *slot,
 /* Whether the device takes what the slot's virtio-net header says. */
 static bool takes(const struct device *dev, const struct vnet *vnet)
 {
-	return dev->vnet >=
+	return dev->common->vnet >=
 	       (vnet->gso_type & GSO_TUNNEL ? sizeof(*vnet) : VNET_MIN);
 }
 
@@ -296,7 +300,7 @@ static bool send_joined(struct sending *s, const struct unit *units,
 
 	if (!sent && errno != EINVAL)
 		return false;
-	s->dev->coalesce = sent;
+	s->dev->common->coalesce = sent;
 	for (i = first; i != NO_PACKET; i = units[i].next) {
 		if (sent)
 			settle(s, slotof(s->batch, places[i]), true);
@@ -336,7 +340,7 @@ static bool send_window(struct sending *s, uint32_t *i)
 	size_t n, each;
 
 	*i = collect(s->batch, *i, units, places, &n);
-	coalesce(units, n, s->dev->offload, s->batch->ethernet);
+	coalesce(units, n, s->dev->common->offload, s->batch->ethernet);
 	for (each = 0; each < n; each++) {
 		if (units[each].follows)
 			continue;
@@ -357,7 +361,7 @@ static bool send_all(struct sending *s)
 	uint32_t i = 0;
 
 	while (i < s->batch->count)
-		if (!(s->dev->coalesce && s->batch->count > 1
+		if (!(s->dev->common->coalesce && s->batch->count > 1
 			      ? send_window(s, &i)
 			      : send_single(s, i++)))
 			return false;

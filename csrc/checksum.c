@@ -34,3 +34,10 @@ uint32_t checksum(const unsigned char *bytes, size_t n, uint64_t initial)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return (uint32_t)sum;
 }
+
+uint32_t checksum_copy(unsigned char *to, const unsigned char *from, size_t n,
+		       uint64_t sum)
+{
+	memcpy(to, from, n);
+	return checksum(to, n, sum);
+}

@@ -10,4 +10,9 @@
  * whose low half is 0. */
 uint32_t checksum(const unsigned char *bytes, size_t n, uint64_t sum);
 
+/* The same, and the bytes copied to where they do not overlap: one pass, which
+ * costs hardly more than memcpy(). */
+uint32_t checksum_copy(unsigned char *to, const unsigned char *from, size_t n,
+		       uint64_t sum);
+
 #endif

@@ -49,6 +49,32 @@ struct device *opened(lua_State *L)
 	return dev;
 }
 
+/* Numbers of the virtio-net header are in native order unless a device was told
+ * otherwise. Source: drivers/net/tun_vnet.h, tun_vnet_is_little_endian(). */
+static bool is_foreign(const struct device *dev)
+{
+	int little = 0, big = 0;
+
+	ioctl(dev->fd, TUNGETVNETLE, &little);
+	ioctl(dev->fd, TUNGETVNETBE, &big);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return big && !little;
+#else
+	return little;
+#endif
+}
+
+void survey(struct device *dev)
+{
+	int size = 0;
+
+	if (!(dev->flags & IFF_VNET_HDR))
+		return;
+	ioctl(dev->fd, TUNGETVNETHDRSZ, &size);
+	dev->common->vnet = (size_t)size;
+	dev->common->foreign = is_foreign(dev);
+}
+
 /* Push a device that is not open yet. */
 static struct device *newdevice(lua_State *L)
 {
@@ -58,6 +84,9 @@ static struct device *newdevice(lua_State *L)
 	dev->timeout = INFINITY;
 	dev->mainthread = mainthread(L);
 	lua_newtable(L);
+	dev->common = memset(lua_newuserdata(L, sizeof(*dev->common)), 0,
+			     sizeof(*dev->common));
+	lua_setfield(L, -2, "common");
 	lua_setuservalue(L, -2);
 	return dev;
 }
@@ -119,6 +148,7 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
 		return abandon(L, dev, filtered);
 	}
 	memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
+	survey(dev);
 	return 1;
 }
 
@@ -126,12 +156,15 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
  *
  * options.mode is "tun" or "tap"; name and index are chosen by the kernel when
  * absent, "%d" in a name is the next free number; the others are flags, see
- * linux/if_tun.h. A name that exists attaches to that device, unless excl. */
+ * linux/if_tun.h. A name that exists attaches to that device, unless excl;
+ * fresh says that none does, so that no offload is on. */
 static int core_open(lua_State *L)
 {
 	struct request r = torequest(L);
+	struct device *dev = newdevice(L);
 
-	return attach(L, newdevice(L), &r);
+	dev->common->known = r.fresh;
+	return attach(L, dev, &r);
 }
 
 /* core.queue(device) -> device | nil, reason, errno
@@ -152,6 +185,7 @@ static int core_queue(lua_State *L)
 	queue = newdevice(L);
 	lua_getuservalue(L, 1);
 	lua_setuservalue(L, -2);
+	queue->common = dev->common;
 	return attach(L, queue, &r);
 }
 

@@ -25,6 +25,17 @@
 #define TUN_F_UDP_TUNNEL_GSO_CSUM 0x100
 #endif
 
+/* Of these a packet may be longer than the MTU. */
+#define SUPER                                                                  \
+	(TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6 |                   \
+	 TUN_F_UDP_TUNNEL_GSO)
+
+/* Our own, beside those of the kernel: to join no packets. */
+#define SINGLE 0x80000000
+
+/* Not asked of the kernel: this object remembers it. */
+#define REMEMBERED 1
+
 int failed(lua_State *L, struct device *dev, const struct option *o)
 {
 	return fail(L, "%s: %s", nameof(dev), o->name);
@@ -111,6 +122,7 @@ static const struct {
 	{ "uso6", TUN_F_USO6 },
 	{ "udp_tunnel_gso", TUN_F_UDP_TUNNEL_GSO },
 	{ "udp_tunnel_gso_csum", TUN_F_UDP_TUNNEL_GSO_CSUM },
+	{ "single", SINGLE },
 };
 
 static const char *offload_name(const void *rows, size_t i)
@@ -133,8 +145,8 @@ static unsigned int offload_bit(lua_State *L, int at)
 	misuse_name(L, "offload", name, offload_name, NULL);
 }
 
-/* A set { csum = true } or a list { "csum" } of names. */
-static int set_offload(lua_State *L, struct device *dev, const struct option *o)
+/* Argument 3, a set { csum = true } or a list { "csum" } of names, as bits. */
+static unsigned int tooffload(lua_State *L, const struct option *o)
 {
 	unsigned int bits = 0;
 
@@ -150,7 +162,59 @@ static int set_offload(lua_State *L, struct device *dev, const struct option *o)
 		else
 			offload_bit(L, -2);
 	}
-	return apply(L, dev, o, bits);
+	return bits;
+}
+
+static bool can_join(unsigned int bits)
+{
+	return bits & TUN_F_CSUM && bits & SUPER;
+}
+
+static int set_offload(lua_State *L, struct device *dev, const struct option *o)
+{
+	unsigned int wanted = tooffload(L, o), bits = wanted & ~SINGLE;
+	struct common *common = dev->common;
+
+	if (bits && !common->vnet)
+		misuse(L,
+		       "%s: %s: it was opened without a virtio-net header: "
+		       "open it with offload = ... or vnet_hdr = true",
+		       nameof(dev), o->name);
+	errno = EOPNOTSUPP;
+	if ((bits && common->foreign) || ioctl(dev->fd, o->set, bits) < 0)
+		return failed(L, dev, o);
+	common->offload = bits;
+	common->known = true;
+	common->coalesce = can_join(bits) && !(wanted & SINGLE);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* nil when nobody set it through this device or a queue of it; false: none. */
+static int get_offload(lua_State *L, struct device *dev, const struct option *o)
+{
+	const struct common *common = dev->common;
+	unsigned int bits = common->offload;
+	size_t i;
+
+	(void)o;
+	if (!bits) {
+		if (common->known)
+			lua_pushboolean(L, false);
+		else
+			lua_pushnil(L);
+		return 1;
+	}
+	if (can_join(bits) && !common->coalesce)
+		bits |= SINGLE;
+	lua_newtable(L);
+	for (i = 0; i < LENGTH(offloads); i++) {
+		if (!(bits & offloads[i].bit))
+			continue;
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, offloads[i].name);
+	}
+	return 1;
 }
 
 static int get_features(lua_State *L, struct device *dev,
@@ -246,7 +310,7 @@ static int get_netns(lua_State *L, struct device *dev, const struct option *o)
 static const struct codec as_number = { "number", get_number, set_number };
 static const struct codec as_boolean = { "boolean", get_boolean, set_boolean };
 static const struct codec as_program = { "program", NULL, set_program };
-static const struct codec as_offload = { "flags", NULL, set_offload };
+static const struct codec as_offload = { "flags", get_offload, set_offload };
 static const struct codec as_features = { "flags", get_features, NULL };
 static const struct codec as_link_type = { "number", get_link_type,
 					   set_number };
@@ -272,7 +336,8 @@ static const struct option options[] = {
 	  .most = ID_MAX },
 	{ "link_type", SIOCGIFHWADDR, TUNSETLINK, BY_VALUE,
 	  .codec = &as_link_type, .most = USHRT_MAX },
-	{ "offload", 0, TUNSETOFFLOAD, BY_VALUE, .codec = &as_offload },
+	{ "offload", REMEMBERED, TUNSETOFFLOAD, BY_VALUE,
+	  .codec = &as_offload },
 	{ "tx_filter", 0, TUNSETTXFILTER, BY_POINTER, .codec = &as_tx_filter },
 	{ "filter", TUNGETFILTER, TUNATTACHFILTER, BY_POINTER,
 	  .codec = &as_filter },
@@ -314,7 +379,12 @@ static const struct option *tooption(lua_State *L)
 	misuse_name(L, "option", wanted, option_name, NULL);
 }
 
-/* core.getoption(device, name) -> value | nil, reason, errno */
+/* core.getoption(device, name) -> value | nil, reason, errno
+ *
+ * For offload, which the kernel does not tell, what was last set: a set of
+ * names, false for none, nil when that is not known. "single" is among them
+ * when packets are sent one by one: because that was set, or because the kernel
+ * refused joined ones. */
 static int core_getoption(lua_State *L)
 {
 	struct device *dev = opened(L);
@@ -333,10 +403,13 @@ static int core_setoption(lua_State *L)
 {
 	struct device *dev = opened(L);
 	const struct option *o = tooption(L);
+	int n;
 
 	if (!o->set)
 		misuse(L, "%s: can only be read", o->name);
-	return o->codec->set(L, dev, o);
+	n = o->codec->set(L, dev, o);
+	survey(dev);
+	return n;
 }
 
 /* core.options() -> { [name] = { kind = string, get = boolean,

@@ -396,7 +396,7 @@ describe("descriptors of devices", function()
     local pause = collectgarbage("setpause", 0)
     local stepmul = collectgarbage("setstepmul", 10000)
     for i = 1, 300 do
-      local dev = open { multi_queue = true }
+      local dev = open { multi_queue = true, vnet_hdr = true }
       local queue = assert(core.queue(dev))
       assert.equal("t0", dev:name() .. ("x"):rep(i):sub(1, 0))
       assert.same(dev:flags(), queue:flags())

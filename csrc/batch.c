@@ -117,6 +117,16 @@ void compact(struct batch *batch)
 	batch->count = kept;
 }
 
+void clear(struct batch *batch)
+{
+	uint32_t i;
+
+	for (i = 0; i < batch->count; i++)
+		if (batch->list[i] != NO_SLOT)
+			discard(batch->pool, batch->list[i]);
+	batch->count = 0;
+}
+
 void splice(struct batch *to, struct batch *from, uint32_t i)
 {
 	uint32_t n = from->count - i;
@@ -196,7 +206,17 @@ static uint32_t stride(uint32_t size)
 	return ((size + LINE - 1) / LINE | 1) * LINE;
 }
 
-/* core.batch(slots, size, headroom, ethernet) -> batch | nil, reason, errno
+/* Argument as the mode of a device: whether packets have an Ethernet header. */
+static bool istap(lua_State *L, int at)
+{
+	const char *mode = luaL_optstring(L, at, "tun");
+
+	if (strcmp(mode, "tun") != 0 && strcmp(mode, "tap") != 0)
+		misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"", mode);
+	return !strcmp(mode, "tap");
+}
+
+/* core.batch(slots, size, headroom, mode) -> batch | nil, reason, errno
  *
  * An empty batch over new memory. Pages are taken as they are used. */
 static int core_batch(lua_State *L)
@@ -204,6 +224,7 @@ static int core_batch(lua_State *L)
 	uint32_t slots = count(L, 1, "slots", 1, SLOTS_MOST);
 	uint32_t room = count(L, 2, "size", 1, ROOM_MOST);
 	uint32_t headroom = count(L, 3, "headroom", 0, ROOM_MOST);
+	bool ethernet = istap(L, 4);
 	uint32_t step = stride(SLOT_META + headroom + room + 1);
 	struct arena *arena;
 	struct pool *pool;
@@ -224,7 +245,7 @@ static int core_batch(lua_State *L)
 			       .headroom = headroom,
 			       .room = room };
 	fill(pool, arena);
-	newbatch(L, pool)->ethernet = (uint32_t)lua_toboolean(L, 4);
+	newbatch(L, pool)->ethernet = ethernet;
 	return 1;
 }
 
@@ -265,13 +286,7 @@ static int batch_unused(lua_State *L)
 /* batch:clear() -> batch: without its packets */
 static int batch_clear(lua_State *L)
 {
-	struct batch *batch = self(L);
-	uint32_t i;
-
-	for (i = 0; i < batch->count; i++)
-		if (batch->list[i] != NO_SLOT)
-			discard(batch->pool, batch->list[i]);
-	batch->count = 0;
+	clear(self(L));
 	lua_settop(L, 1);
 	return 1;
 }
@@ -346,17 +361,39 @@ static int appended(lua_State *L, const struct slot *slot)
 	return 1;
 }
 
-/* batch:append(bytes) -> true | nil, reason, errno: a copy of them */
+/* Copy what an argument says of a packet, if there is one. Returns its flag. */
+static uint16_t say(lua_State *L, int at, void *to, size_t most, uint16_t flag)
+{
+	size_t n;
+	const char *bytes = luaL_optlstring(L, at, NULL, &n);
+
+	if (!bytes)
+		return 0;
+	memcpy(to, bytes, n < most ? n : most);
+	return flag;
+}
+
+/* batch:append(bytes, vnet, pi) -> true | nil, reason, errno
+ *
+ * A copy of them; vnet and pi are the bytes of a virtio-net header and of
+ * packet information, if there are such. */
 static int batch_append(lua_State *L)
 {
 	struct batch *batch = self(L);
-	size_t n;
+	struct slot *slot;
 	const char *bytes;
+	size_t n;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		misuse_value(L, 2, "packet", "a string");
 	bytes = lua_tolstring(L, 2, &n);
-	return appended(L, copy(L, batch, bytes, n));
+	slot = copy(L, batch, bytes, n);
+	if (slot) {
+		slot->flags =
+			say(L, 3, &slot->vnet, sizeof(slot->vnet), SLOT_VNET);
+		slot->flags |= say(L, 4, &slot->pi, sizeof(slot->pi), SLOT_PI);
+	}
+	return appended(L, slot);
 }
 
 /* batch:move(i, to) -> true | nil, reason, errno
@@ -390,9 +427,10 @@ static int batch_move(lua_State *L)
 	return appended(L, made);
 }
 
-/* batch:slot(i) -> offset of its slot, of the packet, of the packet's end, of
- * the first and behind the last byte that it can grow to, flags; none when the
- * packet was dropped or moved away, or there are less than i */
+/* batch:slot(i) -> offsets of its slot, of the packet, of the packet's end, of
+ * the first and behind the last byte that it can grow to; whether there is a
+ * virtio-net header, and packet information. None when the packet was dropped
+ * or moved away; false when there are less than i. */
 static int batch_slot(lua_State *L)
 {
 	const struct batch *batch = self(L);
@@ -400,8 +438,10 @@ static int batch_slot(lua_State *L)
 	const struct slot *slot;
 	uint32_t number, base;
 
-	if (i < 0 || i >= batch->count)
-		return 0;
+	if (i < 0 || i >= batch->count) {
+		lua_pushboolean(L, false);
+		return 1;
+	}
 	slot = slotof(batch, (uint32_t)i);
 	if (!slot || !bytesof(batch->pool, slot))
 		return 0;
@@ -417,8 +457,20 @@ static int batch_slot(lua_State *L)
 		lua_pushinteger(L, slot->at);
 		lua_pushinteger(L, slot->at + slot->size);
 	}
-	lua_pushinteger(L, slot->flags);
-	return 6;
+	lua_pushboolean(L, slot->flags & SLOT_VNET);
+	lua_pushboolean(L, slot->flags & SLOT_PI);
+	return 7;
+}
+
+/* batch:mode() -> "tap" when its packets begin with an Ethernet header, or
+ * "tun"
+ */
+static int batch_mode(lua_State *L)
+{
+	const struct batch *batch = self(L);
+
+	lua_pushstring(L, batch->ethernet ? "tap" : "tun");
+	return 1;
 }
 
 /* batch:resize(i, at, size): where the i-th packet lies now, in its own slot */
@@ -479,14 +531,45 @@ static const luaL_Reg metamethods[] = {
 };
 
 static const luaL_Reg methods[] = {
-	{ "sibling", batch_sibling }, { "count", batch_count },
-	{ "unused", batch_unused },   { "clear", batch_clear },
-	{ "swap", batch_swap },	      { "drop", batch_drop },
-	{ "compact", batch_compact }, { "append", batch_append },
-	{ "move", batch_move },	      { "slot", batch_slot },
-	{ "resize", batch_resize },   { "arena", batch_arena },
-	{ "address", batch_address }, { NULL, NULL },
+	{ "sibling", batch_sibling },
+	{ "count", batch_count },
+	{ "unused", batch_unused },
+	{ "clear", batch_clear },
+	{ "swap", batch_swap },
+	{ "drop", batch_drop },
+	{ "compact", batch_compact },
+	{ "append", batch_append },
+	{ "move", batch_move },
+	{ "slot", batch_slot },
+	{ "mode", batch_mode },
+	{ "resize", batch_resize },
+	{ "arena", batch_arena },
+	{ "address", batch_address },
+	{ NULL, NULL },
 };
+
+/* What Lua has to know of struct slot. */
+static void push_layout(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		lua_Integer value;
+	} numbers[] = {
+		{ "slot_meta", SLOT_META },
+		{ "slot_pi", offsetof(struct slot, pi) },
+		{ "slot_dropped", SLOT_DROPPED },
+		{ "slot_vnet", SLOT_VNET },
+		{ "slot_with_pi", SLOT_PI },
+		{ "vnet_size", sizeof(struct vnet) },
+		{ "packet_most", SEGMENT_MOST },
+	};
+	size_t i;
+
+	for (i = 0; i < LENGTH(numbers); i++) {
+		lua_pushinteger(L, numbers[i].value);
+		lua_setfield(L, -2, numbers[i].name);
+	}
+}
 
 void open_batch(lua_State *L)
 {
@@ -494,4 +577,5 @@ void open_batch(lua_State *L)
 	lua_setfield(L, -2, "batches");
 	lua_pushcfunction(L, core_batch);
 	lua_setfield(L, -2, "batch");
+	push_layout(L);
 }

@@ -4,6 +4,7 @@
 
 #include "offload.h"
 
+#include <linux/if_tun.h>
 #include <lua.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -18,9 +19,8 @@ struct slot {
 	uint32_t at;	  /* offset of the packet in the memory */
 	uint32_t size;	  /* its length in bytes */
 	uint16_t flags;	  /* SLOT_*, below */
-	uint16_t proto;	  /* ethertype of the packet information, big-endian */
-	uint16_t pi_flags;
-	uint16_t sent; /* segments of it that are sent already */
+	struct tun_pi pi; /* packet information, as it came */
+	uint16_t sent;	  /* segments of it that are sent already */
 	union {
 		struct sockaddr any;
 		struct sockaddr_in in;
@@ -29,9 +29,9 @@ struct slot {
 };
 
 enum {
-	SLOT_DROPPED = 1, /* not to be sent */
+	SLOT_DROPPED = 1, /* out of the batch at its next use */
 	SLOT_VNET = 2,	  /* vnet says something */
-	SLOT_PI = 4,	  /* proto and pi_flags do */
+	SLOT_PI = 4,	  /* pi does */
 	SLOT_META = 128,  /* bytes of a slot in front of its headroom */
 };
 
@@ -93,6 +93,9 @@ struct slot *slotof(const struct batch *batch, uint32_t i);
 
 /* The number of bytes in front of the i-th packet that nobody else uses. */
 size_t headroomof(const struct batch *batch, uint32_t i);
+
+/* Make the batch empty. */
+void clear(struct batch *batch);
 
 /* Close the gaps of packets that were dropped or moved away: their slots are
  * free. */

@@ -35,8 +35,7 @@ static void note(const struct device *dev, struct slot *slot,
 		 const unsigned char *from)
 {
 	if (!(dev->flags & IFF_NO_PI)) {
-		memcpy(&slot->pi_flags, from, sizeof(slot->pi_flags));
-		memcpy(&slot->proto, from + 2, sizeof(slot->proto));
+		memcpy(&slot->pi, from, sizeof(slot->pi));
 		slot->flags |= SLOT_PI;
 		from += PI_SIZE;
 	}
@@ -73,6 +72,12 @@ static bool take(const struct device *dev, struct batch *batch)
 	return false;
 }
 
+int renew(const struct device *dev, struct batch *batch)
+{
+	clear(batch);
+	return receive_batch(dev, batch);
+}
+
 int receive_batch(const struct device *dev, struct batch *batch)
 {
 	int n = 0;
@@ -84,6 +89,19 @@ int receive_batch(const struct device *dev, struct batch *batch)
 		n++;
 	}
 	return n;
+}
+
+/* Numbers of headers in another byte order would be misread. */
+static bool isforeign(const struct device *dev)
+{
+	errno = EOPNOTSUPP;
+	return dev->common->foreign;
+}
+
+static int refuse_foreign(lua_State *L, struct device *dev)
+{
+	return fail(L, "%s: virtio-net headers in another byte order",
+		    nameof(dev));
 }
 
 /* dev:receive(batch, timeout) -> how many packets were added, which is 0 when
@@ -102,6 +120,8 @@ int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 		misuse(L, "batch: headroom of %d bytes; %s needs %d",
 		       (int)batch->pool->headroom, nameof(dev),
 		       (int)front(dev));
+	if (isforeign(dev))
+		return refuse_foreign(L, dev);
 	compact(batch);
 	while ((n = receive_batch(dev, batch)) < 0) {
 		if (errno != EAGAIN || seconds == 0)
@@ -132,47 +152,49 @@ static uint16_t ethertype(const unsigned char *bytes)
 	return htons(*bytes >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP);
 }
 
-/* Write what a device wants in front of a packet to there. */
-static void introduce(const struct device *dev, const struct vnet *vnet,
-		      const unsigned char *bytes, unsigned char *to)
+/* Write what a device wants in front of a packet to there. What is known of
+ * packet information is in the slot. */
+static void introduce(const struct device *dev, const struct slot *slot,
+		      const struct vnet *vnet, const unsigned char *bytes,
+		      unsigned char *to)
 {
-	uint16_t proto;
+	size_t n = dev->common->vnet;
+	struct tun_pi pi = slot->pi;
 
 	if (!(dev->flags & IFF_NO_PI)) {
-		proto = dev->flags & IFF_TAP ? 0 : ethertype(bytes);
-		memset(to, 0, 2);
-		memcpy(to + 2, &proto, 2);
-		to += PI_SIZE;
+		if (!(slot->flags & SLOT_PI))
+			pi = (struct tun_pi){ .proto = ethertype(bytes) };
+		memcpy(to, &pi, sizeof(pi));
+		to += sizeof(pi);
 	}
-	if (dev->common->vnet > sizeof(*vnet))
-		memset(to + sizeof(*vnet), 0,
-		       dev->common->vnet - sizeof(*vnet));
-	memcpy(to, vnet,
-	       dev->common->vnet < sizeof(*vnet) ? dev->common->vnet
-						 : sizeof(*vnet));
+	if (n > sizeof(*vnet)) {
+		memset(to + sizeof(*vnet), 0, n - sizeof(*vnet));
+		n = sizeof(*vnet);
+	}
+	memcpy(to, vnet, n);
 }
 
 /* Write one packet, with room in front of it for what the device wants there.
  * False with an errno. */
-static bool put(const struct device *dev, const struct vnet *vnet,
-		unsigned char *bytes, size_t size)
+static bool put(const struct device *dev, const struct slot *slot,
+		const struct vnet *vnet, unsigned char *bytes, size_t size)
 {
 	size_t before = front(dev);
 
 	if (before)
-		introduce(dev, vnet, bytes, bytes - before);
+		introduce(dev, slot, vnet, bytes, bytes - before);
 	return write(dev->fd, bytes - before, before + size) >= 0;
 }
 
 /* The same without room. */
-static bool gather(const struct device *dev, const struct vnet *vnet,
-		   const unsigned char *bytes, size_t size)
+static bool gather(const struct device *dev, const struct slot *slot,
+		   const struct vnet *vnet, const unsigned char *bytes)
 {
 	unsigned char lead[PI_SIZE + VNET_MAX];
 	struct iovec parts[] = { { lead, front(dev) },
-				 { (void *)bytes, size } };
+				 { (void *)bytes, slot->size } };
 
-	introduce(dev, vnet, bytes, lead);
+	introduce(dev, slot, vnet, bytes, lead);
 	return writev(dev->fd, parts, LENGTH(parts)) >= 0;
 }
 
@@ -199,7 +221,7 @@ static bool put_split(struct sending *s, struct slot *slot,
 	}
 	all.next = slot->sent;
 	while ((n = segment(&all, out, SEGMENT_MOST)))
-		if (!put(s->dev, &nothing, out, n)) {
+		if (!put(s->dev, slot, &nothing, out, n)) {
 			slot->sent = (uint16_t)(all.next - 1);
 			return false;
 		}
@@ -231,8 +253,8 @@ static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
 		}
 	}
 	if (headroomof(s->batch, i) >= front(s->dev)
-		    ? put(s->dev, vnet, bytes, slot->size)
-		    : gather(s->dev, vnet, bytes, slot->size))
+		    ? put(s->dev, slot, vnet, bytes, slot->size)
+		    : gather(s->dev, slot, vnet, bytes))
 		return true;
 	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
 	       put_split(s, slot, bytes);
@@ -268,18 +290,18 @@ enum { WINDOW = 256 }; /* packets that are looked at together */
 
 /* Write the super-packet that begins with a unit: changed headers and the
  * payloads of all. */
-static bool put_joined(const struct sending *s, const struct unit *units,
-		       size_t first)
+static bool put_joined(const struct sending *s, const struct slot *slot,
+		       const struct unit *units, size_t first)
 {
 	unsigned char lead[PI_SIZE + VNET_MAX];
-	struct iovec parts[2 + WINDOW];
+	struct iovec parts[2 + SEGMENTS_MOST];
 	struct joined joined;
 	const struct unit *u;
 	int n = 2;
 	size_t i;
 
 	join(units, first, s->batch->ethernet, &joined);
-	introduce(s->dev, &joined.vnet, joined.headers, lead);
+	introduce(s->dev, slot, &joined.vnet, joined.headers, lead);
 	parts[0] = (struct iovec){ lead, front(s->dev) };
 	parts[1] = (struct iovec){ joined.headers, joined.size };
 	for (i = first; i != NO_PACKET; i = u->next) {
@@ -295,7 +317,8 @@ static bool put_joined(const struct sending *s, const struct unit *units,
 static bool send_joined(struct sending *s, const struct unit *units,
 			const uint32_t *places, size_t first)
 {
-	bool sent = put_joined(s, units, first);
+	bool sent =
+		put_joined(s, slotof(s->batch, places[first]), units, first);
 	size_t i;
 
 	if (!sent && errno != EINVAL)
@@ -368,6 +391,18 @@ static bool send_all(struct sending *s)
 	return true;
 }
 
+ssize_t send_place(struct device *dev, struct batch *batch, uint32_t i)
+{
+	struct sending s = { .dev = dev, .batch = batch };
+	struct slot *slot = i < batch->count ? slotof(batch, i) : NULL;
+	unsigned char *bytes = slot ? bytesof(batch->pool, slot) : NULL;
+
+	errno = bytes ? EOPNOTSUPP : EINVAL;
+	if (!bytes || dev->common->foreign || !put_single(&s, i, slot, bytes))
+		return -1;
+	return (ssize_t)slot->size;
+}
+
 /* dev:send(batch) -> how many packets were sent, and reason and errno when that
  * is not all | nil, reason, errno
  *
@@ -376,8 +411,13 @@ static bool send_all(struct sending *s)
 int send_from(lua_State *L, struct device *dev, struct batch *batch)
 {
 	struct sending s = { .dev = dev, .batch = batch };
-	bool all = send_all(&s);
-	int code = all ? s.refused : errno;
+	bool all;
+	int code;
+
+	if (isforeign(dev))
+		return refuse_foreign(L, dev);
+	all = send_all(&s);
+	code = all ? s.refused : errno;
 
 	compact(batch);
 	lua_pushinteger(L, s.sent);

@@ -59,22 +59,6 @@ static int receive(lua_State *L, struct device *dev, double seconds)
 	return 1;
 }
 
-/* dev:fill(arena, at, timeout) -> number of bytes | nil, reason, errno
- *
- * As read(), into an arena, which has core.packet_room bytes there. */
-static int device_fill(lua_State *L)
-{
-	struct device *dev = self(L);
-	unsigned char *bytes = checkarena(L, 2, 3, ROOM);
-	size_t n = 0;
-	int failed = take(L, dev, bytes, ROOM, toseconds(L, 4), &n);
-
-	if (failed)
-		return failed;
-	lua_pushinteger(L, (lua_Integer)n);
-	return 1;
-}
-
 /* dev:read(timeout) -> bytes | nil, reason, errno
  *
  * The next packet, with the headers that the device's flags say. Waits for
@@ -233,24 +217,61 @@ static int device_transmit(lua_State *L)
 	return 1;
 }
 
-/* The same two for the FFI: no waiting, and what fails is told by the methods
- * above, which then try again. */
-static ssize_t fill(struct device *dev, void *bytes)
+/* dev:send_place(batch, i) -> number of bytes | nil, reason, errno
+ *
+ * Send one packet of a batch, where it stays. */
+static int device_send_place(lua_State *L)
 {
-	return read(dev->fd, bytes, ROOM);
+	struct device *dev = self(L);
+	struct batch *batch = checkbatch(L, 2);
+	ssize_t n;
+
+	heed(L, dev->mainthread);
+	n = send_place(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
+	if (n < 0)
+		return refuse(L, dev);
+	lua_pushinteger(L, (lua_Integer)n);
+	return 1;
 }
 
+/* transmit() for the FFI: what fails is told by the method, which tries again.
+ */
 static ssize_t drain(struct device *dev, const void *bytes, size_t n)
 {
 	return write(dev->fd, bytes, n);
 }
 
 static const luaL_Reg methods[] = {
-	{ "read", device_read },	   { "receive", device_receive },
-	{ "receivefrom", device_receive }, { "write", device_write },
-	{ "send", device_send },	   { "fill", device_fill },
-	{ "transmit", device_transmit },   { NULL, NULL },
+	{ "read", device_read },
+	{ "receive", device_receive },
+	{ "receivefrom", device_receive },
+	{ "write", device_write },
+	{ "send", device_send },
+	{ "transmit", device_transmit },
+	{ "send_place", device_send_place },
+	{ NULL, NULL },
 };
+
+/* core.addresses: functions for the FFI, which wait for nothing. */
+static void push_addresses(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		uintptr_t address;
+	} functions[] = {
+		{ "receive", (uintptr_t)renew },
+		{ "send_place", (uintptr_t)send_place },
+		{ "drain", (uintptr_t)drain },
+	};
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < LENGTH(functions); i++) {
+		lua_pushnumber(L, (lua_Number)functions[i].address);
+		lua_setfield(L, -2, functions[i].name);
+	}
+	lua_setfield(L, -2, "addresses");
+}
 
 void open_packetio(lua_State *L)
 {
@@ -259,10 +280,5 @@ void open_packetio(lua_State *L)
 	lua_insert(L, -2);
 	setmethods(L, lua_gettop(L) - 1, methods);
 	lua_pop(L, 1);
-	lua_pushinteger(L, ROOM);
-	lua_setfield(L, -2, "packet_room");
-	lua_pushnumber(L, (lua_Number)(uintptr_t)fill);
-	lua_setfield(L, -2, "fill_address");
-	lua_pushnumber(L, (lua_Number)(uintptr_t)drain);
-	lua_setfield(L, -2, "drain_address");
+	push_addresses(L);
 }

@@ -11,6 +11,7 @@ require "tun.device"
 return {
   version = "scm-1",
   open = require "tun.open",
+  batch = require "tun.batch",
   poll = require "tun.poll",
   sandbox = netns.sandbox,
   netns = core.netns,

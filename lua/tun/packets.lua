@@ -1,5 +1,5 @@
--- packets.lua: packets of a device with names: views of an arena coming in, packets of any
--- origin going out.
+-- packets.lua: packets of batches and devices with names: views of a batch's memory coming
+-- in, packets of any origin going out.
 local packet = require "tun.packet"
 local build = require "tun.packet.build"
 local bytes = require "tun.packet.bytes"
@@ -12,68 +12,164 @@ local view = require "tun.packet.packet"
 local jitted, ffi = pcall(require, "ffi")
 
 local device = core.device.__index
-local fill, transmit = device.fill, device.transmit
+local receive, send, transmit = device.receive, device.send, device.transmit
+local send_place = device.send_place
 
 local packets = {}
 
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
-local FLOOR, CEILING = slot.FLOOR, slot.CEILING
+local FLOOR, CEILING, SLOT = slot.FLOOR, slot.CEILING, slot.SLOT
+local BATCH, PLACE = slot.BATCH, slot.PLACE
 local meta_at, info_at = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
-local HEADROOM, ROOM = room.HEADROOM, core.packet_room
+local META, INFO = slot.FIRST + layer.LEVELS.meta, slot.FIRST + layer.LEVELS.info
+local PI, VNET = packet.tun_pi, packet.virtio_net
 
--- On LuaJIT packets move without leaving compiled code; what fails that way is told by
--- the methods. -1 then, and always where there is no FFI.
-local quick_fill = function() return -1 end
-local quick_send = quick_fill
+-- -- Leaves ---------------------------------------------------------------------
+
+-- handle(batch) -> what locate() takes beside it.
+-- locate(batch, handle, i) -> as batch:slot(i).
+-- quick_receive(dev, batch) -> how many packets are in it now, after clearing it; what is
+--   not above 0 is told by the method, which then tries again.
+-- quick_place(dev, batch, i), quick_send(dev, pointer, at, n): the same for sending.
+local handle, locate, quick_receive, quick_place, quick_send
+
 if jitted then
-  local c_fill = ffi.cast("intptr_t (*)(void *, void *)", ffi.cast("uintptr_t", core.fill_address))
-  local c_drain = ffi.cast("intptr_t (*)(void *, const void *, size_t)",
-    ffi.cast("uintptr_t", core.drain_address))
-  function quick_fill(dev, p, at)
-    local n = tonumber(c_fill(dev, p + at))
+  -- The beginnings of the structures of csrc/batch.h.
+  ffi.cdef [[
+  struct tun_slot { uint8_t vnet[24]; uint32_t at, size; uint16_t flags; };
+  struct tun_pool {
+    uint8_t *bytes;
+    uint32_t slots, stride, headroom, room, unused;
+    struct { uint32_t free, home, users; } of[1];
+  };
+  struct tun_batch { struct tun_pool *pool; uint32_t count, ethernet, list[1]; };
+  ]]
+  local band = require("bit").band
+  local it_type, batch_type = ffi.typeof "struct tun_slot *", ffi.typeof "struct tun_batch *"
+  local BEGIN = core.slot_meta
+  local DROPPED, HAS_VNET, HAS_PI = core.slot_dropped, core.slot_vnet, core.slot_with_pi
+
+  local function of_core(name, type)
+    return ffi.cast(type, ffi.cast("uintptr_t", core.addresses[name]))
+  end
+
+  local c_receive = of_core("receive", "int (*)(void *, void *)")
+  local c_place = of_core("send_place", "intptr_t (*)(void *, void *, uint32_t)")
+  local c_drain = of_core("drain", "intptr_t (*)(void *, const void *, size_t)")
+
+  function handle(batch)
+    return ffi.cast(batch_type, ffi.cast("uintptr_t", batch:address()))
+  end
+
+  function locate(_, at, i)
+    if i > at.count then
+      return false
+    end
+    local number, pool = at.list[i - 1], at.pool
+    if number >= pool.slots then
+      return nil
+    end
+    local base = number * pool.stride
+    local it = ffi.cast(it_type, pool.bytes + base)
+    local first, flags = it.at, it.flags
+    if band(flags, DROPPED) ~= 0 then
+      return nil
+    end
+    local stop, floor, ceiling = first + it.size, base + BEGIN, base + pool.stride
+    if pool.of[number].home ~= number then
+      floor, ceiling = first, stop
+    end
+    return base, first, stop, floor, ceiling, band(flags, HAS_VNET) ~= 0, band(flags, HAS_PI) ~= 0
+  end
+
+  function quick_receive(dev, batch)
+    local n = c_receive(dev, batch)
     return n
   end
+
+  function quick_place(dev, batch, i)
+    local n = tonumber(c_place(dev, batch, i - 1))
+    return n
+  end
+
   function quick_send(dev, p, at, n)
     n = tonumber(c_drain(dev, p + at, n))
     return n
   end
-end
-
--- -- What the kernel puts in front ------------------------------------------
-
-local function headers(flags)
-  local list = {}
-  list[1] = not flags.no_pi and packet.tun_pi or nil
-  list[#list + 1] = flags.vnet_hdr and packet.virtio_net or nil
-  return list
-end
-
--- How many bytes: the virtio-net header may be longer than its fields.
-local function front(dev, flags)
-  return (flags.no_pi and 0 or packet.tun_pi.size)
-    + (flags.vnet_hdr and dev:get "vnet_hdr_size" or 0)
-end
-
-local function kind_of(dev, flags)
-  local kind = flags.tap and packet.eth or header.kinds.ip
-  local list = headers(flags)
-  if not list[1] then
-    return kind
+else
+  function handle()
+    return false
   end
-  local n = front(dev, flags)
-  return { name = kind.name, parse = function(self, p, o, stop, layers)
-    local at = o
-    for _, protocol in ipairs(list) do
-      protocol.parse(self, p, at, stop, layers)
-      at, layers = at + protocol.size, self[slot.LAYERS]
-    end
-    if o + n <= stop then
-      kind.parse(self, p, o + n, stop, layers)
-    end
-  end }
+
+  function locate(batch, _, i)
+    return batch:slot(i)
+  end
+
+  function quick_receive()
+    return -1
+  end
+
+  quick_place, quick_send = quick_receive, quick_receive
 end
 
--- -- Coming in --------------------------------------------------------------
+-- -- Views of a batch -------------------------------------------------------------
+
+-- What it takes to see the packets of a batch: one view, of one after the other.
+local function viewer(batch)
+  local arena = batch:arena()
+  local it = view.new(arena, bytes.pointer(arena), 0, 0)
+  it[BATCH] = batch
+  return { batch = batch, handle = handle(batch), view = it, i = 0,
+           kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }
+end
+
+-- The view on the i-th packet; false behind the last, nil where there is none.
+local function see(state, i)
+  local base, at, stop, floor, ceiling, vnet, pi = locate(state.batch, state.handle, i)
+  if not base then
+    return base
+  end
+  local it, layers = state.view, 0
+  if vnet then
+    it[INFO], layers = base, VNET.mark
+  end
+  if pi then
+    it[META], layers = base + core.slot_pi, layers + PI.mark
+  end
+  it[FLOOR], it[CEILING], it[SLOT], it[PLACE] = floor, ceiling, base, i
+  view.read(it, at, stop, state.kind, layers)
+  return it
+end
+
+local skip
+
+local function step(state)
+  local i = state.i + 1
+  state.i = i
+  local it = see(state, i)
+  if it == nil then
+    it = skip(state)
+  end
+  return it or nil
+end
+
+-- No loop, which would end a trace.
+function skip(state)
+  local it = step(state)
+  return it
+end
+
+--- As batch:packets().
+function packets.walk(batch)
+  return step, viewer(batch)
+end
+
+--- As batch:packet(i).
+function packets.at(batch, i)
+  return see(viewer(batch), i) or nil
+end
+
+-- -- Coming in from a device --------------------------------------------------------
 
 -- Whether a loop goes on after this: a signal may have run a hook, and that is all.
 local ENDS = { closed = true, deleted = true }
@@ -95,48 +191,43 @@ end
 
 function wait(state)
   state.quick = QUICK
-  local n, why = fill(state.dev, state.arena, HEADROOM)
+  local n, why = receive(state.dev, state.batch:clear(), nil)
   n = waited(state, n, why)
   return n
 end
 
 local function next_view(state)
-  local self, n = state.view, -1
+  local n = -1
   if state.quick > 0 then
     state.quick = state.quick - 1
-    n = quick_fill(state.dev, state.pointer, HEADROOM)
+    n = quick_receive(state.dev, state.batch)
   end
-  if n <= 0 or n >= ROOM then
-    n = wait(state)
-    if not n then
-      return nil
-    end
+  if n <= 0 and not wait(state) then
+    return nil
   end
-  self[POINTER], self[ARENA], self[FLOOR], self[CEILING] =
-    state.pointer, state.arena, 0, HEADROOM + ROOM
-  view.read(self, HEADROOM, HEADROOM + n, state.kind)
-  return self
+  local it = see(state, 1)
+  return it
 end
 
 -- The loop over what a closed or deleted device receives.
 local function nothing() end
 
 --- Iterate over the packets that arrive, until the device is closed or deleted. Every step
--- gives the same view of the next packet: copy() keeps one.
+-- gives the same view of the next packet: copy() keeps one. One packet is read at a time, so
+-- that a loop which is left takes nothing with it.
 --   for packet in dev:packets() do ... end
 function packets.each(dev)
   local flags = dev:fd() >= 0 and dev:flags()
   if not flags then
     return nothing
   end
-  local arena = core.arena(HEADROOM + ROOM)
-  local pointer = bytes.pointer(arena)
-  return next_view, { dev = dev, arena = arena, pointer = pointer, quick = 0,
-                      kind = kind_of(dev, flags),
-                      view = view.new(arena, pointer, 0, HEADROOM + ROOM) }
+  local mode = flags.tap and "tap" or "tun"
+  local state = viewer(assert(core.batch(1, core.packet_most, room.HEADROOM, mode)))
+  state.dev, state.quick = dev, 0
+  return next_view, state
 end
 
--- -- Going out ----------------------------------------------------------------
+-- -- Going out ------------------------------------------------------------------
 
 -- Devices that put nothing in front of a packet; what a device is does not change.
 local plain = setmetatable({}, { __mode = "k" })
@@ -149,58 +240,66 @@ local function is_plain(dev)
   return plain[dev]
 end
 
--- The first layer of the packet itself, behind what a device had put in front, and where.
+-- Where the packet itself begins, behind what a device had put in front.
 local function first(self)
+  if self[SLOT] then
+    return self[START]
+  end
   for _, each in ipairs(view.sorted(self)) do
     if (each[1].level or layer.LEVELS.net) > layer.LEVELS.info then
-      return each[2], each[1]
+      return each[2]
     end
   end
   return self[START]
 end
 
--- The header of a level that a device wants in front: the packet's own, or one of zeroes
--- that says no more than what kind of packet follows.
-local function front_header(self, at, size, protocol)
-  local found, o = at(self)
-  local own
-  if found then
-    own = bytes.string(self[POINTER], o, found.size)
-  elseif at == meta_at then
-    local names = layer.space("ethertype").names
-    own = packet.tun_pi { proto = names[protocol and protocol.name] or 0 }:bytes()
-  end
-  return (own or "") .. ("\0"):rep(size - #(own or ""))
+-- The bytes of a header at a level, or nothing; in a slot the virtio-net header has all.
+local function front(self, at)
+  local protocol, o = at(self)
+  local size = protocol and (protocol == VNET and self[SLOT] and core.vnet_size or protocol.size)
+  return size and bytes.string(self[POINTER], o, size) or nil
 end
 
--- The bytes with what the device wants in front.
-local function fronted(dev, self)
-  local flags, parts = dev:flags(), {}
-  if not flags then
-    return self:bytes() -- sending tells why
+--- As batch:add(self), of a packet.
+function packets.add(batch, self)
+  local at = first(self)
+  return batch:append(bytes.string(self[POINTER], at, self[STOP] - at), front(self, info_at),
+    front(self, meta_at))
+end
+
+-- Through a batch, which knows what to put in front and how to split.
+local single
+
+local function send_copy(dev, self)
+  single = single or assert(core.batch(1, core.packet_most, room.HEADROOM, "tun"))
+  packets.add(single:clear(), self)
+  local n, why, errno = send(dev, single)
+  if n == 1 and not why then
+    return self[STOP] - first(self)
   end
-  local at, protocol = first(self)
-  if not flags.no_pi then
-    parts[1] = front_header(self, meta_at, packet.tun_pi.size, protocol)
+  return nil, why, errno
+end
+
+--- A packet from what a script has: a packet, or headers that become one.
+function packets.of(self)
+  if build.is(self) then
+    build.realise(self)
+  elseif not view.is(self) then
+    core.misuse(("a packet or bytes expected, not a %s"):format(type(self)))
   end
-  if flags.vnet_hdr then
-    parts[#parts + 1] = front_header(self, info_at, dev:get "vnet_hdr_size")
-  end
-  parts[#parts + 1] = bytes.string(self[POINTER], at, self[STOP] - at)
-  return table.concat(parts)
+  return self
 end
 
 --- Send a packet as it is: fix() it first if it was changed.
 function packets.send(dev, self)
-  if build.is(self) then
-    build.realise(self)
-  elseif not view.is(self) then
-    core.misuse(("send: a packet or bytes expected, not a %s"):format(type(self)))
+  packets.of(self)
+  if self[BATCH] then
+    local n = quick_place(dev, self[BATCH], self[PLACE])
+    return n > 0 and n or send_place(dev, self[BATCH], self[PLACE])
+  elseif not is_plain(dev) or info_at(self) or meta_at(self) then
+    return send_copy(dev, self)
   end
-  if not is_plain(dev) then
-    return dev:send(fronted(dev, self))
-  end
-  local at = (meta_at(self) or info_at(self)) and first(self) or self[START]
+  local at = self[START]
   local n = quick_send(dev, self[POINTER], at, self[STOP] - at)
   return n > 0 and n or transmit(dev, self[ARENA], at, self[STOP] - at)
 end

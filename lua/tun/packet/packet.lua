@@ -19,9 +19,10 @@ local meta = packet.meta
 
 -- -- Reading --------------------------------------------------------------
 
---- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...
+--- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...; layers are the
+-- marks of those that are elsewhere, 0 for none.
 packet.read = bytes.compile("packet", source.fill [[
-return function(self, first, stop, kind)
+return function(self, first, stop, kind, layers)
   self[$START], self[$STOP] = first, stop
   if self[$KIND] ~= kind then
     self[$KIND] = kind
@@ -33,7 +34,7 @@ return function(self, first, stop, kind)
     self[$ERROR], self[$MORE], self[$INNER], self[$INSIDE], self[$QUOTED], self[$LOOSE] =
       false, false, false, false, false, false
   end
-  kind.parse(self, self[$POINTER], first, stop, 0)
+  kind.parse(self, self[$POINTER], first, stop, layers or 0)
   return self
 end]])
 
@@ -47,7 +48,8 @@ end
 --- A packet without bytes in an arena, with room between two offsets; read() gives it some.
 function packet.new(arena, pointer, floor, ceiling)
   local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false,
+    false, false, 0 }
   setmetatable(self, meta)
   return self
 end

@@ -26,5 +26,8 @@ return {
   CEILING = 28, -- offset up to which the packet can grow
   LOOSE = 29, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
   VIEWS = 30, -- false, or views by protocol, where they are kept
-  COUNT = 30,
+  SLOT = 31, -- false, or the offset of what is known of the packet beside its bytes
+  BATCH = 32, -- false, or the batch that it is in
+  PLACE = 33, -- where in the batch
+  COUNT = 33,
 }

@@ -1,0 +1,74 @@
+-- batch.lua: many packets in one memory, which a script goes through with names and C
+-- receives, changes and sends at once.
+local core = require "tun.core"
+
+local batch = core.batches.__index
+local append = batch.append
+
+-- -- Making one ---------------------------------------------------------------
+
+local DEFAULTS = { slots = 64, size = core.packet_most, headroom = 128, mode = "tun" }
+local NAMES = "headroom, mode, size, slots"
+
+--- Make an empty batch: memory of so many slots.
+-- @param t  optional; any of
+--   slots (64): how many packets fit,
+--   size (any packet fits): how many bytes a packet may have,
+--   headroom (128): bytes in front of it, for headers that are pushed,
+--   mode ("tun"): "tap" when the packets begin with an Ethernet header; what receives
+--   into the batch sets it
+-- @return batch | nil, message, errno
+local function make(t)
+  t = t or {}
+  if type(t) ~= "table" then
+    core.misuse(("batch: a %s is not a table of options"):format(type(t)))
+  end
+  for key in pairs(t) do
+    if DEFAULTS[key] == nil then
+      core.misuse(("batch: no option %s; there are: %s"):format(tostring(key), NAMES))
+    end
+  end
+  local function option(name)
+    return t[name] == nil and DEFAULTS[name] or t[name]
+  end
+  return core.batch(option "slots", option "size", option "headroom", mode)
+end
+
+-- -- Going through --------------------------------------------------------------
+
+-- Loaded at the first use: names are much that a script which only forwards can spare.
+local packets
+
+local function views()
+  packets = packets or require "tun.packets"
+  return packets
+end
+
+--- Go through the packets of the batch, in order. Every step gives the same view of the next
+-- packet; what is changed, is changed in the batch. drop() takes a packet out, move(to)
+-- puts it in another batch.
+--   for packet in batch:packets() do ... end
+function batch:packets()
+  return views().walk(self:compact())
+end
+
+--- The i-th packet of the batch, good as long as it stays there.
+-- @return packet, or nil when it was dropped or moved away, or there is none
+function batch:packet(i)
+  if type(i) ~= "number" then
+    core.misuse(("packet: a %s is not a place in the batch"):format(type(i)))
+  end
+  return views().at(self, i)
+end
+
+--- Append a packet.
+-- @param what  bytes, or a packet of tun.packet
+-- @return true | nil, message, errno: all slots are in use
+function batch:add(what)
+  if type(what) == "table" then
+    return views().add(self, what)
+  end
+  return append(self, what)
+end
+
+return make

@@ -28,6 +28,7 @@ build = {
         "csrc/batch.c",
         "csrc/batchio.c",
         "csrc/checksum.c",
+        "csrc/coalesce.c",
         "csrc/core.c",
         "csrc/device.c",
         "csrc/filter.c",

@@ -2,10 +2,10 @@
 #ifndef TUN_BATCH_H
 #define TUN_BATCH_H
 
+#include "endpoint.h"
 #include "offload.h"
 
 #include <lua.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,12 +20,8 @@ struct slot {
 	uint16_t flags;	  /* SLOT_*, below */
 	uint16_t proto;	  /* ethertype of the packet information, big-endian */
 	uint16_t pi_flags;
-	uint16_t sent; /* segments of it that are sent already */
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} peer; /* family 0: none */
+	uint16_t sent;	     /* segments of it that are sent already */
+	union endpoint peer; /* where it came from or is to go */
 };
 
 enum {

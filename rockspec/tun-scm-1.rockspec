@@ -31,6 +31,7 @@ build = {
         "csrc/coalesce.c",
         "csrc/core.c",
         "csrc/device.c",
+        "csrc/endpoint.c",
         "csrc/filter.c",
         "csrc/headers.c",
         "csrc/ifname.c",

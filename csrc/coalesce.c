@@ -10,16 +10,12 @@
 #include "headers.h"
 
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
-#endif
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
 enum {
@@ -380,11 +376,10 @@ static bool sound(const struct work *w, const struct packet *p)
 	if (p->version == 4 && (get16(ip + 10) == 0xffff ||
 				checksum(ip, IP4_SIZE, 0) != SUM_RIGHT))
 		return false;
-	if (vnet && vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+	if (vnet && vnet->flags & VNET_NEEDS_CSUM)
 		return vnet->csum_start == p->transport &&
 		       vnet->csum_offset == check_offset(p);
-	return (vnet && vnet->flags & VIRTIO_NET_HDR_F_DATA_VALID) ||
-	       right_sum(p);
+	return (vnet && vnet->flags & VNET_DATA_VALID) || right_sum(p);
 }
 
 /* -- Joining ------------------------------------------------------------------
@@ -524,9 +519,8 @@ static void write_headers(unsigned char *bytes, const struct headers *h,
 static uint8_t gso_type(const struct headers *h)
 {
 	if (h->proto == IPPROTO_UDP)
-		return VIRTIO_NET_HDR_GSO_UDP_L4;
-	return h->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
-			       : VIRTIO_NET_HDR_GSO_TCPV6;
+		return GSO_UDP_L4;
+	return h->version == 4 ? GSO_TCPV4 : GSO_TCPV6;
 }
 
 void join(const struct unit *units, size_t first, bool ethernet,
@@ -546,7 +540,7 @@ void join(const struct unit *units, size_t first, bool ethernet,
 			last->bytes[h.transport + 13];
 	write_headers(joined->headers, &h, joined->total - h.ip);
 	joined->vnet = (struct vnet){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.flags = VNET_NEEDS_CSUM,
 		.gso_type = gso_type(&h),
 		.hdr_len = unit->payload,
 		.gso_size = (uint16_t)segment,

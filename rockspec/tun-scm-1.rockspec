@@ -35,6 +35,7 @@ build = {
         "csrc/filter.c",
         "csrc/headers.c",
         "csrc/ifname.c",
+        "csrc/joining.c",
         "csrc/link.c",
         "csrc/linkinfo.c",
         "csrc/nest.c",

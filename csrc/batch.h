@@ -73,6 +73,10 @@ static inline bool hasroom(const struct batch *batch)
  * metadata, 0 but for at. NULL when no slot is free. */
 struct slot *append(struct batch *batch);
 
+/* The same for place i of the list, whose number is lost, of a batch whose
+ * memory has a free slot. */
+struct slot *occupy(struct batch *batch, uint32_t i);
+
 /* Give the slot that was appended last back. */
 void withdraw(struct batch *batch);
 

@@ -218,7 +218,7 @@ static void label(unsigned char *out, const struct headers *h, size_t size,
 	put16(ip + IP4_LENGTH, (uint32_t)(size - h->ip));
 	put16(ip + IP4_ID, get16(ip + IP4_ID) + (uint32_t)i);
 	put16(ip + IP4_CHECKSUM, 0);
-	seal(ip + IP4_CHECKSUM, checksum(ip, (ip[0] & 0xfu) * 4, 0), false);
+	seal(ip + IP4_CHECKSUM, checksum(ip, h->transport - h->ip, 0), false);
 }
 
 /* Urgent data ends where it did (RFC 9293, 3.8.2). */
@@ -245,69 +245,100 @@ static void number(unsigned char *tcp, size_t at, bool last)
 		urge(tcp, at);
 }
 
-/* Set length and checksum of a UDP header, or the checksum of a TCP header, of
- * n bytes with what follows. */
-static void close_transport(unsigned char *transport, size_t n, uint8_t proto,
-			    uint32_t sum)
+/* Write the checksum of a TCP or UDP header, which goes up to an offset. sum is
+ * that of the pseudo header and of what follows. */
+static void close_transport(unsigned char *out, const struct headers *h,
+			    size_t until, uint64_t sum)
 {
-	bool udp = proto == IPPROTO_UDP;
-	unsigned char *field = transport + (udp ? UDP_CHECKSUM : TCP_CHECKSUM);
+	unsigned char *transport = out + h->transport, *field;
+	bool udp = h->proto == IPPROTO_UDP;
 
-	if (udp)
-		put16(transport + UDP_LENGTH, (uint32_t)n);
+	field = transport + (udp ? UDP_CHECKSUM : TCP_CHECKSUM);
 	put16(field, 0);
-	seal(field, checksum(transport, n, sum + n), udp);
+	seal(field, checksum(transport, until - h->transport, sum), udp);
 }
 
-/* Set the headers of a tunnel for segment number i, which ends at size. */
+/* Set the headers of a tunnel for segment number i, which ends at size. sum is
+ * that of the inner pseudo header: what the inner checksum is part of adds up
+ * to its complement (linux/Documentation/networking/checksum-offloads.rst). */
 static void enclose(const struct split *s, unsigned char *out, size_t size,
-		    size_t i)
+		    size_t i, uint32_t sum)
 {
 	const struct headers *h = &s->outer;
-	unsigned char *udp = out + h->transport;
+	size_t n = size - h->transport;
 
 	label(out, h, size, i);
+	put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
 	if (s->guarded)
-		close_transport(udp, size - h->transport, IPPROTO_UDP,
-				pseudo(out, h));
-	else
-		put16(udp + UDP_LENGTH, (uint32_t)(size - h->transport));
+		close_transport(out, h, s->inner.transport,
+				pseudo(out, h) + n + (~sum & 0xffff));
 }
 
-/* Set what the headers of segment number i say, whose payload was at an offset
- * and which ends at size. */
+static uint32_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Set what the headers of segment number i say, which ends at size; sum is that
+ * of its payload. */
 static void head(const struct split *s, unsigned char *out, size_t size,
-		 size_t i, size_t at)
+		 size_t i, uint32_t sum)
 {
 	const struct headers *h = &s->inner;
+	size_t n = size - h->transport;
+	uint32_t front = fold(s->pseudo + (uint32_t)n);
 
 	label(out, h, size, i);
 	if (h->proto == IPPROTO_TCP)
-		number(out + h->transport, at, i + 1 == s->count);
-	close_transport(out + h->transport, size - h->transport, h->proto,
-			s->pseudo);
+		number(out + h->transport, i * s->each, i + 1 == s->count);
+	else
+		put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
+	close_transport(out, h, h->payload, (uint64_t)front + sum);
 	if (s->outer.version)
-		enclose(s, out, size, i);
+		enclose(s, out, size, i, front);
+}
+
+/* Write a packet that stays one. */
+static void write_single(struct split *s, unsigned char *out, size_t size)
+{
+	if (out != s->bytes)
+		memcpy(out, s->bytes, size);
+	complete(out, size, &s->vnet);
+}
+
+/* Write segment number i with n bytes of payload. */
+static void write_segment(const struct split *s, unsigned char *out, size_t i,
+			  size_t n)
+{
+	const unsigned char *from = s->bytes + s->payload + i * s->each;
+	unsigned char *to = out + s->payload;
+	uint32_t sum;
+
+	if (out != s->bytes) {
+		memcpy(out, s->bytes, s->payload);
+		sum = checksum_copy(to, from, n, 0);
+	} else {
+		memmove(to, from, n);
+		sum = checksum(to, n, 0);
+	}
+	head(s, out, s->payload + n, i, sum);
 }
 
 size_t segment(struct split *s, unsigned char *out, size_t room)
 {
-	size_t at = s->next * s->each, size = s->end - s->payload - at;
+	size_t i = s->next, n = s->end - s->payload - i * s->each;
 
-	if (s->next >= s->count)
+	if (i >= s->count)
 		return 0;
-	size = s->payload + (size < s->each ? size : s->each);
-	if (size > room)
+	if (n > s->each)
+		n = s->each;
+	if (s->payload + n > room)
 		return 0;
-	if (out != s->bytes) {
-		memcpy(out, s->bytes, s->payload);
-		memcpy(out + s->payload, s->bytes + s->payload + at,
-		       size - s->payload);
-	}
 	if (s->single)
-		complete(out, size, &s->vnet);
+		write_single(s, out, n);
 	else
-		head(s, out, size, s->next, at);
+		write_segment(s, out, i, n);
 	s->next++;
-	return size;
+	return s->payload + n;
 }

@@ -74,8 +74,8 @@ bool split(struct split *split, const unsigned char *bytes, size_t size,
 
 /* Write segment number split->next, with complete checksums, where there are
  * room bytes, and step to the one after. Returns its length; 0 when there is
- * none left or room is too small. The first one may be written over the packet
- * itself, after all others. */
+ * none left or room is too small. The one that is written last may be written
+ * over the packet itself. */
 size_t segment(struct split *split, unsigned char *out, size_t room);
 
 #endif

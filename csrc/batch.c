@@ -46,21 +46,22 @@ static void discard(struct pool *pool, uint32_t number)
 	release(pool, number);
 }
 
-struct slot *append(struct batch *batch)
+struct slot *occupy(struct batch *batch, uint32_t i)
 {
 	struct pool *pool = batch->pool;
-	struct slot *slot;
-	uint32_t number;
+	uint32_t number = pool->of[--pool->unused].free;
+	struct slot *slot = memset(meta(pool, number), 0, sizeof(*slot));
 
-	if (!hasroom(batch))
-		return NULL;
-	number = pool->of[--pool->unused].free;
 	pool->of[number].home = number;
 	pool->of[number].users = 1;
-	batch->list[batch->count++] = number;
-	slot = memset(meta(pool, number), 0, sizeof(*slot));
+	batch->list[i] = number;
 	slot->at = number * pool->stride + SLOT_META + pool->headroom;
 	return slot;
+}
+
+struct slot *append(struct batch *batch)
+{
+	return hasroom(batch) ? occupy(batch, batch->count++) : NULL;
 }
 
 void withdraw(struct batch *batch)

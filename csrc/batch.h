@@ -2,11 +2,11 @@
 #ifndef TUN_BATCH_H
 #define TUN_BATCH_H
 
+#include "endpoint.h"
 #include "offload.h"
 
 #include <linux/if_tun.h>
 #include <lua.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,17 +15,13 @@
 /* What is known of a packet beside its bytes. It lies at the beginning of its
  * slot, where Lua reads it as well; so what C must trust is in struct pool. */
 struct slot {
-	struct vnet vnet; /* read when flags have SLOT_VNET */
-	uint32_t at;	  /* offset of the packet in the memory */
-	uint32_t size;	  /* its length in bytes */
-	uint16_t flags;	  /* SLOT_*, below */
-	struct tun_pi pi; /* packet information, as it came */
-	uint16_t sent;	  /* segments of it that are sent already */
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} peer; /* family 0: none */
+	struct vnet vnet;    /* read when flags have SLOT_VNET */
+	uint32_t at;	     /* offset of the packet in the memory */
+	uint32_t size;	     /* its length in bytes */
+	uint16_t flags;	     /* SLOT_*, below */
+	struct tun_pi pi;    /* packet information, as it came */
+	uint16_t sent;	     /* segments of it that are sent already */
+	union endpoint peer; /* where it came from or is to go */
 };
 
 enum {
@@ -76,6 +72,10 @@ static inline bool hasroom(const struct batch *batch)
 /* Append a free slot to the batch, for a packet behind the headroom: its
  * metadata, 0 but for at. NULL when no slot is free. */
 struct slot *append(struct batch *batch);
+
+/* The same for place i of the list, whose number is lost, of a batch whose
+ * memory has a free slot. */
+struct slot *occupy(struct batch *batch, uint32_t i);
 
 /* Give the slot that was appended last back. */
 void withdraw(struct batch *batch);

@@ -15,18 +15,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#pragma weak split
-#pragma weak segment
-#pragma weak complete
-#pragma weak coalesce
-#pragma weak join
-
 enum { PI_SIZE = sizeof(struct tun_pi) };
 
 /* Bytes that the kernel puts in front of a packet. */
 static size_t front(const struct device *dev)
 {
 	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
+}
+
+/* Whether its packets begin with an Ethernet header. */
+static bool istap(const struct device *dev)
+{
+	return dev->flags & IFF_TAP;
 }
 
 /* What lies in front of a packet, in the slot's own words, and back. What of
@@ -82,7 +82,7 @@ int receive_batch(const struct device *dev, struct batch *batch)
 {
 	int n = 0;
 
-	batch->ethernet = (dev->flags & IFF_TAP) != 0;
+	batch->ethernet = istap(dev);
 	while (hasroom(batch)) {
 		if (!take(dev, batch))
 			return n ? n : -1;
@@ -214,8 +214,7 @@ static bool put_split(struct sending *s, struct slot *slot,
 	struct split all;
 	size_t n;
 
-	if (!split(&all, bytes, slot->size, &slot->vnet, 0,
-		   s->batch->ethernet)) {
+	if (!split(&all, bytes, slot->size, &slot->vnet, 0, istap(s->dev))) {
 		errno = EINVAL;
 		return false;
 	}
@@ -300,7 +299,7 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 	int n = 2;
 	size_t i;
 
-	join(units, first, s->batch->ethernet, &joined);
+	join(units, first, istap(s->dev), &joined);
 	introduce(s->dev, slot, &joined.vnet, joined.headers, lead);
 	parts[0] = (struct iovec){ lead, front(s->dev) };
 	parts[1] = (struct iovec){ joined.headers, joined.size };
@@ -317,13 +316,14 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 static bool send_joined(struct sending *s, const struct unit *units,
 			const uint32_t *places, size_t first)
 {
-	bool sent =
-		put_joined(s, slotof(s->batch, places[first]), units, first);
+	bool *may = &s->dev->common->coalesce;
+	bool sent = *may && put_joined(s, slotof(s->batch, places[first]),
+				       units, first);
 	size_t i;
 
-	if (!sent && errno != EINVAL)
+	if (*may && !sent && errno != EINVAL)
 		return false;
-	s->dev->common->coalesce = sent;
+	*may = sent;
 	for (i = first; i != NO_PACKET; i = units[i].next) {
 		if (sent)
 			settle(s, slotof(s->batch, places[i]), true);
@@ -363,7 +363,7 @@ static bool send_window(struct sending *s, uint32_t *i)
 	size_t n, each;
 
 	*i = collect(s->batch, *i, units, places, &n);
-	coalesce(units, n, s->dev->common->offload, s->batch->ethernet);
+	coalesce(units, n, s->dev->common->offload, istap(s->dev));
 	for (each = 0; each < n; each++) {
 		if (units[each].follows)
 			continue;

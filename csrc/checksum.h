@@ -15,4 +15,12 @@ uint32_t checksum(const unsigned char *bytes, size_t n, uint64_t sum);
 uint32_t checksum_copy(unsigned char *to, const unsigned char *from, size_t n,
 		       uint64_t sum);
 
+/* The name of a way in which this processor can do it, which are numbered from
+ * 0 to the best one; NULL beyond. */
+const char *checksum_way(size_t way);
+
+/* The same in such a way, for comparing them: checksum() where to is NULL. */
+uint32_t checksum_by(size_t way, unsigned char *to, const unsigned char *from,
+		     size_t n, uint64_t sum);
+
 #endif

@@ -30,6 +30,10 @@
 	(TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6 |                   \
 	 TUN_F_UDP_TUNNEL_GSO)
 
+/* Bytes of virtio-net header that a packet in a tunnel needs: struct
+ * virtio_net_hdr_v1_hash_tunnel. */
+#define TUNNEL_HEADER 24
+
 /* Our own, beside those of the kernel: to join no packets. */
 #define SINGLE 0x80000000
 
@@ -145,13 +149,17 @@ static unsigned int offload_bit(lua_State *L, int at)
 	misuse_name(L, "offload", name, offload_name, NULL);
 }
 
-/* Argument 3, a set { csum = true } or a list { "csum" } of names, as bits. */
+/* Argument 3, a set { csum = true } or a list { "csum" } of names, or false,
+ * as bits. */
 static unsigned int tooffload(lua_State *L, const struct option *o)
 {
 	unsigned int bits = 0;
 
+	if (lua_isboolean(L, 3) && !lua_toboolean(L, 3))
+		return 0;
 	if (!lua_istable(L, 3))
-		misuse_value(L, 3, o->name, "a set or list of names");
+		misuse_value(L, 3, o->name,
+			     "true, false, or a set or list of names");
 	for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
 		if (lua_type(L, -2) == LUA_TNUMBER)
 			bits |= offload_bit(L, -1);
@@ -443,4 +451,6 @@ void open_option(lua_State *L)
 {
 	luaL_getmetatable(L, DEVICE);
 	setmethods(L, lua_gettop(L) - 1, functions);
+	lua_pushinteger(L, TUNNEL_HEADER);
+	lua_setfield(L, -2, "tunnel_header");
 }

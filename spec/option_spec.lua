@@ -219,7 +219,7 @@ describe("an option", function()
     { "vnet_hdr_size", 9, "vnet_hdr_size: 9 is not a number from 10 to 256" },
     { "vnet_hdr_size", 257, "vnet_hdr_size: 257 is not a number from 10 to 256" },
     { "link_type", 65536, "link_type: 65536 is not a number from 0 to 65535" },
-    { "offload", "csum", "offload: a string is not a set or list of names" },
+    { "offload", "csum", "offload: a string is not true, false, or a set or list of names" },
     { "offload", { "csam" }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csam = false }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csum = 1 }, "offload: 1 is not true or false" },

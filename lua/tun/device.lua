@@ -4,6 +4,7 @@ local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local netns = require "tun.netns"
+local offload = require "tun.offload"
 local option = require "tun.option"
 local setup = require "tun.setup"
 
@@ -56,10 +57,14 @@ end
 -- @param t  the keys of tun.open, save those that are decided there; name renames
 -- @return true | nil, message, errno
 function device:set(t)
-  return setup.apply(self, option.sort("set", t))
+  local plan = option.sort("set", t)
+  offload.check(plan, self)
+  return setup.apply(self, plan)
 end
 
---- The value of one option; nil where the device or its link has none.
+--- The value of one option; nil where the device or its link has none. That of offload is
+-- the set of those that this object or a queue of it turned on, or false; single is among
+-- them when packets are sent one by one, since joined ones were refused or unwanted.
 function device:get(name)
   return option.get(self, name)
 end

@@ -87,7 +87,11 @@ local options = {
   vnet_be = { { "EINVAL", "this kernel is built without CONFIG_TUN_VNET_CROSS_LE" } },
   owner = { { "EINVAL", "there is no such user in this user namespace" } },
   group = { { "EINVAL", "there is no such group in this user namespace" } },
-  offload = { { "EINVAL", "this kernel does not know one of these offloads" } },
+  offload = {
+    { "EINVAL", "this kernel does not know one of these offloads" },
+    { "EOPNOTSUPP", "by vnet_le or vnet_be its virtio-net header is not in the byte order of this "
+        .. "machine" },
+  },
   netns = { { "EPERM", "needs root (CAP_NET_ADMIN)" } },
   steering_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
   filter_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },

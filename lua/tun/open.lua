@@ -3,6 +3,7 @@ local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local netns = require "tun.netns"
+local offload = require "tun.offload"
 local option = require "tun.option"
 local setup = require "tun.setup"
 
@@ -31,7 +32,25 @@ local function request(create, link)
     t.pi = is.pi
   end
   t.mode, t.no_pi, t.pi = t.mode or is.type, not t.pi, nil
+  t.fresh = not link and netns.socket() ~= nil
   return t
+end
+
+-- What gives a device that existed its flags again, if opening it changed them.
+local function regain(device, asked, is)
+  if not is or is.vnet_hdr == asked.vnet_hdr and is.pi ~= asked.no_pi then
+    return nil
+  end
+  return function()
+    local name = device:name() or asked.name
+    device:close()
+    local again, why = core.open { name = name, mode = is.type, multi_queue = is.multi_queue,
+                                   no_pi = not is.pi, vnet_hdr = is.vnet_hdr }
+    if not again then
+      return nil, why
+    end
+    return again:close()
+  end
 end
 
 --- Open a TUN/TAP device: a new one, or one that exists. Nothing is touched that is not
@@ -41,11 +60,14 @@ end
 --   multi_queue, excl, napi, napi_frags, no_carrier, one_queue;
 --   address (or a list; it brings the link up unless up = false), routes (a list);
 --   what a link can be set to: up, mtu, txqlen, alias, master, ...;
---   the device's own: persist, owner, group, mac, sndbuf, offload, vnet_hdr_size, ...
+--   offload: true for all that the kernel knows, false, a set or list of names; it brings
+--   vnet_hdr, and a vnet_hdr_size that fits;
+--   the device's own: persist, owner, group, mac, sndbuf, vnet_hdr_size, ...
 -- @return device | nil, message, errno
 -- Source: Documentation/networking/tuntap.rst, linux/if_tun.h, drivers/net/tun.c
 local function open(t)
   local plan = option.sort("open", t or {})
+  offload.check(plan)
   local link = existing(plan.create.name)
   local asked = request(plan.create, link)
   local device, why, errno = core.open(asked)
@@ -53,7 +75,8 @@ local function open(t)
     return nil, explain.open(asked, why, errno, link), errno
   end
   netns.bind(device)
-  local ok, reason, code = setup.apply(device, plan, link and "attached" or "new")
+  local ok, reason, code = setup.apply(device, plan, link and "attached" or "new",
+    regain(device, asked, link and link.tun))
   if not ok then
     return nil, reason, code
   end

@@ -10,7 +10,8 @@ local CREATE = { "name", "mode", "index", "pi", "vnet_hdr", "multi_queue", "excl
                  "napi_frags", "no_carrier", "one_queue" }
 
 -- Ioctls that cannot be taken back, because the kernel does not tell what was before or
--- because they outlive the device. They come last, in this order.
+-- because they outlive the device; offload can, once it was set. They come last, in this
+-- order.
 local LAST = { "nocsum", "debug", "tx_filter", "steering_bpf", "filter_bpf", "offload",
                "owner", "group", "persist" }
 
@@ -85,6 +86,9 @@ function option.get(device, name)
   local value, why, errno = core.getoption(device, name)
   if errno then
     return nil, explain.option(device, name, why, errno), errno
+  end
+  if value == nil and name == "offload" then
+    return false
   end
   return value
 end

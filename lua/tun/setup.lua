@@ -2,6 +2,7 @@
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
+local offload = require "tun.offload"
 local option = require "tun.option"
 local snapshot = require "tun.snapshot"
 
@@ -11,10 +12,6 @@ local setup = {}
 -- undo, unless that is nil: then closing the device undoes everything.
 
 local function set_option(device, name, value, undo)
-  local rule = name == "offload" and explain.offload(value)
-  if rule then
-    core.misuse(rule)
-  end
   local old = undo and option.get(device, name)
   local done, why, errno = core.setoption(device, name, value)
   if done == 0 and type(value) == "table" and value[1] then
@@ -35,7 +32,12 @@ local function set_options(part)
     for _, name in ipairs(option[part]) do
       local value = plan[part][name]
       if value ~= nil then
-        local ok, why, errno = set_option(device, name, value, undo)
+        local ok, why, errno
+        if name == "offload" then
+          ok, why, errno = offload.set(device, value, undo, plan.first.vnet_hdr_size)
+        else
+          ok, why, errno = set_option(device, name, value, undo)
+        end
         if not ok then
           return nil, why, errno
         end
@@ -157,9 +159,10 @@ end
 -- @param plan  of option.sort
 -- @param opened  "new" or "attached" for a device to close on failure: closing a new one
 --   undoes everything
+-- @param regain  optional; what undoes the opening of one that was attached
 -- @return true | nil, message, errno
-function setup.apply(device, plan, opened)
-  local undo = opened ~= "new" and {} or nil
+function setup.apply(device, plan, opened, regain)
+  local undo = opened ~= "new" and { regain } or nil
   local ran, ok, why, errno = pcall(run, device, plan, undo)
   if ran and ok then
     return true

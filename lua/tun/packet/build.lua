@@ -168,7 +168,8 @@ local function clone(self)
   for at = 1, slot.COUNT do
     twin[at] = self[at]
   end
-  twin[slot.VIEWS] = false
+  twin[slot.VIEWS], twin[slot.SLOT], twin[slot.BATCH] = false, false, false
+  twin[slot.LAYERS] = twin[slot.LAYERS] - packet.apart(self)
   if twin[INNER] then
     twin[INNER][OUTER] = twin
   end
@@ -191,11 +192,12 @@ function packet.methods:push(headers)
   local now, at = self, self[START]
   if lower[DEPTH] > 0 then
     now = clone(self)
-    self[slot.LAYERS], self[slot.MORE], self[slot.ERROR] = 0, false, false
+    self[slot.LAYERS], self[slot.MORE], self[slot.ERROR] = packet.apart(self), false, false
   end
   lay(self, now, front, lower, at, kept)
   self[slot.FLOOR], self[slot.CEILING] = floor, ceiling
   self[slot.STALE], self[slot.EDITS] = true, true
+  packet.settle(self, front[TOTAL])
   return self
 end
 

@@ -12,6 +12,8 @@ local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, MORE, INNER, OUTER = slot.PAYLOAD, slot.MORE, slot.INNER, slot.OUTER
 local FLOOR, CEILING = slot.FLOOR, slot.CEILING
+local SLOT, BATCH, PLACE = slot.SLOT, slot.BATCH, slot.PLACE
+local INFO, META = slot.FIRST + layer.LEVELS.info, slot.FIRST + layer.LEVELS.meta
 
 -- Let a packet's offsets, and those of packets inside, be of other memory.
 local function shift(self, arena, pointer, by)
@@ -30,13 +32,45 @@ local function shift(self, arena, pointer, by)
   end
 end
 
--- Move a packet to memory with so many bytes in front and behind.
+-- Take what is known of a packet beside its bytes along, to an offset of other memory.
+local function take_along(self, from, p, o)
+  bytes.copy(p, o, from, self[SLOT], core.slot_meta)
+  self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, o
+end
+
+-- Move a packet to memory of its own, with so many bytes in front and behind.
 local function move(self, front, behind)
-  local n = self[STOP] - self[START]
-  local arena, p, o = room.take(front + n + behind)
-  bytes.copy(p, o + front, self[POINTER], self[START], n)
-  shift(self, arena, p, o + front - self[START])
-  self[FLOOR], self[CEILING] = o, o + front + n + behind
+  local n, known = self[STOP] - self[START], self[SLOT] and core.slot_meta or 0
+  local arena, p, o = room.take(known + front + n + behind)
+  local at = o + known + front
+  bytes.copy(p, at, self[POINTER], self[START], n)
+  local from = self[POINTER]
+  shift(self, arena, p, at - self[START])
+  self[FLOOR], self[CEILING] = o + known, at + n + behind
+  if known > 0 then
+    take_along(self, from, p, o)
+  end
+end
+
+-- Move a packet that has not so much room where it lies.
+local function grow(self, front, behind)
+  if self[BATCH] then
+    core.misuse "the packet's slot has no room for more: a batch takes headroom and size"
+  end
+  move(self, front, behind)
+end
+
+--- After the extent of a packet has changed: what is known of it counts from its start, and
+-- the batch that it is in, if it is, has to know where it lies.
+-- @param by  how many bytes came in front; negative when they went
+function packet.settle(self, by)
+  local info = self[SLOT] and by ~= 0 and self.virtio_net
+  if info then
+    info.csum_start = math.max(info.csum_start + by, 0)
+  end
+  if self[BATCH] then
+    self[BATCH]:resize(self[PLACE], self[START], self[STOP] - self[START])
+  end
 end
 
 --- Make room for n bytes in front of a packet that is not inside of another.
@@ -44,7 +78,7 @@ function packet.reserve(self, n)
   if self[OUTER] then
     core.misuse "push: the packet is inside of another one; copy it first"
   elseif self[START] - n < self[FLOOR] then
-    move(self, room.HEADROOM + n, self[CEILING] - self[STOP])
+    grow(self, room.HEADROOM + n, self[CEILING] - self[STOP])
   end
 end
 
@@ -66,6 +100,7 @@ end
 -- @return packet
 function methods:copy()
   local copy = twin(self, false)
+  copy[BATCH] = false
   move(copy, room.HEADROOM, 0)
   return copy
 end
@@ -84,9 +119,9 @@ function methods:set_payload(text)
     core.misuse(("payload: a %s is not a string"):format(type(text)))
   end
   local whole = outermost(self)
-  local grow = self[PAYLOAD] + #text - whole[STOP]
-  if whole[STOP] + grow > whole[CEILING] then
-    move(whole, whole[START] - whole[FLOOR], grow)
+  local more = self[PAYLOAD] + #text - whole[STOP]
+  if whole[STOP] + more > whole[CEILING] then
+    grow(whole, whole[START] - whole[FLOOR], more)
   end
   bytes.fill(self[POINTER], self[PAYLOAD], text)
   local stop, each = self[PAYLOAD] + #text, self
@@ -95,48 +130,84 @@ function methods:set_payload(text)
     each[STOP], each[LIMIT], each[slot.STALE], each[slot.EDITS] = stop, stop, true, true
     each = each[OUTER]
   until not each
+  packet.settle(whole, 0)
+end
+
+-- Let the packet inside take the place of the one around it.
+local function pull_inner(self)
+  local target = self.inner
+  if not target then
+    core.misuse "pull: there is no packet inside"
+  end
+  local apart, info, meta = packet.apart(self), self[INFO], self[META]
+  for at = START, slot.QUOTED do
+    self[at] = target[at]
+  end
+  if apart > 0 then
+    self[slot.LAYERS], self[INFO], self[META] = self[slot.LAYERS] + apart, info, meta
+  end
+  self[slot.LOOSE] = true
+end
+
+-- Forget the layers in front of an offset, but for what is in front of all bytes.
+local function forget(self, start)
+  for _, at in pairs(layer.at) do
+    local protocol, o = at(self)
+    if protocol and o < start and o >= self[START] then
+      self[slot.LAYERS] = self[slot.LAYERS] - protocol.mark
+    end
+  end
+  for i = #(self[MORE] or {}), 1, -1 do
+    if self[MORE][i][2] < start then
+      table.remove(self[MORE], i)
+    end
+  end
+  self[MORE] = self[MORE] and self[MORE][1] and self[MORE]
+end
+
+-- The layer that a name means, as { protocol, offset }; the second one without a name.
+local function found(self, name)
+  for i, each in ipairs(packet.sorted(self)) do
+    if each[1].name == name or name == nil and i > 1 and each[2] > self[START] then
+      return each
+    end
+  end
+  core.misuse(("pull: the packet has no layer %s"):format(name or "behind the first"))
 end
 
 --- Remove the headers in front of a layer, or the first one. Copies nothing.
 -- @param name  optional: the layer that will be the first, or "inner" for the packet inside
 -- @return packet
 function methods:pull(name)
-  local list = packet.sorted(self)
-  local target
+  local start = self[START]
   if name == "inner" then
-    target = self.inner
-    if not target then
-      core.misuse "pull: there is no packet inside"
-    end
-    for at = START, slot.QUOTED do
-      self[at] = target[at]
-    end
-    self[slot.LOOSE] = true
-    return self
+    pull_inner(self)
+  else
+    local target = found(self, name)
+    forget(self, target[2])
+    self[START], self[slot.KIND] = target[2], target[1]
+    self[slot.STALE], self[slot.EDITS] = true, true
   end
-  for i, each in ipairs(list) do
-    if not target and (name == nil and i == 2 or each[1].name == name) then
-      target = each
-    end
-  end
-  if not target then
-    core.misuse(("pull: the packet has no layer %s"):format(name or "behind the first"))
-  end
-  for _, at in pairs(layer.at) do
-    local protocol, o = at(self)
-    if protocol and o < target[2] then
-      self[slot.LAYERS] = self[slot.LAYERS] - protocol.mark
-    end
-  end
-  for i = #(self[MORE] or {}), 1, -1 do
-    if self[MORE][i][2] < target[2] then
-      table.remove(self[MORE], i)
-    end
-  end
-  self[MORE] = self[MORE] and self[MORE][1] and self[MORE]
-  self[START], self[slot.KIND] = target[2], target[1]
-  self[slot.STALE], self[slot.EDITS] = true, true
+  packet.settle(self, start - self[START])
   return self
+end
+
+--- Take the packet out of the batch that it is in.
+function methods:drop()
+  if not self[BATCH] then
+    core.misuse "drop: the packet is in no batch"
+  end
+  self[BATCH]:drop(self[PLACE])
+end
+
+--- Put the packet in another batch, at its end: the same bytes where the memory is shared,
+-- else a copy.
+-- @return true | nil, message, errno: all slots there are in use
+function methods:move(to)
+  if not self[BATCH] then
+    core.misuse "move: the packet is in no batch; use batch:add(packet)"
+  end
+  return self[BATCH]:move(self[PLACE], to)
 end
 
 return methods

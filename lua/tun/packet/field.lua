@@ -192,7 +192,8 @@ local function change(protocol, each)
     return source.fill(each.wide and WIDE_CHANGE or CHANGE, {
       value = each.load, sum = own, pseudo = pseudo, at = source.at(each), size = each.width / 8,
       scale = 2 ^ (-bits % 16) })
-  elseif not each.computed and protocol.level and protocol.level <= field.UNCOVERED then
+  elseif not each.computed and not protocol.row.partial
+    and protocol.level and protocol.level <= field.UNCOVERED then
     return source.fill "packet[$EDITS] = true"
   end
   return source.fill "packet[$STALE] = true packet[$EDITS] = true"

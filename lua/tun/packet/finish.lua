@@ -10,7 +10,7 @@ local source = require "tun.packet.source"
 local finish = {}
 
 local LEVELS = layer.LEVELS
-local net, meta, info = layer.at[LEVELS.net], layer.at[LEVELS.meta], layer.at[LEVELS.info]
+local net, info = layer.at[LEVELS.net], layer.at[LEVELS.info]
 
 --- Whether what does not fit is cut rather than raised: for verify(), to which any bytes
 -- are data.
@@ -75,7 +75,7 @@ local CHECKSUM = [[
     local initial = 0
     $pseudo
     local value
-    if partial(packet) then
+    if partial(packet, o) then
       value = bytes_sum(p, o, 0, initial)
     else
       value = 0
@@ -196,6 +196,19 @@ local function adjust(protocol, each)
   }), {})
 end
 
+-- The same of a checksum that the sending device completes: the sum of the pseudo header.
+local SHIFT = [[
+return function(packet, p, o)
+  local value = ($value + packet[$PSEUDO]) % 65535
+  $write
+  return true
+end]]
+
+local function shift(protocol, each)
+  return bytes.compile(protocol.name, source.fill(SHIFT,
+    { value = each.load, write = field.write(each) }), {})
+end
+
 -- The sum of the addresses, those of the final destination where a header says it.
 local function pseudo(protocol)
   local terms, wide = {}, false
@@ -236,25 +249,31 @@ function finish.detour(packet, p, dst)
   return 0
 end
 
---- Whether the device that sends the packet completes its checksum.
-function finish.partial(packet)
-  local protocol, o = info(packet)
-  if not protocol then
-    protocol, o = meta(packet)
+--- Whether the device that sends the packet completes the checksum of the header at an
+-- offset, as the header in front says which has `partial`.
+function finish.partial(packet, o)
+  while packet[slot.OUTER] do
+    packet = packet[slot.OUTER]
   end
-  local test = protocol and protocol.partial
-  return test and test(packet[slot.POINTER], o) or false
+  local front, at = info(packet)
+  local p = packet[slot.POINTER]
+  if not front or not front.partial(p, at) then
+    return false
+  end
+  local first = packet[slot.SLOT] and packet[slot.START] or at + front.size
+  return o == first + front.get.csum_start(p, at)
 end
 
 --- Compile what computes a protocol's fields:
--- finish(packet, p, o, behind, limit, following, kept) all of them but those in kept, and
--- adjust(packet, p, o) the checksum only.
+-- finish(packet, p, o, behind, limit, following, kept) all of them but those in kept,
+-- adjust(packet, p, o) the checksum only, and shift(packet, p, o) one that is partial.
 function finish.compile(protocol)
   protocol.finish = everything(protocol)
   protocol.pseudo = pseudo(protocol)
   for _, each in ipairs(protocol.fields) do
     if each.computed == "checksum" and protocol.sum then
       protocol.adjust = adjust(protocol, each)
+      protocol.shift = shift(protocol, each)
     end
   end
 end

@@ -12,7 +12,7 @@ local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
 local STALE, EDITS = slot.STALE, slot.EDITS
 local LOOSE, LEVEL = slot.LOOSE, layer.LEVELS.transport
 local net, transport = layer.at[layer.LEVELS.net], layer.at[LEVEL]
-local meta, info = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
+local info = layer.at[layer.LEVELS.info]
 local NET_SUM, TRANSPORT_SUM, PSEUDO_SUM = slot.NET, slot.TRANSPORT, slot.PSEUDO
 
 -- -- All of it ----------------------------------------------------------------
@@ -118,11 +118,14 @@ end
 local function adjusted(self, p, at)
   local protocol, o = at(self)
   local adjust = protocol and protocol.adjust
+  if adjust and info(self) and finish.partial(self, o) then
+    adjust = protocol.shift
+  end
   return not adjust or adjust(self, p, o)
 end
 
 local function small(self)
-  return self[EDITS] and not self[STALE] and not meta(self) and not info(self)
+  return self[EDITS] and not self[STALE]
     and (not self[LOOSE] or not self[INNER] and not (self[MORE] and self[PSEUDO_SUM] ~= 0))
 end
 

@@ -113,8 +113,22 @@ end
 
 --- The protocol that a packet begins with; false when nothing could be read.
 function packet.first(self)
-  local list = packet.sorted(self)
-  return list[1] and list[1][1] or false
+  for _, each in ipairs(packet.sorted(self)) do
+    if each[2] >= self[START] then
+      return each[1]
+    end
+  end
+  return false
+end
+
+--- The marks of the layers that are not in front of the packet, but beside its bytes.
+function packet.apart(self)
+  local sum = 0
+  for level = layer.LEVELS.meta, layer.LEVELS.info do
+    local protocol = self[slot.SLOT] and layer.at[level](self)
+    sum = sum + (protocol and protocol.mark or 0)
+  end
+  return sum
 end
 
 -- -- What a script sees ---------------------------------------------------
@@ -123,6 +137,12 @@ local accessors, methods = header.accessors, packet.methods
 
 function accessors.error(self)
   return self[ERROR] or nil
+end
+
+--- Where a packet of a batch that received from UDP came from, and where such a batch sends
+-- it: "10.0.0.1:5000".
+function accessors.peer(self)
+  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT])
 end
 
 --- The bytes behind the innermost header, as a string.
@@ -216,11 +236,14 @@ return function(self, key)
 end]], { accessors = accessors, methods = methods, unknown = unknown })
 
 function meta.__newindex(self, key, value)
-  if key ~= "payload" then
+  if key == "peer" and self[slot.SLOT] then
+    core.setpeer(self[ARENA], self[slot.SLOT], value)
+  elseif key == "payload" then
+    methods.set_payload(self, value)
+  else
     core.misuse(("a packet's %s cannot be set; its payload and the fields of its layers can")
       :format(tostring(key)))
   end
-  methods.set_payload(self, value)
 end
 
 function meta.__tostring(self)

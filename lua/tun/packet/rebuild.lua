@@ -108,8 +108,10 @@ local function packet_source(self, way, wrong)
   local parts = {}
   local list, behind = span.all(self, way.unquoted)
   for _, each in ipairs(list) do
-    local view = header.view(each[4], each[1], each[2])
-    parts[#parts + 1] = layer_source(view, way, wrong)
+    if each[2] >= self[slot.START] then -- others are of a slot, beside the bytes
+      local view = header.view(each[4], each[1], each[2])
+      parts[#parts + 1] = layer_source(view, way, wrong)
+    end
   end
   if self[slot.STOP] > behind then
     parts[#parts + 1] = quote(bytes.string(self[slot.POINTER], behind, self[slot.STOP] - behind))

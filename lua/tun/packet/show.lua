@@ -134,7 +134,9 @@ function packet.methods:hexdump()
   local lines = {}
   local list, behind = span.all(self)
   for _, each in ipairs(list) do
-    dump(self, lines, each[1].name, each[2], math.min(each[3], self[STOP]))
+    if each[2] >= self[START] then
+      dump(self, lines, each[1].name, each[2], math.min(each[3], self[STOP]))
+    end
   end
   local limit = math.max(behind, math.min(self[LIMIT], self[STOP]))
   dump(self, lines, "payload", behind, limit)

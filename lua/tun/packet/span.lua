@@ -15,7 +15,8 @@ local function spans(self)
   local list, sorted = {}, packet.sorted(self)
   for i, each in ipairs(sorted) do
     local stop = sorted[i + 1] and sorted[i + 1][2] or math.max(self[PAYLOAD], each[2])
-    list[i] = { each[1], each[2], stop }
+    local apart = each[2] < self[START] -- of a slot's packet: beside its bytes
+    list[i] = { each[1], each[2], apart and each[2] + each[1].size or stop }
   end
   local protocol, at = layer.by_port(self)
   if protocol then

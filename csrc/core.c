@@ -223,6 +223,7 @@ int luaopen_tun_core(lua_State *L)
 	open_segment(L);
 	open_joining(L);
 	open_endpoint(L);
+	open_udp(L);
 	open_attr(L);
 	open_netlink(L);
 	return 1;

@@ -73,5 +73,6 @@ void open_batch(lua_State *L);
 void open_segment(lua_State *L);
 void open_joining(lua_State *L);
 void open_endpoint(lua_State *L);
+void open_udp(lua_State *L);
 
 #endif

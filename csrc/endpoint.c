@@ -85,10 +85,11 @@ static bool read_endpoint(const char *from, union endpoint *e)
 
 void toendpoint(lua_State *L, int at, const char *what, union endpoint *e)
 {
-	const char *text = lua_tostring(L, at);
+	const char *text;
 
 	if (lua_type(L, at) != LUA_TSTRING)
 		misuse_value(L, at, what, "an address and a port");
+	text = lua_tostring(L, at);
 	if (strlen(text) != lua_rawlen(L, at) || !read_endpoint(text, e))
 		misuse(L,
 		       "%s: \"%s\" is not a numeric address and a port such as "

@@ -62,16 +62,17 @@ int refuse_udp(lua_State *L, struct udp *udp)
 	return refuse_endpoint(L, &local);
 }
 
-/* core.udp(address) -> socket | nil, reason, errno
+/* core.udp(address, what) -> socket | nil, reason, errno
  *
- * A socket of the address's family, which is not bound to it yet. */
+ * A socket of the address's family, which is not bound to it yet. what: of whom
+ * the address is, for messages. */
 static int core_udp(lua_State *L)
 {
 	union endpoint e;
 	struct arena *arena;
 	struct udp *udp;
 
-	toendpoint(L, 1, "udp", &e);
+	toendpoint(L, 1, luaL_checkstring(L, 2), &e);
 	udp = newobject(L, UDP, sizeof(*udp));
 	udp->fd = -1;
 	udp->family = e.any.sa_family;
@@ -80,11 +81,11 @@ static int core_udp(lua_State *L)
 	udp->most = 1;
 	udp->expect = 2;
 	lua_newtable(L);
-	arena = newarena(L, MESSAGES_IN * MESSAGE_ROOM + SCRATCH, true);
+	arena = newarena(L, HELD + SCRATCH, true);
 	if (!arena)
 		return refuse_endpoint(L, &e);
 	udp->held = arena->bytes;
-	udp->scratch = arena->bytes + MESSAGES_IN * MESSAGE_ROOM;
+	udp->scratch = arena->bytes + HELD;
 	lua_rawseti(L, -2, 1);
 	lua_setuservalue(L, -2);
 	udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,

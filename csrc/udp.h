@@ -14,7 +14,8 @@
 enum {
 	MESSAGES_IN = 32,     /* messages that one system call receives */
 	MESSAGE_ROOM = 65536, /* bytes that hold any message */
-	SCRATCH = 262144,     /* bytes for what is split on its way out */
+	HELD = MESSAGES_IN * MESSAGE_ROOM,
+	SCRATCH = 262144, /* bytes for what is split on its way out */
 };
 
 /* What one system call gave: a datagram, or several of one size in a row, of
@@ -40,7 +41,7 @@ struct udp {
 	uint32_t most;	 /* datagrams in a message of the last system call */
 	uint32_t expect; /* messages that the next one may give */
 	struct message messages[MESSAGES_IN];
-	unsigned char *held;	/* their bytes: MESSAGE_ROOM for each */
+	unsigned char *held;	/* HELD bytes: MESSAGE_ROOM for each */
 	unsigned char *scratch; /* SCRATCH bytes */
 	union endpoint told;	/* whose text is at 2 in the user value */
 };

@@ -33,6 +33,17 @@ local function entry(what, i)
   return object, fd, events
 end
 
+-- Whether an object has something to read of which its descriptor does not know, as
+-- LuaSocket asks its objects: what a buffer holds.
+local function has_more(object, event)
+  local kind = type(object)
+  if (kind ~= "userdata" and kind ~= "table") or not event:find("r", 1, true) then
+    return false
+  end
+  local dirty = object.dirty
+  return type(dirty) == "function" and dirty(object)
+end
+
 --- Wait until one or more of several objects are ready.
 -- @param objects  list of devices, sockets or anything that has fd(), getfd() or
 --   pollfd(), descriptors, and { object, "r" | "w" | "rw" } to say for what ("r")
@@ -42,16 +53,23 @@ end
 --   nil, "interrupted", EINTR
 -- Source: poll(2)
 local function poll(objects, timeout)
-  local waiting, fds, events = {}, {}, {}
+  local waiting, fds, events, more = {}, {}, {}, {}
   for i, what in ipairs(objects) do
     waiting[i], fds[i], events[i] = entry(what, i)
+    if fds[i] >= 0 and has_more(waiting[i], events[i]) then
+      more[i], timeout = true, 0
+    end
   end
   local found, why, errno = core.poll(fds, events, timeout)
-  if not found then
+  if not found and not (why == "timeout" and next(more)) then
     return nil, why, errno
   end
   local ready, got = {}, {}
-  for i, event in ipairs(found) do
+  for i = 1, #waiting do
+    local event = found and found[i]
+    if more[i] and not (event and event:find("r", 1, true)) then
+      event = "r" .. (event or "")
+    end
     if event then
       ready[#ready + 1], got[#got + 1] = waiting[i], event
     end

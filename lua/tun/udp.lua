@@ -149,6 +149,9 @@ for _, name in ipairs(OPTIONS) do
 end
 
 local function check(t)
+  if type(t) ~= "table" then
+    core.misuse(("udp: a %s is not a table of options"):format(type(t)))
+  end
   for name in pairs(t) do
     if not known[name] then
       core.misuse(('udp: no option "%s"; there are: bind, connect, %s'):format(
@@ -195,14 +198,16 @@ end
 -- Source: udp(7), ip(7), ipv6(7), socket(7)
 local function udp(t)
   check(t)
-  local self, why, errno_ = core.udp(t.bind ~= nil and t.bind or t.connect)
+  local what = t.bind ~= nil and "bind" or "connect"
+  local self, why, code = core.udp(t[what], what)
   if not self then
-    return nil, why, errno_
+    return nil, why, code
   end
-  local ok, reason, code = prepare(self, t)
+  local ok
+  ok, why, code = prepare(self, t)
   if not ok then
     self:close()
-    return nil, reason, code
+    return nil, why, code
   end
   return self
 end

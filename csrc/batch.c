@@ -275,6 +275,22 @@ static int batch_count(lua_State *L)
 	return 1;
 }
 
+/* batch:size() -> how many bytes its packets have together */
+static int batch_size(lua_State *L)
+{
+	struct batch *batch = self(L);
+	const struct slot *slot;
+	lua_Number n = 0;
+	uint32_t i;
+
+	for (i = 0; i < batch->count; i++) {
+		slot = slotof(batch, i);
+		n += slot ? slot->size : 0;
+	}
+	lua_pushnumber(L, n);
+	return 1;
+}
+
 /* batch:unused() -> how many packets more the memory has slots for */
 static int batch_unused(lua_State *L)
 {
@@ -532,21 +548,14 @@ static const luaL_Reg metamethods[] = {
 };
 
 static const luaL_Reg methods[] = {
-	{ "sibling", batch_sibling },
-	{ "count", batch_count },
-	{ "unused", batch_unused },
-	{ "clear", batch_clear },
-	{ "swap", batch_swap },
-	{ "drop", batch_drop },
-	{ "compact", batch_compact },
-	{ "append", batch_append },
-	{ "move", batch_move },
-	{ "slot", batch_slot },
-	{ "mode", batch_mode },
-	{ "resize", batch_resize },
-	{ "arena", batch_arena },
-	{ "address", batch_address },
-	{ NULL, NULL },
+	{ "sibling", batch_sibling }, { "count", batch_count },
+	{ "size", batch_size },	      { "unused", batch_unused },
+	{ "clear", batch_clear },     { "swap", batch_swap },
+	{ "drop", batch_drop },	      { "compact", batch_compact },
+	{ "append", batch_append },   { "move", batch_move },
+	{ "slot", batch_slot },	      { "mode", batch_mode },
+	{ "resize", batch_resize },   { "arena", batch_arena },
+	{ "address", batch_address }, { NULL, NULL },
 };
 
 /* What Lua has to know of struct slot. */

@@ -192,8 +192,16 @@ static int core_poll(lua_State *L)
 	return 1;
 }
 
+/* core.now() -> seconds on the monotonic clock */
+static int core_now(lua_State *L)
+{
+	lua_pushnumber(L, now());
+	return 1;
+}
+
 static const luaL_Reg functions[] = {
 	{ "poll", core_poll },
+	{ "now", core_now },
 	{ NULL, NULL },
 };
 

@@ -12,6 +12,7 @@ return {
   version = "scm-1",
   open = require "tun.open",
   batch = require "tun.batch",
+  forward = require "tun.forward",
   udp = require "tun.udp",
   poll = require "tun.poll",
   sandbox = netns.sandbox,

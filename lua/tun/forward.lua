@@ -1,0 +1,135 @@
+-- forward.lua: the loop that carries packets between two devices, or a device and a socket.
+local batch = require "tun.batch"
+local core = require "tun.core"
+local poll = require "tun.poll"
+
+-- How many packets are taken at once: few of 64 KB fit in a processor's cache.
+local SLOTS = 32
+
+local function set(names)
+  local numbers = {}
+  for name in names:gmatch "%S+" do
+    numbers[core.errno[name]] = true
+  end
+  return numbers
+end
+
+-- What a failed call means: the loop goes on as it is; packets are lost, as in any router
+-- whose link is down. Anything else ends the loop.
+local GOES_ON = set "EAGAIN EINTR ECONNREFUSED"
+local LOST = set "EIO ENETDOWN ENETUNREACH EHOSTUNREACH ENOBUFS"
+
+-- -- One direction ------------------------------------------------------------
+
+local function direction(from, to, t)
+  return { from = from, to = to, batch = assert(batch { slots = t.slots or SLOTS,
+             headroom = t.headroom }), held = false,
+           stats = { packets = 0, bytes = 0, dropped = 0, refused = 0 } }
+end
+
+-- Let the caller's function see and change what came; false drops a packet.
+local function edit_all(self, edit)
+  local before = self.batch:count()
+  for packet in self.batch:packets() do
+    if edit(packet, self.from, self.to) == false then
+      packet:drop()
+    end
+  end
+  self.stats.dropped = self.stats.dropped + before - self.batch:count()
+end
+
+-- Send what there is; what the other side does not take yet is held.
+-- @return true, or false when nothing moved | nil, message, errno
+local function send(self)
+  local stats, it = self.stats, self.batch
+  local count, size = it:count(), it:size()
+  local sent, why, errno = self.to:send(it)
+  local left = it:count()
+  sent = sent or 0
+  stats.packets, stats.bytes = stats.packets + sent, stats.bytes + size - it:size()
+  stats.refused = stats.refused + count - left - sent
+  if left > 0 and LOST[errno] then
+    stats.dropped, left = stats.dropped + left, 0
+    it:clear()
+  end
+  self.held = left > 0
+  if self.held and not GOES_ON[errno] then
+    return nil, why, errno
+  end
+  return left < count
+end
+
+-- A turn: the same results.
+local function turn(self, edit)
+  if self.held then
+    return send(self)
+  end
+  local n, why, errno = self.from:receive(self.batch, 0)
+  if not n then
+    return GOES_ON[errno] and false, why, errno
+  elseif edit then
+    edit_all(self, edit)
+  end
+  return send(self)
+end
+
+-- Wait until a direction can go on: for packets, unless it holds some; then for room.
+local function wait(directions, seconds)
+  local list = {}
+  for _, each in ipairs(directions) do
+    list[#list + 1] = each.held and { each.to, "w" } or { each.from, "r" }
+  end
+  return poll(list, seconds)
+end
+
+-- -- The loop -------------------------------------------------------------------
+
+local OPTIONS = { edit = "function", slots = "number", headroom = "number", seconds = "number" }
+
+local function check(t)
+  for key, value in pairs(t) do
+    if not OPTIONS[key] then
+      core.misuse(("forward: no option %s; there are: edit, headroom, seconds, slots")
+        :format(tostring(key)))
+    elseif type(value) ~= OPTIONS[key] then
+      core.misuse(("forward: %s: a %s is not a %s"):format(key, type(value), OPTIONS[key]))
+    end
+  end
+  return t
+end
+
+--- Carry packets between two devices or UDP sockets, both ways, until one of them is closed
+-- or deleted. What one side does not take yet is held, and no more is read for it meanwhile;
+-- packets for a link that is down are dropped.
+-- @param a, b  devices of tun.open, sockets of tun.udp
+-- @param t  optional; any of
+--   edit = function(packet, from, to): sees every packet, may change it (fix() it then), and
+--     returns false to drop it; the packet is good until it returns,
+--   slots (32), headroom (128): of the batches, see tun.batch,
+--   seconds: how long to go on at most
+-- @return { there, back }: of each direction { packets, bytes, dropped, refused }; and why it
+--   ended: "closed", "deleted", "timeout", or message and errno of what failed
+local function forward(a, b, t)
+  t = check(t or {})
+  local directions = { direction(a, b, t), direction(b, a, t) }
+  local result = { directions[1].stats, directions[2].stats }
+  local stop = core.now() + (t.seconds or math.huge)
+  while true do
+    local moved
+    for _, each in ipairs(directions) do
+      local now, why, errno = turn(each, t.edit)
+      if now == nil then
+        return result, why, errno
+      end
+      moved = moved or now
+    end
+    local left = stop - core.now()
+    if left <= 0 then
+      return result, "timeout", core.errno.EAGAIN
+    elseif not moved then
+      wait(directions, left)
+    end
+  end
+end
+
+return forward

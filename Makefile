@@ -23,8 +23,8 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo run examples test spec asan valgrind lint peers hostile bench \
-	install clean help deps
+.PHONY: all demo run examples test spec asan valgrind lint peers hostile properties \
+	bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -119,6 +119,12 @@ hostile: deps-test ## Put random and mutated packets through all (SEED=, COUNT=)
 	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) || exit 1; done
+
+properties: COUNT = 100000
+properties: deps-test ## Join and split random flows (SEED=, COUNT=)
+	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
+	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
+	  $$lua spec/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@$(MAKE) -s LUA=lua5.4 build/lua5.4/tun/core.so

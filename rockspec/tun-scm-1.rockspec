@@ -48,6 +48,7 @@ build = {
         "csrc/packetio.c",
         "csrc/poll.c",
         "csrc/request.c",
+        "csrc/rewrite.c",
         "csrc/route.c",
         "csrc/udp.c",
         "csrc/udpreceive.c",

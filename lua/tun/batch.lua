@@ -31,7 +31,7 @@ local function make(t)
   local function option(name)
     return t[name] == nil and DEFAULTS[name] or t[name]
   end
-  return core.batch(option "slots", option "size", option "headroom", mode)
+  return core.batch(option "slots", option "size", option "headroom", option "mode")
 end
 
 -- -- Going through --------------------------------------------------------------

@@ -1,0 +1,609 @@
+-- What joins to super-packets and what does not; `make properties` runs many more random
+-- flows.
+local coalesce = dofile "spec/coalesce.lua"
+local core = require "tun.core"
+local process = dofile "spec/process.lua"
+local socket = require "socket"
+
+local FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1, 2, 4, 8, 16, 32, 64, 128
+local DF, MF = 16384, 8192
+
+local with = coalesce.with
+
+local ETHER = "\2\0\0\0\0\2\2\0\0\0\0\1"
+local A4, B4 = "\10\9\0\2", "\10\9\0\1"
+local A6, B6 = "\253" .. ("\0"):rep(14) .. "\2", "\253" .. ("\0"):rep(14) .. "\1"
+
+local tcp4 = {
+  ether = "", src = A4, dst = B4, tos = 0, ttl = 64, id = 65535, frag = DF,
+  sport = 1, dport = 2, seq = 2 ^ 32 - 150, ack = 5, flags = ACK, window = 9,
+  payload = coalesce.payload(100),
+}
+local tcp6 = with(tcp4, { v6 = true, src = A6, dst = B6, label = 7 })
+local udp4, udp6 = with(tcp4, { udp = true }), with(tcp6, { udp = true })
+
+-- The segment behind another one.
+local function after(p, changes)
+  return with(with(p, { seq = (p.seq + #p.payload) % 2 ^ 32, id = p.id + 1 }), changes)
+end
+
+local function join(list, allowed, ethernet)
+  local units = {}
+  for i, p in ipairs(list) do
+    units[i] = coalesce.build(p)
+  end
+  return core.coalesce(units, allowed, ethernet), units
+end
+
+-- How many packets are in each that goes out.
+local function counts(list, allowed, ethernet)
+  local result = {}
+  for i, super in ipairs(join(list, allowed, ethernet)) do
+    result[i] = super.count
+  end
+  return table.concat(result, " ")
+end
+
+local function payload(n)
+  return { payload = coalesce.payload(n) }
+end
+
+-- n segments of a flow.
+local function run(p, n, changes)
+  local list = { p }
+  for i = 2, n do
+    list[i] = after(list[i - 1], changes)
+  end
+  return list
+end
+
+local function wrong(check)
+  return (check + 1) % 65535
+end
+
+local function none()
+  return 0
+end
+
+local function all_ones(check)
+  return check == 0 and 65535 or check
+end
+
+-- A TCP header whose sum is that of a checksum of 0.
+local function sums_to_zero(p)
+  for urgent = 0, 65535 do
+    local try = with(p, { window = urgent })
+    local found
+    coalesce.build(with(try, { check = function(check)
+      found = check == 0
+      return check
+    end }))
+    if found then
+      return try
+    end
+  end
+end
+
+describe("segments", function()
+  for name, p in pairs { ["TCP over IPv4"] = tcp4, ["TCP over IPv6"] = tcp6,
+                         ["UDP over IPv4"] = udp4, ["UDP over IPv6"] = udp6 } do
+    it("join: " .. name, function()
+      assert.equal("3", counts(run(p, 3)))
+    end)
+
+    -- What is different in the second of two, which then do not join.
+    local different = {
+      tos = 4, ttl = 63, src = p.dst, dst = p.src, sport = 3, dport = 3,
+      trailer = "\0", check = wrong,
+    }
+    for key, value in pairs(different) do
+      it(("stay apart where %s is not the same: %s"):format(key, name), function()
+        assert.equal("1 1", counts { p, after(p, { [key] = value }) })
+      end)
+    end
+
+    it("with congestion experienced stay apart: " .. name, function()
+      local ect = with(p, { tos = 2 })
+      assert.equal("2", counts(run(ect, 2)))
+      assert.equal("1 1", counts { ect, after(ect, { tos = 3 }) })
+    end)
+
+    it("join with a shorter one, which is the last: " .. name, function()
+      local short = after(p, payload(99))
+      assert.equal("2 1", counts { p, short, after(short) })
+    end)
+
+    it("do not join with a longer one: " .. name, function()
+      local long = after(p, payload(101))
+      assert.equal("1 2", counts { p, long, after(long) })
+    end)
+
+    it("without payload do not join and are not passed: " .. name, function()
+      local second = after(p)
+      assert.equal("2 1 1", counts { p, second, after(second, payload(0)), after(second) })
+      assert.equal("1 1", counts(run(with(p, payload(0)), 2)))
+    end)
+
+    it("of flows in turns join: " .. name, function()
+      local other = with(p, { sport = 7 })
+      local second = after(other)
+      assert.equal("2 2", counts { p, other, after(p), second })
+      assert.equal("1 2 1", counts { p, other, after(p, { ttl = 1 }), second })
+    end)
+
+    it("join when their kind is allowed: " .. name, function()
+      local kind = (p.udp and "USO" or "TSO") .. (p.v6 and "6" or "4")
+      assert.equal("2", counts(run(p, 2), coalesce[kind]))
+      assert.equal("1 1", counts(run(p, 2), 2 + 4 + 32 + 64 - coalesce[kind]))
+    end)
+
+    it("are as long as an IP packet can be: " .. name, function()
+      local headers = (p.v6 and 40 or 20) + (p.udp and 8 or 20)
+      local half = math.floor((65535 - headers) / 2)
+      local list = run(with(p, payload(half)), 2)
+      assert.equal("2", counts(list))
+      assert.equal("2 1", counts { list[1], list[2], after(list[2], payload(2)) })
+      assert.equal("1 1", counts(run(with(p, payload(half + 1)), 2)))
+    end)
+
+    it("are as many as a super-packet can have: " .. name, function()
+      local most = p.udp and 64 or 128
+      assert.equal(("%d %d 1"):format(most, most), counts(run(p, 2 * most + 1)))
+    end)
+
+    it("with a checksum that is known to be right are not summed: " .. name, function()
+      assert.equal("2", counts { p, after(p, { check = wrong, valid = true }) })
+    end)
+
+    it("with a partial checksum join: " .. name, function()
+      assert.equal("3", counts { p, after(p, { partial = true }),
+                                 after(after(p), { partial = true }) })
+      local unit = coalesce.build(after(p, { partial = true }))
+      unit.vnet.csum_start = unit.vnet.csum_start + 2
+      assert.equal(2, #core.coalesce { coalesce.build(p), unit })
+    end)
+
+    it("join behind one whose checksum is wrong: " .. name, function()
+      local second = after(p)
+      assert.equal("1 2", counts { with(p, { check = wrong }), second, after(second) })
+    end)
+
+    it("pass no fragment between their addresses: " .. name, function()
+      local piece = p.v6 and with(udp6, { extension = "\6\0\0\9\0\0\0\1", extension_proto = 44 })
+        or with(udp4, { frag = MF, sport = 9 })
+      assert.equal("1 1 1", counts { p, piece, after(p) })
+      local far = p.v6 and with(piece, { src = ("\254"):rep(16) })
+        or with(piece, { src = "\10\9\0\9" })
+      assert.equal("2 1", counts { p, far, after(p) })
+    end)
+
+    it("with Ethernet headers join where these are the same: " .. name, function()
+      local type = p.v6 and "\134\221" or "\8\0"
+      for _, tag in ipairs { "", "\129\0\0\5", "\136\168\0\5\129\0\0\6" } do
+        local framed = with(p, { ether = ETHER .. tag .. type })
+        assert.equal("2", counts(run(framed, 2), nil, true))
+        local other = after(framed, { ether = "\4" .. ETHER:sub(2) .. tag .. type })
+        assert.equal("1 1", counts({ framed, other }, nil, true))
+      end
+      local one = with(p, { ether = ETHER .. "\129\0\0\5" .. type })
+      local two = after(p, { ether = ETHER .. "\129\0\0\6" .. type })
+      assert.equal("1 1", counts({ one, two }, nil, true))
+    end)
+
+    it("that are super-packets already do not join and are not passed: " .. name, function()
+      local super = after(p, { payload = coalesce.payload(200), partial = true, gso = 100 })
+      assert.equal("1 1 1", counts { p, super, after(super) })
+    end)
+
+    it("have headers that tell of all: " .. name, function()
+      local framed = with(p, { ether = ETHER .. (p.v6 and "\134\221" or "\8\0") })
+      local list = run(framed, 3)
+      list[4] = after(list[3], with(payload(9), { flags = p.udp and ACK or ACK + PSH }))
+      local super = join(list, nil, true)[1]
+      local data = list[1].payload .. list[2].payload .. list[3].payload .. list[4].payload
+      local whole = coalesce.build(with(framed, { payload = data, partial = true,
+                                                  flags = list[4].flags, gso = 100 }))
+      assert.equal(whole.bytes, super.bytes)
+      assert.same(whole.vnet, super.vnet)
+      assert.equal(4, super.count)
+    end)
+  end
+
+  it("of IPv6 join where the flow label is the same", function()
+    assert.equal("1 1", counts { tcp6, after(tcp6, { label = 8 }) })
+    assert.equal("1 1", counts { udp6, after(udp6, { label = 0 }) })
+  end)
+
+  it("behind extension headers do not join", function()
+    local extended = with(tcp6, { extension = "\6\0\1\4\0\0\0\0", extension_proto = 60 })
+    assert.equal("1 1", counts(run(extended, 2)))
+    assert.equal("1 1 1", counts { tcp6, with(extended, { seq = 9 }), after(tcp6) })
+  end)
+
+  it("with IPv4 options do not join", function()
+    local optional = with(tcp4, { ip_options = "\1\1\1\0" })
+    assert.equal("1 1", counts(run(optional, 2)))
+    assert.equal("1 1 1", counts { tcp4, optional, after(tcp4) })
+  end)
+
+  it("with a wrong checksum of the IPv4 header do not join", function()
+    for _, check in ipairs { wrong, none } do
+      assert.equal("1 1", counts { tcp4, after(tcp4, { ip_check = check }) })
+      assert.equal("1 1", counts { with(tcp4, { ip_check = check }), after(tcp4) })
+    end
+  end)
+
+  it("that are fragments or have the reserved flag do not join", function()
+    for _, frag in ipairs { MF, 32768, 1 } do
+      assert.equal("1 1", counts(run(with(tcp4, { frag = frag }), 2)))
+    end
+  end)
+
+  it("join where all or none must not be fragmented", function()
+    assert.equal("2", counts(run(with(tcp4, { frag = 0 }), 2)))
+    assert.equal("1 1", counts { tcp4, after(tcp4, { frag = 0 }) })
+  end)
+
+  it("join where the IPv4 ID counts, or is fixed and says nothing", function()
+    for _, p in ipairs { tcp4, udp4 } do
+      local second = after(p, { id = p.id })
+      assert.equal("1 1", counts { p, after(p, { id = p.id + 2 }) })
+      assert.equal("3", counts { p, second, after(second, { id = p.id }) })
+      assert.equal("2 1", counts { p, second, after(second) })
+      assert.equal("2 1", counts { p, after(p), after(second, { id = p.id }) })
+      local free = with(p, { frag = 0 })
+      assert.equal("1 1", counts { free, after(free, { id = p.id }) })
+    end
+  end)
+end)
+
+describe("TCP segments", function()
+  local different = {
+    ack = 6, window = 8, urgent = 1, reserved = 1, reserved_ae = 1,
+    flags = { ACK + SYN, ACK + RST, ACK + URG, ACK + CWR, ACK + ECE, 0 },
+    options = { "\1\1\1\1", "\1\1\8\10\0\0\0\2\0\0\0\1" },
+  }
+  for key, values in pairs(different) do
+    it(("stay apart where %s is not the same"):format(key:gsub("_.*", "")), function()
+      for _, value in ipairs(type(values) == "table" and values or { values }) do
+        local changes = { [key:gsub("_.*", "")] = value }
+        assert.equal("1 1", counts { tcp4, after(tcp4, changes) })
+        assert.equal("1 1", counts { with(tcp4, changes), after(tcp4) })
+      end
+    end)
+  end
+
+  it("with the same timestamps join", function()
+    local list = run(with(tcp4, { options = "\1\1\8\10\0\0\0\2\0\0\0\1" }), 3)
+    assert.equal("3", counts(list))
+    list[3].options = "\1\1\8\10\0\0\0\3\0\0\0\1"
+    assert.equal("2 1", counts(list))
+  end)
+
+  it("that synchronize, reset, are urgent or reduced the window never join", function()
+    for _, bit in ipairs { SYN, RST, URG, CWR } do
+      assert.equal("1 1", counts(run(with(tcp4, { flags = ACK + bit }), 2)))
+    end
+    assert.equal("1 1", counts(run(with(tcp4, { flags = 0 }), 2)))
+  end)
+
+  it("join where all echo congestion", function()
+    assert.equal("2", counts(run(with(tcp4, { flags = ACK + ECE }), 2)))
+  end)
+
+  it("with PSH or FIN are the last", function()
+    for _, flags in ipairs { ACK + PSH, ACK + FIN, ACK + PSH + FIN } do
+      local second = after(tcp4, { flags = flags })
+      assert.equal("2 1", counts { tcp4, second, after(second, { flags = ACK }) })
+      local super = join { tcp4, second }[1]
+      assert.equal(flags, super.bytes:byte(34))
+    end
+  end)
+
+  it("that are not the next do not join", function()
+    for _, step in ipairs { -101, -99, -1, 1, 100 } do
+      local list = run(tcp4, 2)
+      list[2].seq = (list[2].seq + step) % 2 ^ 32
+      assert.equal("1 1", counts(list))
+    end
+  end)
+
+  it("join in front of the one behind them", function()
+    local list = run(tcp4, 5)
+    assert.equal("2", counts { list[2], list[1] })
+    assert.equal("3", counts { list[3], list[2], list[1] })
+    assert.equal("4", counts { list[3], list[2], list[4], list[1] })
+    assert.equal("1 3", counts { list[1], list[4], list[3], list[5] })
+    local forward, backward = join { list[1], list[2] }, join { list[2], list[1] }
+    assert.same(forward[1], backward[1])
+  end)
+
+  it("join in front only of the last super-packet", function()
+    local list = run(tcp4, 3)
+    assert.equal("1 1 1", counts { list[2], after(list[2], payload(0)), list[1] })
+    assert.equal("1 1 1", counts { list[2], with(list[2], { seq = 5000 }), list[1] })
+  end)
+
+  it("join in front of a shorter last one", function()
+    local list = run(tcp4, 2)
+    local short = after(list[2], payload(50))
+    assert.equal("3", counts { short, list[2], list[1] })
+    assert.equal("2 1", counts { short, list[2], after(short) })
+    local longer = with(list[1], { payload = coalesce.payload(101),
+                                   seq = (list[1].seq - 1) % 2 ^ 32 })
+    assert.equal("2 1", counts { short, list[2], longer })
+  end)
+
+  it("do not join in front when they are shorter, pushed or the last", function()
+    local list = run(tcp4, 2)
+    assert.equal("1 1", counts { list[2], with(list[1], { payload = coalesce.payload(99),
+                                                          seq = list[1].seq + 1 }) })
+    for _, bit in ipairs { PSH, FIN } do
+      assert.equal("1 1", counts { list[2], with(list[1], { flags = ACK + bit }) })
+    end
+    assert.equal("2", counts { with(list[2], { flags = ACK + PSH }), list[1] })
+  end)
+
+  it("join in front where the IPv4 ID is the one before or fixed", function()
+    local list = run(tcp4, 3)
+    assert.equal("1 1", counts { list[2], with(list[1], { id = list[2].id + 1 }) })
+    assert.equal("2", counts { list[2], with(list[1], { id = list[2].id }) })
+    assert.equal("2 1", counts { list[3], with(list[2], { id = list[3].id }), list[1] })
+  end)
+
+  it("with a checksum that no sum gives do not join", function()
+    local p = assert(sums_to_zero(tcp4))
+    local after_it = after(p, {})
+    assert.equal("2", counts { p, after_it })
+    assert.equal("1 1", counts { with(p, { check = all_ones }), after_it })
+  end)
+end)
+
+describe("UDP datagrams", function()
+  it("without a checksum do not join", function()
+    for _, p in ipairs { udp4, udp6 } do
+      assert.equal("1 1", counts(run(with(p, { check = none }), 2)))
+      assert.equal("1 1 1", counts { p, after(p, { check = none }), after(after(p)) })
+    end
+  end)
+
+  it("whose length is not that of the packet do not join", function()
+    assert.equal("1 1", counts(run(with(udp4, { length = 107 }), 2)))
+    assert.equal("1 1", counts { udp4, after(udp4, { length = 0 }) })
+  end)
+
+  it("never join in front", function()
+    local list = run(udp4, 2)
+    assert.equal("1 1", counts { list[2], list[1] })
+  end)
+end)
+
+describe("many packets", function()
+  it("that are nothing known stay as they are", function()
+    local list = { "", "\69", "\0", ("\69"):rep(30), ("\96"):rep(50), ("\255"):rep(100) }
+    for _, ethernet in ipairs { false, true } do
+      local out = core.coalesce(list, nil, ethernet)
+      assert.equal(#list, #out)
+      for i, super in ipairs(out) do
+        assert.same({ bytes = list[i], vnet = {}, count = 1 }, super)
+      end
+    end
+    assert.same({}, core.coalesce {})
+  end)
+
+  it("of as many flows take no more time than of one", function()
+    local function seconds(flow)
+      local units = {}
+      for i = 1, 1024 do
+        units[i] = coalesce.build(with(tcp4, flow(i)))
+      end
+      local best = math.huge
+      for _ = 1, 20 do
+        local started = os.clock()
+        core.coalesce(units)
+        best = math.min(best, os.clock() - started)
+      end
+      return best
+    end
+    local one = seconds(function(i) return { seq = i * 1000 } end)
+    local many = seconds(function(i) return { sport = i, src = "\10\9" .. ("\1"):rep(2) } end)
+    assert.is_true(many < 10 * one, ("%g s, %g s"):format(many, one))
+  end)
+
+  it("are too many", function()
+    local list = {}
+    for i = 1, 1025 do
+      list[i] = ""
+    end
+    assert.has_error(function() core.coalesce(list) end)
+    list[1025] = nil
+    assert.equal(1024, #core.coalesce(list))
+  end)
+end)
+
+describe("the kernel", function()
+  local dev, out
+
+  setup(function()
+    process.sandbox()
+    process.must [[
+      sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.default.rp_filter=0 \
+        net.ipv4.conf.all.rp_filter=0 net.ipv6.conf.all.forwarding=1
+    ]]
+  end)
+
+  local function open(mode)
+    dev = assert(core.open { name = "t0", mode = mode, no_pi = true, vnet_hdr = true })
+    process.must [[
+      ip link set t0 addrgenmode none mtu 1500
+      ip addr add 10.9.0.1/24 dev t0
+      ip addr add fd00::1/64 dev t0 nodad
+      ip link set t0 up
+    ]]
+    if mode == "tap" then
+      process.must [[
+        ip link set t0 address 02:00:00:00:00:02
+        ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev t0
+        ip neigh add fd00::2 lladdr 02:00:00:00:00:01 dev t0
+      ]]
+    end
+  end
+
+  after_each(function()
+    for _, each in pairs { dev or false, out or false } do
+      if each then each:close() end
+    end
+    dev, out = nil, nil
+  end)
+
+  local function write(super)
+    assert(dev:write(coalesce.header(super.vnet), super.bytes))
+  end
+
+  local function write_all(list, ethernet)
+    local supers = join(list, nil, ethernet)
+    for _, super in ipairs(supers) do
+      write(super)
+    end
+    return #supers
+  end
+
+  -- What a device reads that begins as given at an offset.
+  local function read(from, at, bytes)
+    repeat
+      local packet = assert(from:read(5))
+      if packet:sub(at + 1, at + #bytes) == bytes then
+        return packet
+      end
+    until false
+  end
+
+  local function frame(p, mode)
+    return with(p, { ether = mode == "tap" and ETHER .. (p.v6 and "\134\221" or "\8\0") or "" })
+  end
+
+  local function be32(bytes)
+    local a, b, c, d = bytes:byte(1, 4)
+    return ((a * 256 + b) * 256 + c) * 256 + d
+  end
+
+  -- A connection to a listener: the client's next segment.
+  local function connect(p, port)
+    local client = with(p, { sport = 4000, dport = port, window = 65535, frag = DF })
+    write(coalesce.build(with(client, { flags = SYN, payload = "" })))
+    local at = 10 + #p.ether + (p.v6 and 40 or 20)
+    local reply = read(dev, at, coalesce.be16(port) .. coalesce.be16(4000))
+    assert.equal(SYN + ACK, reply:byte(at + 14))
+    client.seq = (client.seq + 1) % 2 ^ 32
+    client.ack = (be32(reply:sub(at + 5)) + 1) % 2 ^ 32
+    write(coalesce.build(with(client, { flags = ACK, payload = "" })))
+    return client
+  end
+
+  for _, mode in ipairs { "tun", "tap" } do
+    for name, p in pairs { IPv4 = tcp4, IPv6 = tcp6 } do
+      it(("gives a TCP receiver the same bytes: %s, %s"):format(mode, name), function()
+        open(mode)
+        local listener = assert(p.v6 and socket.tcp6() or socket.tcp4())
+        assert(listener:bind(p.v6 and "fd00::1" or "10.9.0.1", 0))
+        assert(listener:listen())
+        listener:settimeout(5)
+        local _, port = listener:getsockname()
+        local client = connect(frame(p, mode), tonumber(port))
+        local receiver = assert(listener:accept())
+        receiver:settimeout(5)
+        for _, size in ipairs { 1, 100, 536, 1448 } do
+          client.payload = coalesce.payload(size)
+          local list = run(client, 25)
+          list[5], list[6] = list[6], list[5]
+          list[#list + 1] = after(list[#list], with(payload(size), { flags = ACK + PSH }))
+          assert.is_true(write_all(list, mode == "tap") <= 4)
+          list[5], list[6] = list[6], list[5]
+          local sent = {}
+          for i, each in ipairs(list) do
+            sent[i] = each.payload
+          end
+          local got = assert(receiver:receive(26 * size))
+          assert.is_true(got == table.concat(sent), "other bytes")
+          client.seq, client.id = after(list[26]).seq, list[26].id + 1
+        end
+        receiver:close()
+        listener:close()
+      end)
+    end
+
+    for name, p in pairs { IPv4 = udp4, IPv6 = udp6 } do
+      it(("gives a UDP receiver the same datagrams: %s, %s"):format(mode, name), function()
+        open(mode)
+        local receiver = assert(p.v6 and socket.udp6() or socket.udp4())
+        assert(receiver:setsockname(p.v6 and "fd00::1" or "10.9.0.1", 0))
+        receiver:settimeout(5)
+        local _, port = receiver:getsockname()
+        local client = with(frame(p, mode), { sport = 4000, dport = tonumber(port) })
+        for _, size in ipairs { 1, 2, 511, 512, 513, 1200, 1451, 1452, 1453, 1471, 1472, 8000 } do
+          client.payload = coalesce.payload(size)
+          local list = run(client, 8)
+          list[9] = after(list[8], payload(math.max(1, size - 5)))
+          assert.is_true(write_all(list, mode == "tap") <= 2)
+          for _, each in ipairs(list) do
+            local got = assert(receiver:receive())
+            assert.is_true(got == each.payload, "other bytes")
+          end
+          client.id = list[9].id + 1
+        end
+        receiver:close()
+      end)
+    end
+  end
+
+  -- A packet behind a router.
+  local function forwarded(bytes)
+    if bytes:byte() >= 96 then
+      return bytes:sub(1, 7) .. string.char(bytes:byte(8) - 1) .. bytes:sub(9)
+    end
+    local check = bytes:byte(11) * 256 + bytes:byte(12) + 256
+    check = check >= 65535 and check - 65535 or check
+    return bytes:sub(1, 8) .. string.char(bytes:byte(9) - 1) .. bytes:sub(10, 10)
+      .. string.char(math.floor(check / 256), check % 256) .. bytes:sub(13)
+  end
+
+  it("splits super-packets of random flows to what they were joined from", function()
+    open "tun"
+    out = assert(core.open { name = "t1", mode = "tun", no_pi = true })
+    process.must [[
+      ip link set t1 addrgenmode none mtu 65535 txqueuelen 5000
+      ip link set t1 up
+      ip route add 10.1.0.0/24 dev t1
+      ip route add fd01::/64 dev t1
+    ]]
+    local seed, singles = os.time(), 0
+    for i = 1, 60 do
+      coalesce.seed(seed + i)
+      local batch = coalesce.batch(false)
+      for _, super in ipairs(core.coalesce(batch)) do
+        if super.count > 1 then
+          write(super)
+          for _, piece in ipairs(core.split(super.bytes, super.vnet)) do
+            local bytes = forwarded(piece)
+            local at, n = 12, 8
+            if bytes:byte() >= 96 then
+              at, n = 8, 32
+            end
+            local got = read(out, at, bytes:sub(at + 1, at + n))
+            assert.is_true(bytes == got, ("other bytes, seed %d"):format(seed + i))
+            singles = singles + 1
+          end
+        end
+      end
+    end
+    assert.is_true(singles > 100)
+  end)
+end)
+
+describe("random flows", function()
+  it("are the same when they were joined and split", function()
+    local seed, count = os.time(), tonumber(os.getenv "COUNT") or 300
+    local singles, joined = coalesce.run(seed, count, error)
+    assert.is_true(joined < 0.8 * singles, ("%d of %d, seed %d"):format(joined, singles, seed))
+  end)
+end)

@@ -88,6 +88,7 @@ int receive_batch(const struct device *dev, struct batch *batch)
 			return n ? n : -1;
 		n++;
 	}
+	errno = EAGAIN;
 	return n;
 }
 
@@ -104,8 +105,11 @@ static int refuse_foreign(lua_State *L, struct device *dev)
 		    nameof(dev));
 }
 
+#define TOO_LONG "a packet longer than a slot is lost"
+
 /* dev:receive(batch, timeout) -> how many packets were added, which is 0 when
- * it has no slot free | nil, reason, errno
+ * it has no slot free, and reason and errno when one was too long for a slot |
+ * nil, reason, errno
  *
  * Reads until there is none, or no slot. Waits only when nothing was there, for
  * the timeout of settimeout() unless one is given. */
@@ -114,7 +118,7 @@ int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 	double seconds = lua_isnone(L, 3) ? dev->timeout : toseconds(L, 3);
 	struct pollfd fd = { .fd = dev->fd, .events = POLLIN };
 	double until = 0;
-	int n;
+	int n, code;
 
 	if (front(dev) > batch->pool->headroom)
 		misuse(L, "batch: headroom of %d bytes; %s needs %d",
@@ -124,6 +128,8 @@ int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 		return refuse_foreign(L, dev);
 	compact(batch);
 	while ((n = receive_batch(dev, batch)) < 0) {
+		if (errno == EMSGSIZE)
+			return fail(L, "%s: " TOO_LONG, nameof(dev));
 		if (errno != EAGAIN || seconds == 0)
 			return refuse(L, dev);
 		if (until == 0)
@@ -131,8 +137,14 @@ int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 		if (!await(L, &fd, 1, until))
 			return refuse(L, dev);
 	}
+	code = errno;
 	lua_pushinteger(L, n);
-	return 1;
+	if (code != EMSGSIZE)
+		return 1;
+	errno = code;
+	fail(L, "%s: " TOO_LONG, nameof(dev));
+	lua_remove(L, -3);
+	return 3;
 }
 
 /* -- Out ---------------------------------------------------------------------

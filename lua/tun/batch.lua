@@ -55,8 +55,8 @@ end
 --- The i-th packet of the batch, good as long as it stays there.
 -- @return packet, or nil when it was dropped or moved away, or there is none
 function batch:packet(i)
-  if type(i) ~= "number" then
-    core.misuse(("packet: a %s is not a place in the batch"):format(type(i)))
+  if type(i) ~= "number" or i % 1 ~= 0 then
+    core.misuse(("packet: %s is not a place in the batch"):format(tostring(i)))
   end
   return views().at(self, i)
 end

@@ -62,7 +62,7 @@ if jitted then
   end
 
   function locate(_, at, i)
-    if i > at.count then
+    if i < 1 or i > at.count then
       return false
     end
     local number, pool = at.list[i - 1], at.pool
@@ -260,9 +260,19 @@ local function front(self, at)
   return size and bytes.string(self[POINTER], o, size) or nil
 end
 
+-- A packet from what a script has: a packet, or headers that become one.
+local function of(self)
+  if build.is(self) then
+    build.realise(self)
+  elseif not view.is(self) then
+    core.misuse(("a packet or bytes expected, not a %s"):format(type(self)))
+  end
+  return self
+end
+
 --- As batch:add(self), of a packet.
 function packets.add(batch, self)
-  local at = first(self)
+  local at = first(of(self))
   return batch:append(bytes.string(self[POINTER], at, self[STOP] - at), front(self, info_at),
     front(self, meta_at))
 end
@@ -280,19 +290,9 @@ local function send_copy(dev, self)
   return nil, why, errno
 end
 
---- A packet from what a script has: a packet, or headers that become one.
-function packets.of(self)
-  if build.is(self) then
-    build.realise(self)
-  elseif not view.is(self) then
-    core.misuse(("a packet or bytes expected, not a %s"):format(type(self)))
-  end
-  return self
-end
-
 --- Send a packet as it is: fix() it first if it was changed.
 function packets.send(dev, self)
-  packets.of(self)
+  of(self)
   if self[BATCH] then
     local n = quick_place(dev, self[BATCH], self[PLACE])
     return n > 0 and n or send_place(dev, self[BATCH], self[PLACE])

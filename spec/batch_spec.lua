@@ -1,0 +1,449 @@
+local packet = require "tun.packet"
+local socket = require "socket"
+local tun = require "tun"
+local errno = tun.errno
+
+describe("a batch", function()
+  setup(function()
+    assert(tun.sandbox())
+  end)
+
+  local dev, udp
+
+  local function open(t)
+    t = t or {}
+    t.address, t.mode = t.address or "10.9.0.1/24", t.mode or "tun"
+    t.inet6_addr_gen_mode = "none"
+    dev = assert(tun.open(t))
+    udp = assert(socket.udp())
+    assert(udp:setsockname("10.9.0.1", 0))
+    udp:settimeout(2)
+    return dev
+  end
+
+  after_each(function()
+    if dev then
+      dev:close()
+      udp:close()
+      dev = nil
+    end
+  end)
+
+  local function say(...)
+    for _, text in ipairs { ... } do
+      assert(udp:sendto(text, "10.9.0.2", 7))
+    end
+  end
+
+  -- The packet as an answer to itself.
+  local function turn(p)
+    p.ip4.src, p.ip4.dst = p.ip4.dst, p.ip4.src
+    p.udp.sport, p.udp.dport = p.udp.dport, p.udp.sport
+    return p:fix()
+  end
+
+  local function heard(n)
+    local list = {}
+    for i = 1, n do
+      list[i] = assert(udp:receive())
+    end
+    udp:settimeout(0)
+    assert.is_nil((udp:receive()))
+    udp:settimeout(2)
+    return table.concat(list, " ")
+  end
+
+  local function payloads(batch)
+    local list = {}
+    for p in batch:packets() do
+      list[#list + 1] = p.payload
+    end
+    return table.concat(list, " ")
+  end
+
+  local function of(...)
+    local batch = tun.batch { slots = 8, size = 100 }
+    for _, text in ipairs { ... } do
+      assert(batch:add(packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1" }
+        / packet.udp { sport = 7, dport = 9 } / text))
+    end
+    return batch
+  end
+
+  -- -- Memory -----------------------------------------------------------------
+
+  it("takes options and names those that there are", function()
+    local batch = tun.batch { slots = 3, size = 10, headroom = 0 }
+    assert.equal("batch of 0 packets, 3 slots of 10 bytes unused", tostring(batch))
+    assert.has_error(function() tun.batch { slot = 3 } end,
+      "batch: no option slot; there are: headroom, mode, size, slots")
+    assert.has_error(function() tun.batch { slots = 0 } end,
+      "slots: 0 is not a number from 1 to 65536")
+    assert.has_error(function() tun.batch { slots = 65536, size = 1048576 } end)
+    assert.has_error(function() tun.batch { mode = "tin" } end)
+    assert.has_error(function() tun.batch "64" end)
+  end)
+
+  it("has no more packets than slots, and tells it", function()
+    local batch = tun.batch { slots = 2, size = 10 }
+    assert.is_true(batch:add "a")
+    assert.is_true(batch:add "b")
+    local ok, why, code = batch:add "c"
+    assert.is_nil(ok)
+    assert.equal("batch: all slots are in use: No buffer space available", why)
+    assert.equal(errno.ENOBUFS, code)
+    assert.equal(2, batch:count())
+    assert.equal(2, batch:size())
+    assert.has_error(function() batch:add(("x"):rep(11)) end,
+      "a packet of 11 bytes; a slot has room for 10")
+    assert.has_error(function() batch:add(1) end)
+    assert.equal(0, batch:clear():count())
+    assert.equal(2, batch:unused())
+  end)
+
+  it("keeps the number of slots through all that can be done to it", function()
+    math.randomseed(4)
+    local one = tun.batch { slots = 16, size = 20 }
+    local all = { one, one:sibling(), one:sibling() }
+    local function some()
+      return all[math.random(3)]
+    end
+    local works = {
+      function(b) b:add("x") end,
+      function(b) b:add("y") end,
+      function(b) b:clear() end,
+      function(b) b:compact() end,
+      function(b) if b:packet(1) then b:packet(1):drop() end end,
+      function(b) if b:packet(2) then b:packet(2):move(some()) end end,
+      function(b) if b:packet(2) then b:swap(1, 2) end end,
+      function(b) for p in b:packets() do if math.random(4) == 1 then p:drop() end end end,
+      function(b) for p in b:packets() do if math.random(4) == 1 then p:move(some()) end end end,
+    }
+    for _ = 1, 5000 do
+      works[math.random(#works)](some())
+      local listed = 0
+      for _, b in ipairs(all) do
+        b:compact()
+        listed = listed + b:count()
+      end
+      assert.equal(16, listed + one:unused())
+    end
+  end)
+
+  it("that is collected gives its slots back to those of the same memory", function()
+    local batch = tun.batch { slots = 4, size = 10 }
+    do
+      local other = batch:sibling()
+      other:add "a"
+      other:add "b"
+      assert.equal(2, batch:unused())
+      other = nil -- luacheck: ignore
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.equal(4, batch:unused())
+  end)
+
+  it("outlives its name where a packet of it is held", function()
+    local p
+    do
+      p = of("kept"):packet(1)
+    end
+    for _ = 1, 3 do
+      collectgarbage()
+    end
+    assert.equal("kept", p.payload)
+  end)
+
+  -- -- Packets ------------------------------------------------------------------
+
+  it("goes through its packets in order, and they can be changed in place", function()
+    local batch = of("a", "b", "c")
+    for p in batch:packets() do
+      p.udp.dport = 99
+      p.payload = p.payload .. p.payload
+      p:fix()
+    end
+    assert.equal("aa bb cc", payloads(batch))
+    for p in batch:packets() do
+      assert.equal(99, p.udp.dport)
+      assert.is_true(p:verify())
+      assert.equal(30, #p:bytes())
+    end
+    assert.equal(90, batch:size())
+    assert.equal("bb", batch:packet(2).payload)
+    assert.is_nil(batch:packet(4))
+    assert.is_nil(batch:packet(0))
+    assert.has_error(function() batch:packet "a" end)
+  end)
+
+  it("drops, swaps and moves packets", function()
+    local batch = of("a", "b", "c", "d")
+    local other = batch:sibling()
+    batch:swap(1, 4)
+    for p in batch:packets() do
+      if p.payload == "b" then
+        p:drop()
+      elseif p.payload == "c" then
+        assert(p:move(other))
+      end
+    end
+    assert.equal("d a", payloads(batch))
+    assert.equal("c", payloads(other))
+    assert.equal(5, batch:unused())
+    local far = tun.batch { slots = 1, size = 50 }
+    assert(batch:packet(1):move(far))
+    assert.equal("d", payloads(far))
+    assert.equal("a", payloads(batch))
+    local ok, _, code = batch:packet(1):move(far)
+    assert.same({ nil, errno.ENOBUFS }, { ok, code })
+    assert.equal("a", payloads(batch))
+    assert.has_error(function() batch:swap(1, 2) end,
+      "place: 2 is not a number from 1 to 1")
+    assert.has_error(function() packet.ip4 {}:copy():drop() end)
+  end)
+
+  it("has room for headers in front, as much as headroom", function()
+    local batch = tun.batch { slots = 1, size = 100, headroom = 40 }
+    batch:add(packet.ip4 { dst = "10.9.0.1" } / packet.udp {} / "in")
+    local outer = packet.ip4 { src = "10.0.0.1", dst = "10.0.0.2" }
+    local p = batch:packet(1)
+    p:push(outer)
+    assert.equal(50, batch:size())
+    p = batch:packet(1)
+    assert.equal("10.0.0.2", p.ip4.dst)
+    assert.equal("in", p.inner.payload)
+    assert.is_true(p:verify())
+    p:push(outer)
+    assert.equal(70, #batch:packet(1):bytes())
+    assert.has_error(function() p:push(outer) end)
+    assert.equal(70, #batch:packet(1):bytes())
+    p = batch:packet(1)
+    p:pull "inner"
+    p:pull "inner"
+    assert.equal("in", batch:packet(1).payload)
+    assert.equal(30, batch:size())
+    assert.has_error(function() batch:packet(1).payload = ("x"):rep(200) end)
+    assert.equal("in", batch:packet(1).payload)
+  end)
+
+  it("gives packets that copy() keeps", function()
+    local batch = of "keep"
+    local copy = batch:packet(1):copy()
+    batch:clear():add "other"
+    assert.equal("keep", copy.payload)
+    copy:push(packet.ip4 {})
+    assert.equal("keep", copy.inner.payload)
+    assert.has_error(function() copy:drop() end)
+  end)
+
+  -- -- Devices ------------------------------------------------------------------
+
+  it("receives until nothing is there or no slot, and sends what is left in order", function()
+    open()
+    local batch = tun.batch { slots = 4 }
+    say("a", "b", "c", "d", "e", "f")
+    assert.equal(4, dev:receive(batch))
+    assert.equal(0, dev:receive(batch))
+    for p in batch:packets() do
+      turn(p)
+      if p.payload == "c" then
+        p:drop()
+      end
+    end
+    assert.equal(3, dev:send(batch))
+    assert.equal(0, batch:count())
+    assert.equal("a b d", heard(3))
+    assert.equal(2, dev:receive(batch, 0))
+    assert.equal("e f", payloads(batch))
+    local n, why, code = dev:receive(batch:clear(), 0.01)
+    assert.same({ nil, "timeout", errno.EAGAIN }, { n, why, code })
+    dev:settimeout(0)
+    assert.is_nil((dev:receive(batch)))
+    assert.equal(0, dev:send(batch))
+  end)
+
+  it("sends single packets of itself, which stay", function()
+    open()
+    say("a", "b")
+    local batch = tun.batch()
+    dev:receive(batch)
+    for p in batch:packets() do
+      assert.equal(29, dev:send(turn(p)))
+    end
+    assert.equal("a b", heard(2))
+    assert.equal(2, batch:count())
+  end)
+
+  for what, t in pairs {
+    ["packet information"] = { pi = true },
+    ["a virtio-net header"] = { vnet_hdr = true },
+    ["both"] = { pi = true, vnet_hdr = true },
+    ["a longer virtio-net header"] = { vnet_hdr = true, vnet_hdr_size = 24 },
+    ["one longer than any that is known"] = { vnet_hdr = true, vnet_hdr_size = 100 },
+  } do
+    it("of a device with " .. what .. " has it beside the packets", function()
+      open(t)
+      say("a", "b")
+      local batch = tun.batch()
+      dev:receive(batch)
+      for p in batch:packets() do
+        assert.equal(29, #p:bytes())
+        assert.equal(t.pi and 0x800, p.tun_pi and p.tun_pi.proto)
+        assert.equal(t.vnet_hdr or false, p.virtio_net ~= nil)
+        turn(p)
+      end
+      assert.equal(2, dev:send(batch))
+      assert.equal("a b", heard(2))
+    end)
+  end
+
+  it("of a TAP has frames", function()
+    open { mode = "tap" }
+    assert(tun.link.set { dev = dev, address = "02:00:00:00:00:01" })
+    say "frame"
+    local batch = tun.batch()
+    repeat
+      dev:receive(batch:clear())
+    until batch:packet(1).arp
+    assert.equal("tap", batch:mode())
+    assert.equal("10.9.0.2", batch:packet(1).arp.tpa)
+    assert.equal("02:00:00:00:00:01", batch:packet(1).eth.src)
+  end)
+
+  it("that has too little headroom for a device is refused", function()
+    open { vnet_hdr = true, vnet_hdr_size = 100 }
+    local batch = tun.batch { headroom = 99 }
+    assert.has_error(function() dev:receive(batch) end,
+      "batch: headroom of 99 bytes; tun0 needs 100")
+    assert(batch:add(packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1" }
+      / packet.udp { sport = 7, dport = tonumber((select(2, udp:getsockname()))) } / "sent"))
+    assert.equal(1, dev:send(batch))
+    assert.equal("sent", heard(1))
+  end)
+
+  it("whose slots are too small for a packet says so and has those that fit", function()
+    open()
+    local batch = tun.batch { size = 40 }
+    say("a", ("x"):rep(13), "b")
+    local words = "tun0: a packet longer than a slot is lost: Message too long"
+    assert.same({ 1, words, errno.EMSGSIZE }, { dev:receive(batch) })
+    assert.equal(1, dev:receive(batch))
+    assert.equal("a b", payloads(batch))
+    say(("x"):rep(13))
+    assert.same({ nil, words, errno.EMSGSIZE }, { dev:receive(batch) })
+  end)
+
+  it("keeps what a link that is down does not take", function()
+    open()
+    say("a", "b")
+    local batch = tun.batch()
+    dev:receive(batch)
+    for p in batch:packets() do
+      turn(p)
+    end
+    assert(dev:down())
+    local n, why, code = dev:send(batch)
+    assert.same({ nil, "down", errno.EIO }, { n, why, code })
+    assert.equal("a b", payloads(batch))
+    assert(dev:up())
+    assert.equal(2, dev:send(batch))
+    assert.equal("a b", heard(2))
+  end)
+
+  it("loses a packet that the kernel refuses, says why, and sends the others", function()
+    open()
+    local batch = tun.batch()
+    say("a", "b")
+    dev:receive(batch)
+    for p in batch:packets() do
+      turn(p)
+    end
+    batch:add "\0 no packet"
+    batch:swap(1, 3)
+    local n, why, code = dev:send(batch)
+    assert.same({ 2, "tun0: Invalid argument", errno.EINVAL }, { n, why, code })
+    assert.equal(0, batch:count())
+    assert.equal("b a", heard(2))
+  end)
+
+  it("of a device that is gone or closed keeps its packets", function()
+    open()
+    local batch = of("a", "b")
+    assert(tun.link.del { dev = dev })
+    assert.same({ nil, "deleted", errno.EBADFD }, { dev:send(batch) })
+    local n, why = dev:receive(batch, 1)
+    assert.same({ nil, "deleted" }, { n, why })
+    dev:close()
+    assert.same({ nil, "closed", errno.EBADF }, { dev:send(batch) })
+    assert.same({ nil, "closed", errno.EBADF }, { dev:receive(batch) })
+    assert.equal("a b", payloads(batch))
+  end)
+
+  -- -- Partial checksums ----------------------------------------------------------
+
+  it("has partial checksums that stay valid when packets are changed", function()
+    open { offload = true }
+    local batch, sibling = tun.batch(), tun.batch()
+    for i = 1, 50 do
+      say("text " .. i)
+    end
+    dev:receive(batch)
+    assert.equal(50, batch:count())
+    for p in batch:packets() do
+      assert.is_true(p.virtio_net.needs_csum)
+      turn(p)
+      p.ip4.ttl = 9
+      p.ip4.dst = "10.9.0.77"
+      p:fix()
+      assert.is_true(p:verify())
+      p.ip4.dst = "10.9.0.1"
+      p:fix()
+      local whole = p:copy()
+      whole.ip4.id = 1
+      whole.payload = whole.payload
+      assert.is_true(whole:fix():verify())
+      assert.is_true(whole.virtio_net.needs_csum)
+      assert.equal(p.udp.checksum, whole.udp.checksum)
+      p:push(packet.ip4 {})
+      assert.equal(40, p.virtio_net.csum_start)
+      p:pull "inner"
+      assert.equal(20, p.virtio_net.csum_start)
+      assert(p:move(sibling))
+    end
+    for p in sibling:packets() do
+      assert.is_true(p.virtio_net.needs_csum)
+    end
+    assert.equal(50, dev:send(sibling))
+    for i = 1, 50 do
+      assert.equal("text " .. i, (udp:receive()))
+    end
+  end)
+
+  it("completes partial checksums for a device that does not", function()
+    open { offload = true }
+    local plain = assert(tun.open { mode = "tun", address = "10.8.0.1/24",
+                                    inet6_addr_gen_mode = "none" })
+    local receiver = assert(socket.udp())
+    receiver:settimeout(2)
+    assert(receiver:setsockname("10.8.0.1", 0))
+    local _, port = receiver:getsockname()
+    say("a", "b")
+    local batch = tun.batch()
+    dev:receive(batch)
+    for p in batch:packets() do
+      p.ip4.src, p.ip4.dst, p.udp.dport = "10.8.0.2", "10.8.0.1", tonumber(port)
+      p:fix()
+      assert.is_true(p.virtio_net.needs_csum)
+    end
+    assert.equal(29, plain:send(batch:packet(1)))
+    assert.equal("a", (receiver:receive()))
+    assert.equal(29, plain:send(batch:packet(1):copy()))
+    assert.equal("a", (receiver:receive()))
+    assert.equal(2, plain:send(batch))
+    assert.equal("a", (receiver:receive()))
+    assert.equal("b", (receiver:receive()))
+    receiver:close()
+    plain:close()
+  end)
+end)

@@ -80,7 +80,8 @@ static uint32_t begin(const struct batch *batch, const struct slot *slot,
 		return 0;
 	vnet = &slot->vnet;
 	bytes = bytesof(batch->pool, slot);
-	if (!bytes || !(vnet->gso_type || vnet->flags & VNET_NEEDS_CSUM))
+	if (!bytes || !(vnet->gso_type ||
+			vnet->flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)))
 		return 0;
 	if (!split(s, bytes, slot->size, vnet, slot->sent ? 0 : mtu,
 		   batch->ethernet) ||

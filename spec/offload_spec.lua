@@ -1,5 +1,5 @@
--- Splitting super-packets: compared with packets that are built one by one, and with the
--- kernel, whose super-packets go to a socket by way of us.
+-- Splitting super-packets: compared with packets that are built one by one. With the
+-- kernel: segment_spec.lua.
 local core = require "tun.core"
 local packet = require "tun.packet"
 local random = dofile "spec/peers/random.lua"

@@ -324,7 +324,7 @@ static void head(const struct split *s, unsigned char *out, size_t size,
 static void write_single(struct split *s, unsigned char *out, size_t size)
 {
 	if (out != s->bytes)
-		memcpy(out, s->bytes, size);
+		memmove(out, s->bytes, size);
 	complete(out, size, &s->vnet);
 }
 
@@ -337,7 +337,7 @@ static void write_segment(const struct split *s, unsigned char *out, size_t i,
 	uint32_t sum;
 
 	if (out != s->bytes) {
-		memcpy(out, s->bytes, s->payload);
+		memmove(out, s->bytes, s->payload);
 		sum = checksum_copy(to, from, n, 0);
 	} else {
 		memmove(to, from, n);

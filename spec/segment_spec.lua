@@ -259,6 +259,22 @@ describe("the kernel's super-packets", function()
       assert.is_true(most > 10)
     end)
 
+    it("of TCP over " .. name .. " arrive through a batch", function()
+      local batch, supers = assert(core.batch(96, core.packet_most, 128, "tun")), 0
+      transfer(next_client(address), address, data, function()
+        local n = a:receive(batch, 0)
+        local m, why = batch:segment(tunnel == 0 and 1400 or nil)
+        if n and m > n then
+          supers = supers + 1
+        end
+        assert.is_true(not why or why:find "too few free slots" ~= nil)
+        assert.equal(m, b:send(batch))
+        return n and n > 0
+      end)
+      assert.equal(96, batch:unused())
+      assert.is_true(supers > 3)
+    end)
+
     it("of TCP over " .. name .. " arrive in smaller segments", function()
       local most = 0
       transfer(next_client(address), address, data, singly(700, function(_, parts)
@@ -286,5 +302,213 @@ describe("the kernel's super-packets", function()
       return bytes:sub(1, VNET + 1) .. string.char(tos + 1) .. bytes:sub(VNET + 3)
     end))
     assert.is_true(told > 0)
+  end)
+end)
+
+-- -- Batches ---------------------------------------------------------------------
+
+local function u16(value)
+  local low = value % 256
+  local high = (value - low) / 256
+  return core.little_endian and string.char(low, high) or string.char(high, low)
+end
+
+-- A virtio-net header of 16-bit numbers behind the first two.
+local function header(flags, gso_type, ...)
+  local bytes = { string.char(flags, gso_type) }
+  for i, value in ipairs { ... } do
+    bytes[i + 1] = u16(value)
+  end
+  return table.concat(bytes)
+end
+
+local DONE = header(2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+describe("batch:segment", function()
+  -- A super-packet of n segments of 100 bytes; tag is in its addresses.
+  local function super(n, tag)
+    local ip = packet.ip4 { src = "10.0.0.1", dst = "10.0.0." .. (tag or 1), id = 7 }
+    local tcp = packet.tcp { sport = 1, dport = 2, seq = 8, has_ack = true }
+    return (ip / tcp / DATA:sub(1, 100 * n)):bytes(), header(0, TCP4, 0, 100)
+  end
+
+  -- A packet whose checksum the device completes.
+  local function partial(text)
+    local p = packet.virtio_net { needs_csum = true, csum_start = 20, csum_offset = 6 }
+      / packet.ip4 { src = "10.0.0.1", dst = "10.0.0.2" } / packet.udp {} / text
+    return p:bytes():sub(11), header(1, 0, 0, 0, 20, 6)
+  end
+
+  local function make(slots, mode)
+    return assert(core.batch(slots, 3000, 64, mode or "tun"))
+  end
+
+  -- The bytes of the packets in a batch, and what is said of each.
+  local function all(batch)
+    local list, vnets, i = {}, {}, 1
+    while batch:slot(i) do
+      local meta, at, stop = batch:slot(i)
+      list[i], vnets[i] = batch:arena():bytes(at, stop - at), batch:arena():bytes(meta, #DONE)
+      i = i + 1
+    end
+    return list, vnets
+  end
+
+  -- What comes of a packet.
+  local function append(list, bytes, vnet, mtu)
+    for _, each in ipairs(core.split(bytes, vnet, mtu) or { bytes }) do
+      list[#list + 1] = each
+    end
+  end
+
+  it("puts the packets where the super-packet was", function()
+    local batch, wanted = make(64), {}
+    for i, each in ipairs { { "plain" }, { super(3) }, { partial "odd" }, { super(1, 2) },
+                            { super(20, 3) }, { "plain as well" } } do
+      assert(batch:append(each[1], each[2]))
+      append(wanted, each[1], each[2])
+      assert.equal(i, batch:count())
+    end
+    assert.equal(27, batch:segment())
+    local got, vnets = all(batch)
+    assert.same(wanted, got)
+    for i = 2, 26 do
+      assert.equal(DONE, vnets[i])
+    end
+    assert.equal(27, batch:segment())
+    assert.same(wanted, (all(batch)))
+    assert.equal(64, batch:clear():unused())
+  end)
+
+  it("heeds an MTU", function()
+    local batch, wanted = make(64), {}
+    local bytes, vnet = super(10)
+    assert(batch:append(bytes, vnet))
+    append(wanted, bytes, vnet, 90)
+    assert.equal(20, batch:segment(90))
+    assert.same(wanted, (all(batch)))
+    assert.equal(20, batch:segment(90))
+    assert.equal(40, batch:segment(65)) -- of those that are right already
+    for i, each in ipairs(all(batch)) do
+      assert.is_true(packet.parse(each, "ip"):verify())
+      assert.equal(25, #packet.parse(each, "ip").payload)
+      assert.equal((i - 1) * 25 + 8, packet.parse(each, "ip").tcp.seq)
+    end
+    assert.error_matches(function() batch:segment(0) end, "mtu")
+    assert.error_matches(function() batch:segment("x") end, "mtu")
+  end)
+
+  it("works behind an Ethernet header", function()
+    local batch = make(8, "tap")
+    local bytes, vnet = super(4)
+    local front = ("\2"):rep(12) .. "\8\0"
+    assert(batch:append(front .. bytes, vnet))
+    assert.equal(4, batch:segment(500))
+    assert.same(core.split(front .. bytes, vnet, 500, true), (all(batch)))
+  end)
+
+  it("stops where slots do not suffice, and says so", function()
+    local batch = make(8)
+    local first, second, third = super(5, 1), super(6, 2), super(1, 3)
+    local vnet = select(2, super(1))
+    for _, each in ipairs { first, second, third } do
+      assert(batch:append(each, vnet))
+    end
+    local n, why, code = batch:segment()
+    assert.equal(7, n)
+    assert.equal("batch: too few free slots to split all: No buffer space available", why)
+    assert.equal("ENOBUFS", core.errno[code])
+    local wanted = {}
+    append(wanted, first, vnet)
+    wanted[6], wanted[7] = second, third
+    local got, vnets = all(batch)
+    assert.same(wanted, got)
+    assert.equal(vnet, vnets[6]:sub(1, #vnet))
+    assert.equal(1, batch:unused())
+    for i = 1, 5 do
+      batch:drop(i)
+    end
+    assert.equal(7, batch:segment())
+    wanted = { [7] = third }
+    for i, each in ipairs(core.split(second, vnet)) do
+      wanted[i] = each
+    end
+    assert.same(wanted, (all(batch)))
+  end)
+
+  it("leaves what the header does not fit, and goes on", function()
+    local batch, wanted = make(16), { (super(5)) }
+    assert(batch:append(wanted[1], header(0, TCP4, 0, 0)))
+    local bytes, vnet = super(3)
+    assert(batch:append(bytes, vnet))
+    append(wanted, bytes, vnet)
+    assert.equal(4, batch:segment())
+    assert.same(wanted, (all(batch)))
+  end)
+
+  it("goes on where sending stopped", function()
+    local SENT = #DONE + 16 -- in struct slot
+    for sent = 1, 5 do
+      local batch = make(16)
+      local bytes, vnet = super(5)
+      assert(batch:append(bytes, vnet))
+      batch:arena():write((batch:slot(1)) + SENT, u16(sent))
+      local parts = core.split(bytes, vnet)
+      local wanted = {}
+      for i = sent + 1, 5 do
+        wanted[i - sent] = parts[i]
+      end
+      if sent == 5 then
+        wanted = { bytes }
+      end
+      assert.equal(#wanted, batch:segment())
+      assert.same(wanted, (all(batch)))
+    end
+  end)
+
+  it("loses nothing, whatever the number of slots", function()
+    math.randomseed(1)
+    for _ = 1, 100 do
+      local batch, out, wanted = make(math.random(1, 30)), {}, {}
+      for _ = 1, 20 do
+        local bytes, vnet = super(math.random(1, 12), math.random(1, 9))
+        if math.random(1, 4) == 1 then
+          bytes, vnet = partial(DATA:sub(1, math.random(1, 200)))
+        end
+        local split = core.split(bytes, vnet)
+        if #split <= batch:unused() + batch:count() and batch:append(bytes, vnet) then
+          append(wanted, bytes, vnet)
+          local n, why = batch:segment()
+          if why then -- take out all but the super-packet, which is the last
+            local got = all(batch)
+            for i = 1, n - 1 do
+              out[#out + 1] = got[i]
+              batch:drop(i)
+            end
+            assert.equal(#split, batch:segment())
+          end
+        end
+      end
+      for _, each in ipairs(all(batch)) do
+        out[#out + 1] = each
+      end
+      assert.equal(#wanted, #out)
+      assert.is_true(table.concat(wanted) == table.concat(out))
+    end
+  end)
+
+  it("stays inside of the memory, whatever a script writes to it", function()
+    local AT = #DONE
+    for _, at in ipairs { 0, 200, 3000, 6000, 40000, 2 ^ 20 } do
+      local batch = make(12)
+      for i = 1, 3 do
+        assert(batch:append(super(4, i)))
+        local low, high = u16(at % 65536), u16(math.floor(at / 65536))
+        batch:arena():write((batch:slot(i)) + AT, core.little_endian and low .. high or high .. low)
+      end
+      local n = batch:segment()
+      assert.is_true(n >= 3 and n <= 12)
+      assert.equal(12, batch:clear():unused())
+    end
   end)
 end)

@@ -39,6 +39,7 @@ build = {
         "csrc/joining.c",
         "csrc/link.c",
         "csrc/linkinfo.c",
+        "csrc/member.c",
         "csrc/nest.c",
         "csrc/netlink.c",
         "csrc/netns.c",

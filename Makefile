@@ -148,7 +148,7 @@ packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
 packages-bench = $(packages-demo) $(call lua,lua5.4)
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
-	lua-busted lua-socket lua-copas lua-cqueues lua-luv
+	lua-busted lua-socket lua-copas lua-cqueues lua-luv python3
 packages-asan = $(packages-test) patchelf
 packages-valgrind = $(packages-test) valgrind
 packages-examples = $(packages-demo) bind9-dnsutils curl python3

@@ -443,8 +443,8 @@ describe("the kernel", function()
     if mode == "tap" then
       process.must [[
         ip link set t0 address 02:00:00:00:00:02
-        ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev t0
-        ip neigh add fd00::2 lladdr 02:00:00:00:00:01 dev t0
+        ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:01 dev t0
+        ip neigh replace fd00::2 lladdr 02:00:00:00:00:01 dev t0
       ]]
     end
   end
@@ -597,6 +597,104 @@ describe("the kernel", function()
       end
     end
     assert.is_true(singles > 100)
+  end)
+end)
+
+describe("batch:coalesce", function()
+  local VNET = 24
+
+  local function make(units, slots, size, mode)
+    local batch = assert(core.batch(slots, size, 0, mode or "tun"))
+    for _, unit in ipairs(units) do
+      assert(batch:append(unit.bytes, coalesce.header(unit.vnet)))
+    end
+    return batch
+  end
+
+  -- The packets in a batch as core.coalesce has them, without their count.
+  local function all(batch)
+    local list = {}
+    for i = 1, batch:count() do
+      local meta, at, stop = batch:slot(i)
+      list[i] = { bytes = batch:arena():bytes(at, stop - at),
+                  vnet = batch:arena():bytes(meta, VNET) }
+    end
+    return list
+  end
+
+  local function same(wanted, got)
+    assert.equal(#wanted, #got)
+    for i, each in ipairs(wanted) do
+      local vnet = coalesce.header(each.vnet)
+      assert.is_true(each.bytes == got[i].bytes, "other bytes")
+      assert.equal(vnet .. ("\0"):rep(VNET - #vnet), got[i].vnet)
+    end
+  end
+
+  it("joins as many as can be", function()
+    local seed = os.time()
+    for i = 1, 20 do
+      coalesce.seed(seed + i)
+      local ethernet = i % 2 == 0
+      local units = coalesce.batch(ethernet)
+      local wanted = core.coalesce(units, nil, ethernet)
+      local batch = make(units, #units + 3, core.packet_most, ethernet and "tap" or "tun")
+      assert.equal(#wanted, batch:coalesce())
+      same(wanted, all(batch))
+      assert.equal(#units + 3 - #wanted, batch:unused())
+      assert.equal(#wanted, batch:coalesce())
+      assert.equal(#units + 3, batch:clear():unused())
+    end
+  end)
+
+  it("joins more than are looked at together", function()
+    local units = {}
+    for i, p in ipairs(run(with(tcp4, payload(1)), 1500)) do
+      units[i] = coalesce.build(p)
+    end
+    assert.equal(8 + 4, make(units, 1500, 200):coalesce())
+  end)
+
+  it("heeds the room in a slot", function()
+    local units = {}
+    for i, p in ipairs(run(tcp4, 3)) do
+      units[i] = coalesce.build(p)
+    end
+    local batch = make(units, 3, 256)
+    assert.equal(3, batch:coalesce())
+    same(units, all(batch))
+    same(core.coalesce(units), (function()
+      batch = make(units, 3, 340)
+      assert.equal(1, batch:coalesce())
+      return all(batch)
+    end)())
+  end)
+
+  it("looks at no packet that was dropped", function()
+    local units = {}
+    for i, p in ipairs(run(tcp4, 4)) do
+      units[i] = coalesce.build(p)
+    end
+    local batch = make(units, 4, 2000):drop(3)
+    assert.equal(2, batch:coalesce())
+    assert.equal(2, batch:unused())
+    assert.equal(0, make({}, 4, 2000):coalesce())
+  end)
+
+  it("joins again what was split", function()
+    local units = {}
+    for i, p in ipairs(run(tcp4, 4)) do
+      units[i] = coalesce.build(p)
+    end
+    local batch = make(units, 8, 2000)
+    assert.equal(1, batch:coalesce())
+    local joined = all(batch)
+    assert.equal(4, batch:segment())
+    for i, each in ipairs(all(batch)) do
+      assert.is_true(each.bytes == units[i].bytes)
+    end
+    assert.equal(1, batch:coalesce())
+    assert.same(joined, all(batch))
   end)
 end)
 

@@ -1,17 +1,16 @@
-/* checksum.c -- the yardsticks of the Internet checksum: loops over bytes as
- * one writes them by hand. Prints seconds of processor time per
- * sum. Usage: checksum plain|best
- * bytes plain  32 bits at a time best   the fastest here of all that use vector
- * instructions */
+/* checksum.c -- the yardsticks of the Internet checksum: loops as one writes
+ * them by hand. Prints seconds of processor time of a sum.
+ * Usage: checksum plain|best bytes
+ *   plain  32 bits at a time
+ *   best   the fastest one here of those with vector instructions */
 #include "bench.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { AT = 64, MOST = 65536, WORK = 64 << 20, TRIALS = 20 };
+enum { MOST = 65536, WORK = 64 << 20, TRIALS = 20 };
 
-static unsigned char memory[AT + MOST] __attribute__((aligned(64)));
+static unsigned char memory[MOST] __attribute__((aligned(64)));
 
 typedef uint32_t sum_function(const unsigned char *bytes, size_t n);
 

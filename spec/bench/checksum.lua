@@ -1,5 +1,5 @@
 -- checksum.lua -- the seconds of processor time of an Internet checksum, as packets have
--- it, a call by the FFI for each sum.
+-- it: a call by the FFI for each.
 -- Usage: checksum.lua bytes
 local core = require "tun.core"
 local ffi = require "ffi"

@@ -34,14 +34,6 @@ enum {
 	TCP_CWR = 0x80,
 };
 
-/* Write a checksum of which the sum is known. UDP's is never 0, which says
- * that there is none (RFC 768). */
-static void seal(unsigned char *field, uint32_t sum, bool udp)
-{
-	sum = ~sum & 0xffff;
-	put16(field, udp && sum == 0 ? 0xffff : sum);
-}
-
 /* Whether the place of a partial checksum is inside of the packet. */
 static bool placed(const struct vnet *vnet, size_t size)
 {

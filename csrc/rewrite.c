@@ -126,21 +126,20 @@ static uint32_t fold(uint32_t sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Write a checksum of which the sum is known. UDP's is never 0, which says that
- * there is none (RFC 768). */
-static void seal(unsigned char *field, uint32_t sum, uint8_t proto)
+/* Let a checksum know of changes, as a sum. */
+static void adjust(unsigned char *field, uint32_t change, bool udp)
 {
-	sum = 0xffff ^ fold(sum);
-	put16(field, sum == 0 && proto == IPPROTO_UDP ? 0xffff : sum);
+	seal(field, fold((0xffff ^ get16(field)) + change), udp);
 }
 
 void settle(struct target *t)
 {
 	unsigned char *field = t->ip + IP4_CHECKSUM;
+	bool udp = t->h.proto == IPPROTO_UDP;
 	uint32_t addresses = 0;
 
 	if (t->h.version == 4 && t->header)
-		seal(field, (0xffff ^ get16(field)) + t->header, IPPROTO_IP);
+		adjust(field, t->header, false);
 	if (t->transport && t->transport->addresses)
 		addresses = t->addresses;
 	if (!t->transport || !(addresses | t->ports))
@@ -148,9 +147,8 @@ void settle(struct target *t)
 	field = t->bytes + t->h.transport + t->transport->checksum;
 	if (partial(t))
 		put16(field, fold(get16(field) + addresses));
-	else if (t->h.proto != IPPROTO_UDP || get16(field))
-		seal(field, (0xffff ^ get16(field)) + addresses + t->ports,
-		     t->h.proto);
+	else if (!udp || get16(field))
+		adjust(field, addresses + t->ports, udp);
 }
 
 void set_ttl(struct target *t, uint32_t ttl)
@@ -266,7 +264,7 @@ static void fix_ip(const struct target *t)
 	put_length(t->ip + IP4_LENGTH, n);
 	put16(t->ip + IP4_CHECKSUM, 0);
 	seal(t->ip + IP4_CHECKSUM,
-	     checksum(t->ip, (size_t)(t->ip[0] & 0xfu) * 4, 0), IPPROTO_IP);
+	     checksum(t->ip, (size_t)(t->ip[0] & 0xfu) * 4, 0), false);
 }
 
 /* The sum of the pseudo header (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1). */
@@ -301,14 +299,15 @@ static void fix_transport(const struct target *t)
 	unsigned char *start = t->bytes + t->h.transport;
 	unsigned char *field = start + t->transport->checksum;
 	uint32_t sum = t->transport->addresses ? pseudo(t) : 0;
+	bool udp = t->h.proto == IPPROTO_UDP;
 
-	if (t->h.proto == IPPROTO_UDP)
+	if (udp)
 		put_length(start + UDP_LENGTH, t->h.end - t->h.transport);
 	if (partial(t)) {
 		put16(field, sum);
-	} else if (t->h.proto != IPPROTO_UDP || get16(field)) {
+	} else if (!udp || get16(field)) {
 		put16(field, 0);
-		seal(field, body(t, sum), t->h.proto);
+		seal(field, body(t, sum), udp);
 	}
 }
 

@@ -49,11 +49,10 @@ static size_t get(const struct side *side, void *packet, size_t size)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* Send a packet of some parts. A full queue drops it, as routers do. */
-static void put(const struct side *side, const struct iovec *parts, int count)
+/* Check what write(2) returned: EIO is a device that is not up yet. */
+static void sent(ssize_t n)
 {
-	if (writev(side->fd, parts, count) < 0 && errno != EAGAIN &&
-	    errno != EIO)
+	if (n < 0 && errno != EIO)
 		err(1, "write");
 }
 
@@ -68,7 +67,7 @@ static int pass(const struct side *from, const struct side *to)
 		n = get(from, packet, sizeof(packet));
 		if (!n)
 			break;
-		put(to, &(struct iovec){ packet, n }, 1);
+		sent(write(to->fd, packet, n));
 	}
 	return i;
 }
@@ -82,7 +81,8 @@ static void get_batch(struct batch *batch, const struct side *from)
 
 	for (batch->count = 0; batch->count < MOST;) {
 		if (!from->offload) {
-			n = get(from, batch->slots[batch->count], SLOT);
+			n = get(from, batch->slots[batch->count].bytes,
+				SLOT);
 			batch->sizes[batch->count] = n;
 			batch->count += n > 0;
 		} else {
@@ -97,9 +97,8 @@ static void get_batch(struct batch *batch, const struct side *from)
 }
 
 /* Send single packets, joined where the other side has offload. */
-static void put_batch(const struct batch *batch, const struct side *to)
+static void put_batch(struct batch *batch, const struct side *to)
 {
-	static const struct virtio_net_hdr nothing;
 	struct iovec parts[1 + SLOTS];
 	struct headers headers;
 	unsigned i, run;
@@ -109,13 +108,14 @@ static void put_batch(const struct batch *batch, const struct side *to)
 		run = to->offload ? run_length(batch, i) : 0;
 		if (run > 1) {
 			n = join(batch, i, run, &headers, parts);
-			put(to, parts, n);
-			continue;
+			sent(writev(to->fd, parts, n));
+		} else if (to->offload) {
+			sent(write(to->fd, &batch->slots[i],
+				   INFO + batch->sizes[i]));
+		} else {
+			sent(write(to->fd, batch->slots[i].bytes,
+				   batch->sizes[i]));
 		}
-		parts[0] = (struct iovec){ (void *)&nothing, INFO };
-		parts[1] = (struct iovec){ (void *)batch->slots[i],
-					   batch->sizes[i] };
-		put(to, parts + !to->offload, 1 + to->offload);
 	}
 }
 

@@ -13,13 +13,16 @@
 #include <stdbool.h>
 #include <sys/uio.h>
 
-enum { SLOTS = 192, SLOT = 2048, SUPER = 65535, SEGMENTS_MOST = 64 };
+enum { SLOTS = 192, SLOT = 2048, SUPER = 65535 };
 
-/* Single packets, each in a slot. */
+/* Single packets, each in a slot behind room for what the kernel is told. */
 struct batch {
 	unsigned count;
 	size_t sizes[SLOTS];
-	unsigned char slots[SLOTS][SLOT];
+	struct slot {
+		unsigned char room[sizeof(struct virtio_net_hdr)];
+		unsigned char bytes[SLOT];
+	} slots[SLOTS];
 };
 
 /* The headers of a TCP packet, right behind what the kernel is told of it. */
@@ -91,8 +94,7 @@ static inline void segment_headers(unsigned char *out, size_t headers,
 	tcp->check = fold(pseudo_sum(ip, tcp_size) + sum(tcp, tcp_size));
 }
 
-/* Append what a device has given as single packets. The batch must have room
- * for SEGMENTS_MOST. */
+/* Append what a device has given as single packets. */
 static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 			 unsigned char *packet, size_t size)
 {
@@ -102,12 +104,12 @@ static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 
 	if (!super) {
 		complete(info, packet, size);
-		memcpy(batch->slots[batch->count], packet, size);
+		memcpy(batch->slots[batch->count].bytes, packet, size);
 		batch->sizes[batch->count++] = size;
 		return;
 	}
 	for (at = 0; at < size - headers; at += n) {
-		out = batch->slots[batch->count];
+		out = batch->slots[batch->count].bytes;
 		n = size - headers - at;
 		if (n > info->gso_size)
 			n = info->gso_size;
@@ -158,7 +160,7 @@ static inline bool follows(const unsigned char *first,
  * that could be joined. */
 static inline unsigned run_length(const struct batch *batch, unsigned first)
 {
-	const unsigned char *packet = batch->slots[first];
+	const unsigned char *packet = batch->slots[first].bytes;
 	size_t size = batch->sizes[first], total = size, next;
 	size_t headers = header_size(packet, size), segment = size - headers;
 	unsigned i;
@@ -166,14 +168,14 @@ static inline unsigned run_length(const struct batch *batch, unsigned first)
 	if (!may_join(packet, size, headers))
 		return 0;
 	for (i = first + 1; i < batch->count; i++) {
-		packet = batch->slots[i];
+		packet = batch->slots[i].bytes;
 		next = batch->sizes[i];
 		total += next - headers;
 		if (next > size || total > SUPER ||
 		    batch->sizes[i - 1] != size ||
-		    tcp_of(batch->slots[i - 1])->psh ||
+		    tcp_of(batch->slots[i - 1].bytes)->psh ||
 		    header_size(packet, next) != headers ||
-		    !follows(batch->slots[first], packet, headers, i - first,
+		    !follows(batch->slots[first].bytes, packet, headers, i - first,
 			     segment) ||
 		    !may_join(packet, next, headers))
 			break;
@@ -187,7 +189,7 @@ static inline int join(const struct batch *batch, unsigned first,
 		       unsigned count, struct headers *headers,
 		       struct iovec *parts)
 {
-	const unsigned char *packet = batch->slots[first];
+	const unsigned char *packet = batch->slots[first].bytes;
 	size_t size = header_size(packet, batch->sizes[first]), total = size;
 	struct tcphdr *tcp = tcp_of(&headers->ip);
 	unsigned i;
@@ -196,7 +198,7 @@ static inline int join(const struct batch *batch, unsigned first,
 	parts[0] = (struct iovec){ &headers->info,
 				   sizeof(headers->info) + size };
 	for (i = 0; i < count; i++) {
-		parts[1 + i].iov_base = (void *)(batch->slots[first + i] + size);
+		parts[1 + i].iov_base = (void *)(batch->slots[first + i].bytes + size);
 		parts[1 + i].iov_len = batch->sizes[first + i] - size;
 		total += parts[1 + i].iov_len;
 	}
@@ -209,7 +211,7 @@ static inline int join(const struct batch *batch, unsigned first,
 		.csum_start = sizeof(struct iphdr),
 		.csum_offset = offsetof(struct tcphdr, check),
 	};
-	tcp->psh = tcp_of(batch->slots[first + count - 1])->psh;
+	tcp->psh = tcp_of(batch->slots[first + count - 1].bytes)->psh;
 	headers->ip.tot_len = htons((uint16_t)total);
 	headers->ip.check = 0;
 	headers->ip.check = fold(sum(&headers->ip, sizeof(headers->ip)));

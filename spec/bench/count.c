@@ -30,8 +30,8 @@ static void open_device(int *fd)
 {
 	struct ifreq ifr = { .ifr_name = "count%d",
 			     .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
-	unsigned long mask = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 |
-			     TUN_F_USO4 | TUN_F_USO6;
+	unsigned long mask =
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6;
 
 	*fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 || ioctl(*fd, TUNSETIFF, &ifr) < 0 ||
@@ -46,8 +46,8 @@ static void count(const struct packet *packet, size_t size, unsigned *datagrams)
 {
 	unsigned payload, segment = packet->info.gso_size;
 
-	if (size < offsetof(struct packet, payload) || packet->ip.version != 4 ||
-	    packet->ip.protocol != IPPROTO_UDP)
+	if (size < offsetof(struct packet, payload) ||
+	    packet->ip.version != 4 || packet->ip.protocol != IPPROTO_UDP)
 		return;
 	if (packet->info.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		printf("%u\n", *datagrams);

@@ -1,28 +1,38 @@
-/* segments.h -- for the yardsticks: TCP super-packets to single packets and
- * back, with every checksum computed on the way out and verified on the way
- * in. IPv4 without options; all else passes as it is. */
+/* segments.h -- for the yardsticks: TUN devices; TCP super-packets to single
+ * packets, and back where every checksum is right. IPv4 without options; all
+ * else passes as it is. */
 #ifndef SEGMENTS_H
 #define SEGMENTS_H
 
+#include "bench.h"
 #include "sum.h"
 
 #include <arpa/inet.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
-enum { SLOTS = 192, SLOT = 2048, SUPER = 65535 };
+enum {
+	INFO = sizeof(struct virtio_net_hdr),
+	MOST = 64, /* single packets that are enough for a batch */
+	SUPER = 65535,
+	MEMORY = 4 * (INFO + SUPER),
+	PACKETS = 512
+};
 
-/* Single packets, each in a slot behind room for what the kernel is told. */
+/* Single packets in the order in which they are sent. In front of each are at
+ * least INFO bytes that are free once those before it are sent. */
 struct batch {
 	unsigned count;
-	size_t sizes[SLOTS];
-	struct slot {
-		unsigned char room[sizeof(struct virtio_net_hdr)];
-		unsigned char bytes[SLOT];
-	} slots[SLOTS];
+	size_t used; /* of the memory */
+	struct iovec packets[PACKETS];
+	unsigned char memory[MEMORY];
 };
 
 /* The headers of a TCP packet, right behind what the kernel is told of it. */
@@ -94,6 +104,27 @@ static inline void segment_headers(unsigned char *out, size_t headers,
 	tcp->check = fold(pseudo_sum(ip, tcp_size) + sum(tcp, tcp_size));
 }
 
+static inline void empty(struct batch *batch)
+{
+	batch->count = 0;
+	batch->used = INFO;
+}
+
+/* Where the next packets go. */
+static inline unsigned char *room(struct batch *batch)
+{
+	return batch->memory + batch->used;
+}
+
+/* Append a packet that is there already. */
+static inline void append(struct batch *batch, size_t size)
+{
+	if (batch->count == PACKETS || batch->used + size > MEMORY - SUPER)
+		errx(1, "a batch is too small");
+	batch->packets[batch->count++] = (struct iovec){ room(batch), size };
+	batch->used += size;
+}
+
 /* Append what a device has given as single packets. */
 static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 			 unsigned char *packet, size_t size)
@@ -104,12 +135,12 @@ static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 
 	if (!super) {
 		complete(info, packet, size);
-		memcpy(batch->slots[batch->count].bytes, packet, size);
-		batch->sizes[batch->count++] = size;
+		memcpy(room(batch), packet, size);
+		append(batch, size);
 		return;
 	}
 	for (at = 0; at < size - headers; at += n) {
-		out = batch->slots[batch->count].bytes;
+		out = room(batch);
 		n = size - headers - at;
 		if (n > info->gso_size)
 			n = info->gso_size;
@@ -117,7 +148,7 @@ static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 		memcpy(out + headers, packet + headers + at, n);
 		segment_headers(out, headers, index++, at, n,
 				at + n == size - headers);
-		batch->sizes[batch->count++] = headers + n;
+		append(batch, headers + n);
 	}
 }
 
@@ -149,75 +180,135 @@ static inline bool follows(const unsigned char *first,
 	return a->tos == b->tos && a->ttl == b->ttl &&
 	       a->frag_off == b->frag_off &&
 	       ntohs(b->id) == (uint16_t)(ntohs(a->id) + count) &&
-	       memcmp(&a->saddr, &b->saddr, 8) == 0 &&
-	       s->source == t->source && s->dest == t->dest &&
-	       s->ack_seq == t->ack_seq && s->doff == t->doff &&
+	       memcmp(&a->saddr, &b->saddr, 8) == 0 && s->source == t->source &&
+	       s->dest == t->dest && s->ack_seq == t->ack_seq &&
+	       s->doff == t->doff &&
 	       ntohl(t->seq) == ntohl(s->seq) + count * (uint32_t)segment &&
 	       memcmp(s + 1, t + 1, headers - 40) == 0;
 }
 
 /* How many packets from the first one on are one super-packet; 0: it is none
  * that could be joined. */
-static inline unsigned run_length(const struct batch *batch, unsigned first)
+static inline unsigned run_length(const struct iovec *packets, unsigned n)
 {
-	const unsigned char *packet = batch->slots[first].bytes;
-	size_t size = batch->sizes[first], total = size, next;
-	size_t headers = header_size(packet, size), segment = size - headers;
+	const unsigned char *first = packets->iov_base, *packet,
+			    *before = first;
+	size_t size = packets->iov_len, total = size, next;
+	size_t headers = header_size(first, size), segment = size - headers;
 	unsigned i;
 
-	if (!may_join(packet, size, headers))
+	if (!may_join(first, size, headers))
 		return 0;
-	for (i = first + 1; i < batch->count; i++) {
-		packet = batch->slots[i].bytes;
-		next = batch->sizes[i];
+	for (i = 1; i < n; i++, before = packet) {
+		packet = packets[i].iov_base;
+		next = packets[i].iov_len;
 		total += next - headers;
 		if (next > size || total > SUPER ||
-		    batch->sizes[i - 1] != size ||
-		    tcp_of(batch->slots[i - 1].bytes)->psh ||
+		    packets[i - 1].iov_len != size || tcp_of(before)->psh ||
 		    header_size(packet, next) != headers ||
-		    !follows(batch->slots[first].bytes, packet, headers, i - first,
-			     segment) ||
+		    !follows(first, packet, headers, i, segment) ||
 		    !may_join(packet, next, headers))
 			break;
 	}
-	return i - first;
+	return i;
 }
 
-/* The headers of a super-packet of the packets from first on, and its parts:
- * behind the headers one payload each. Returns how many parts. */
-static inline int join(const struct batch *batch, unsigned first,
-		       unsigned count, struct headers *headers,
-		       struct iovec *parts)
+/* The headers of the super-packet of n packets, and its parts: these headers
+ * and n payloads. */
+static inline void join(const struct iovec *packets, unsigned n,
+			struct headers *headers, struct iovec *parts)
 {
-	const unsigned char *packet = batch->slots[first].bytes;
-	size_t size = header_size(packet, batch->sizes[first]), total = size;
+	size_t size = header_size(packets->iov_base, packets->iov_len);
 	struct tcphdr *tcp = tcp_of(&headers->ip);
+	size_t total = size;
 	unsigned i;
 
-	memcpy(headers->bytes, packet, size);
-	parts[0] = (struct iovec){ &headers->info,
-				   sizeof(headers->info) + size };
-	for (i = 0; i < count; i++) {
-		parts[1 + i].iov_base = (void *)(batch->slots[first + i].bytes + size);
-		parts[1 + i].iov_len = batch->sizes[first + i] - size;
+	memcpy(headers->bytes, packets->iov_base, size);
+	parts[0] = (struct iovec){ &headers->info, INFO + size };
+	for (i = 0; i < n; i++) {
+		parts[1 + i].iov_base =
+			(unsigned char *)packets[i].iov_base + size;
+		parts[1 + i].iov_len = packets[i].iov_len - size;
 		total += parts[1 + i].iov_len;
 	}
 	headers->info = (struct virtio_net_hdr){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = count > 1 ? VIRTIO_NET_HDR_GSO_TCPV4 :
-					VIRTIO_NET_HDR_GSO_NONE,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
 		.hdr_len = (uint16_t)size,
-		.gso_size = count > 1 ? (uint16_t)parts[1].iov_len : 0,
+		.gso_size = (uint16_t)parts[1].iov_len,
 		.csum_start = sizeof(struct iphdr),
 		.csum_offset = offsetof(struct tcphdr, check),
 	};
-	tcp->psh = tcp_of(batch->slots[first + count - 1].bytes)->psh;
+	tcp->psh = tcp_of(packets[n - 1].iov_base)->psh;
 	headers->ip.tot_len = htons((uint16_t)total);
 	headers->ip.check = 0;
 	headers->ip.check = fold(sum(&headers->ip, sizeof(headers->ip)));
 	tcp->check = (uint16_t)~fold(
 		pseudo_sum(&headers->ip, total - sizeof(headers->ip)));
-	return (int)count + 1;
+}
+
+/* Check what write(2) returned: EIO is a device that is not up yet. */
+static inline void sent(ssize_t n)
+{
+	if (n < 0 && errno != EIO)
+		err(1, "write");
+}
+
+/* Write the packets of a batch to a device on which offload is, joined. */
+static inline void write_joined(const struct batch *batch, int fd)
+{
+	struct iovec parts[1 + PACKETS];
+	struct headers headers;
+	unsigned i, run;
+
+	for (i = 0; i<batch->count; i += run> 1 ? run : 1) {
+		const struct iovec *packets = batch->packets + i;
+		unsigned char *front =
+			(unsigned char *)packets->iov_base - INFO;
+
+		run = run_length(packets, batch->count - i);
+		if (run > 1) {
+			join(packets, run, &headers, parts);
+			sent(writev(fd, parts, (int)run + 1));
+		} else {
+			memset(front, 0, INFO);
+			sent(write(fd, front, INFO + packets->iov_len));
+		}
+	}
+}
+
+/* Read a packet from a device on which offload is and append it, split.
+ * Returns whether there was one. */
+static inline bool read_split(struct batch *batch, int fd)
+{
+	static unsigned char packet[INFO + SUPER];
+	struct virtio_net_hdr info;
+	ssize_t n = read(fd, packet, sizeof(packet));
+
+	if (n < 0 && errno != EAGAIN)
+		err(1, "read");
+	memcpy(&info, packet, INFO);
+	if (n > 0)
+		split(batch, &info, packet + INFO, (size_t)n - INFO);
+	return n > 0;
+}
+
+/* Open a device, with offload or without, and print its name. */
+static inline int open_device(bool offload)
+{
+	struct ifreq ifr = { .ifr_name = "yard%d",
+			     .ifr_flags = IFF_TUN | IFF_NO_PI };
+	unsigned long mask = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (offload)
+		ifr.ifr_flags |= IFF_VNET_HDR;
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0 ||
+	    (offload && ioctl(fd, TUNSETOFFLOAD, mask) < 0))
+		err(1, "/dev/net/tun");
+	printf("%s\n", ifr.ifr_name);
+	fflush(stdout);
+	return fd;
 }
 
 #endif

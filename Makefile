@@ -127,7 +127,8 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	  $$lua spec/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
-	@$(MAKE) -s LUA=lua5.4 build/lua5.4/tun/core.so
+	@for lua in lua5.1 lua5.4; do \
+	  $(MAKE) -s LUA=$$lua build/$$lua/tun/core.so || exit 1; done
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
 version = $(shell $(LUA) -e 'print(_VERSION:match "%d.%d")')
@@ -146,9 +147,9 @@ lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 	$(1) lib$(1:lua5.1=lua5.1-0)-dev)
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
-packages-bench = $(packages-demo) $(call lua,lua5.4)
+packages-bench = $(packages-demo) $(call lua,lua5.1) $(call lua,lua5.4)
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
-	lua-busted lua-socket lua-copas lua-cqueues lua-luv
+	lua-busted lua-socket lua-copas lua-cqueues lua-luv python3
 packages-asan = $(packages-test) patchelf
 packages-valgrind = $(packages-test) valgrind
 packages-examples = $(packages-demo) bind9-dnsutils curl python3

@@ -18,20 +18,6 @@ enum {
 
 /* -- Slots ----------------------------------------------------------------- */
 
-static struct slot *meta(const struct pool *pool, uint32_t number)
-{
-	return (void *)(pool->bytes + (size_t)number * pool->stride);
-}
-
-unsigned char *bytesof(const struct pool *pool, const struct slot *slot)
-{
-	size_t size = (size_t)pool->slots * pool->stride;
-
-	if (slot->at > size || slot->size > size - slot->at)
-		return NULL;
-	return pool->bytes + slot->at;
-}
-
 /* A slot is free when nobody needs it. */
 static void release(struct pool *pool, uint32_t number)
 {
@@ -50,7 +36,7 @@ struct slot *occupy(struct batch *batch, uint32_t i)
 {
 	struct pool *pool = batch->pool;
 	uint32_t number = pool->of[--pool->unused].free;
-	struct slot *slot = memset(meta(pool, number), 0, sizeof(*slot));
+	struct slot *slot = memset(metaof(pool, number), 0, sizeof(*slot));
 
 	pool->of[number].home = number;
 	pool->of[number].users = 1;
@@ -82,22 +68,12 @@ struct slot *append_within(struct batch *batch, uint32_t i)
 	return slot;
 }
 
-struct slot *slotof(const struct batch *batch, uint32_t i)
-{
-	struct slot *slot;
-
-	if (batch->list[i] == NO_SLOT)
-		return NULL;
-	slot = meta(batch->pool, batch->list[i]);
-	return slot->flags & SLOT_DROPPED ? NULL : slot;
-}
-
 size_t headroomof(const struct batch *batch, uint32_t i)
 {
 	const struct pool *pool = batch->pool;
 	uint32_t number = batch->list[i];
 	size_t floor = (size_t)number * pool->stride + SLOT_META;
-	size_t at = meta(pool, number)->at;
+	size_t at = metaof(pool, number)->at;
 
 	return pool->of[number].home != number || at < floor ||
 			       at > floor + pool->stride

@@ -84,12 +84,34 @@ void withdraw(struct batch *batch);
  * are the caller's to set. NULL when no slot is free. */
 struct slot *append_within(struct batch *batch, uint32_t i);
 
+/* The metadata of a slot. */
+static inline struct slot *metaof(const struct pool *pool, uint32_t number)
+{
+	return (void *)(pool->bytes + (size_t)number * pool->stride);
+}
+
 /* Where the packet of a slot lies, as the slot says, or NULL when that is not
  * inside of the memory. */
-unsigned char *bytesof(const struct pool *pool, const struct slot *slot);
+static inline unsigned char *bytesof(const struct pool *pool,
+				     const struct slot *slot)
+{
+	size_t size = (size_t)pool->slots * pool->stride;
+
+	if (slot->at > size || slot->size > size - slot->at)
+		return NULL;
+	return pool->bytes + slot->at;
+}
 
 /* The metadata of the i-th packet; NULL when it was dropped or moved away. */
-struct slot *slotof(const struct batch *batch, uint32_t i);
+static inline struct slot *slotof(const struct batch *batch, uint32_t i)
+{
+	struct slot *slot;
+
+	if (batch->list[i] == NO_SLOT)
+		return NULL;
+	slot = metaof(batch->pool, batch->list[i]);
+	return slot->flags & SLOT_DROPPED ? NULL : slot;
+}
 
 /* The number of bytes in front of the i-th packet that nobody else uses. */
 size_t headroomof(const struct batch *batch, uint32_t i);

@@ -93,7 +93,7 @@ INLINE const unsigned char *first(size_t n)
 
 INLINE const unsigned char *last(size_t n, size_t width)
 {
-	return masks + 2 * VECTOR_MIN + n - width;
+	return masks + LENGTH(masks) - VECTOR_MIN + n - width;
 }
 
 #if defined(__SSE2__) || defined(__ARM_NEON)

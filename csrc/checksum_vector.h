@@ -29,6 +29,9 @@ TARGET INLINE void NAME(add)(SUM *sum, unsigned char *to,
 		memcpy(&mask, keep, WIDTH);
 		vector &= mask;
 	}
+#ifdef __x86_64__
+	__asm__("" : "+v"(vector)); /* or gcc loads it for each use */
+#endif
 	sum->words += vector;
 	sum->halves += vector >> 32;
 }

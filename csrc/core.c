@@ -220,9 +220,9 @@ int luaopen_tun_core(lua_State *L)
 	open_netns(L);
 	open_arena(L);
 	open_batch(L);
-	open_rewrite(L);
 	open_segment(L);
 	open_joining(L);
+	open_editing(L);
 	open_endpoint(L);
 	open_udp(L);
 	open_attr(L);

@@ -70,9 +70,9 @@ void open_netlink(lua_State *L);
 void open_attr(lua_State *L);
 void open_arena(lua_State *L);
 void open_batch(lua_State *L);
-void open_rewrite(lua_State *L);
 void open_segment(lua_State *L);
 void open_joining(lua_State *L);
+void open_editing(lua_State *L);
 void open_endpoint(lua_State *L);
 void open_udp(lua_State *L);
 

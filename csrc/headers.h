@@ -66,4 +66,11 @@ static inline void put32(unsigned char *bytes, uint32_t value)
 	memcpy(bytes, &value, sizeof(value));
 }
 
+/* Write a checksum of which the sum is known, 0 to 65535. UDP's is never 0,
+ * which says that there is none (RFC 768). */
+static inline void seal(unsigned char *field, uint32_t sum, bool udp)
+{
+	put16(field, udp && sum == 0xffff ? 0xffff : 0xffff ^ sum);
+}
+
 #endif

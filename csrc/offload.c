@@ -34,14 +34,6 @@ enum {
 	TCP_CWR = 0x80,
 };
 
-/* Write a checksum of which the sum is known. UDP's is never 0, which says
- * that there is none (RFC 768). */
-static void seal(unsigned char *field, uint32_t sum, bool udp)
-{
-	sum = ~sum & 0xffff;
-	put16(field, udp && sum == 0 ? 0xffff : sum);
-}
-
 /* Whether the place of a partial checksum is inside of the packet. */
 static bool placed(const struct vnet *vnet, size_t size)
 {
@@ -175,34 +167,55 @@ static bool measured(struct split *s, const struct vnet *vnet, size_t mtu)
 	return s->count == 1 || divisible(s);
 }
 
-/* A packet that stays one. */
-static bool alone(struct split *s, size_t size)
+/* A super-packet of a kind. */
+static bool several(struct split *s, size_t size, size_t mtu, bool ethernet)
 {
+	const struct vnet *vnet = &s->vnet;
+	const struct kind *kind = kindof(vnet);
+
+	s->single = false;
+	return kind && vnet->gso_size && vnet->hdr_len <= size &&
+	       locate(s, size, vnet, ethernet) &&
+	       s->inner.proto == kind->proto &&
+	       (!kind->version || s->inner.version == kind->version) &&
+	       seeded(s, kind, vnet) && measured(s, vnet, mtu);
+}
+
+/* A TCP segment that an MTU is too small for, if its checksum need not be
+ * looked at. */
+static bool oversized(struct split *s, size_t size, size_t mtu, bool ethernet)
+{
+	if (mtu == 0 || size <= mtu ||
+	    !(s->vnet.flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)) ||
+	    !headers(s->bytes, size, ethernet, &s->inner) ||
+	    s->inner.end - s->inner.ip <= mtu)
+		return false;
+	s->vnet.gso_type = s->inner.version == 4 ? GSO_TCPV4 : GSO_TCPV6;
+	s->vnet.gso_size = UINT16_MAX;
+	s->vnet.hdr_len = 0;
+	return several(s, size, mtu, ethernet);
+}
+
+/* A packet that stays one. */
+static bool alone(struct split *s, size_t size, const struct vnet *vnet)
+{
+	s->vnet = *vnet;
 	s->single = true;
 	s->count = 1;
 	s->payload = 0;
 	s->end = s->each = size;
-	return !(s->vnet.flags & VNET_NEEDS_CSUM) || placed(&s->vnet, size);
+	return !(vnet->flags & VNET_NEEDS_CSUM) || placed(vnet, size);
 }
 
 bool split(struct split *s, const unsigned char *bytes, size_t size,
 	   const struct vnet *vnet, size_t mtu, bool ethernet)
 {
-	const struct kind *kind;
-
 	s->bytes = bytes;
 	s->next = 0;
 	s->vnet = *vnet;
-	if (vnet->gso_type == GSO_NONE)
-		return alone(s, size);
-	s->single = false;
-	kind = kindof(vnet);
-	if (!kind || vnet->gso_size == 0 || vnet->hdr_len > size)
-		return false;
-	return locate(s, size, vnet, ethernet) &&
-	       s->inner.proto == kind->proto &&
-	       (!kind->version || s->inner.version == kind->version) &&
-	       seeded(s, kind, vnet) && measured(s, vnet, mtu);
+	if (vnet->gso_type != GSO_NONE)
+		return several(s, size, mtu, ethernet);
+	return oversized(s, size, mtu, ethernet) || alone(s, size, vnet);
 }
 
 /* Set what an IP header says of segment number i, which ends at size. */
@@ -303,7 +316,7 @@ static void head(const struct split *s, unsigned char *out, size_t size,
 static void write_single(struct split *s, unsigned char *out, size_t size)
 {
 	if (out != s->bytes)
-		memcpy(out, s->bytes, size);
+		memmove(out, s->bytes, size);
 	complete(out, size, &s->vnet);
 }
 
@@ -316,7 +329,7 @@ static void write_segment(const struct split *s, unsigned char *out, size_t i,
 	uint32_t sum;
 
 	if (out != s->bytes) {
-		memcpy(out, s->bytes, s->payload);
+		memmove(out, s->bytes, s->payload);
 		sum = checksum_copy(to, from, n, 0);
 	} else {
 		memmove(to, from, n);

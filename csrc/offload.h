@@ -66,9 +66,11 @@ struct split {
 };
 
 /* Begin. A segment is as long as gso_size says, or, for TCP, as mtu allows: the
- * most bytes of an IP packet, 0 for any. A packet that is none to be split is
- * its only segment. False when the header does not fit the packet, or mtu has
- * no room for data. */
+ * most bytes of an IP packet, 0 for any. So is a single one of TCP of which
+ * vnet tells that its checksum is partial or right; any other is its only
+ * segment. False when the header does not fit the packet, or mtu has no room
+ * for data.
+ */
 bool split(struct split *split, const unsigned char *bytes, size_t size,
 	   const struct vnet *vnet, size_t mtu, bool ethernet);
 

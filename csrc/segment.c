@@ -30,11 +30,11 @@ static int core_split(lua_State *L)
 	const char *bytes = luaL_checklstring(L, 1, &n);
 	struct vnet vnet = checkvnet(L, 2);
 	size_t mtu = checkmtu(L, 3);
+	bool ethernet = lua_toboolean(L, 4);
 	unsigned char *out = lua_newuserdata(L, n ? n : 1);
 	struct split s;
 
-	if (!split(&s, (const unsigned char *)bytes, n, &vnet, mtu,
-		   lua_toboolean(L, 4))) {
+	if (!split(&s, (const unsigned char *)bytes, n, &vnet, mtu, ethernet)) {
 		lua_pushnil(L);
 		return 1;
 	}
@@ -73,11 +73,15 @@ static int core_complete(lua_State *L)
 static uint32_t begin(const struct batch *batch, const struct slot *slot,
 		      size_t mtu, struct split *s)
 {
-	unsigned char *bytes = slot ? bytesof(batch->pool, slot) : NULL;
-	const struct vnet *vnet = &slot->vnet;
+	const struct vnet *vnet;
+	unsigned char *bytes;
 
-	if (!bytes || !(slot->flags & SLOT_VNET) ||
-	    !(vnet->gso_type || vnet->flags & VNET_NEEDS_CSUM))
+	if (!slot || !(slot->flags & SLOT_VNET))
+		return 0;
+	vnet = &slot->vnet;
+	bytes = bytesof(batch->pool, slot);
+	if (!bytes || !(vnet->gso_type ||
+			vnet->flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)))
 		return 0;
 	if (!split(s, bytes, slot->size, vnet, slot->sent ? 0 : mtu,
 		   batch->ethernet) ||

@@ -384,7 +384,6 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 	bool all;
 	int code;
 
-	compact(batch);
 	all = send_all(&s);
 	code = all ? s.code : errno;
 	if (all && !code)

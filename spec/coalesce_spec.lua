@@ -69,15 +69,16 @@ local function all_ones(check)
   return check == 0 and 65535 or check
 end
 
--- A TCP header whose sum is that of a checksum of 0.
-local function sums_to_zero(p)
-  for urgent = 0, 65535 do
-    local try = with(p, { window = urgent })
-    local found
-    coalesce.build(with(try, { check = function(check)
-      found = check == 0
-      return check
-    end }))
+-- The packet with a value of a field for which a checksum is 0.
+local function sums_to_zero(p, field, checksum)
+  local found
+  local function look(check)
+    found = check == 0
+    return check
+  end
+  for value = 0, 65535 do
+    local try = with(p, { [field] = value })
+    coalesce.build(with(try, { [checksum] = look }))
     if found then
       return try
     end
@@ -153,6 +154,15 @@ describe("segments", function()
 
     it("with a checksum that is known to be right are not summed: " .. name, function()
       assert.equal("2", counts { p, after(p, { check = wrong, valid = true }) })
+    end)
+
+    it("with bytes behind their end do not join: " .. name, function()
+      for _, trailer in ipairs { "\0", "\0\0" } do
+        local short = payload(100 - #trailer).payload
+        local padded = after(p, { trailer = trailer, payload = short, valid = true })
+        assert.equal("1 1 1", counts { p, padded, after(after(p)) })
+        assert.equal("1 1", counts { with(padded, { seq = p.seq }), after(p) })
+      end
     end)
 
     it("with a partial checksum join: " .. name, function()
@@ -273,6 +283,15 @@ describe("TCP segments", function()
     end)
   end
 
+  it("with other options join where these are the same", function()
+    for _, n in ipairs { 4, 8, 16, 36 } do
+      local some = with(tcp4, { options = ("\1"):rep(n) })
+      assert.equal("2", counts(run(some, 2)))
+      assert.equal("1 1", counts { some, after(some, { options = ("\1"):rep(n - 1) .. "\0" }) })
+      assert.equal("1 1", counts { some, after(some, { options = ("\1"):rep(n - 4) }) })
+    end
+  end)
+
   it("with the same timestamps join", function()
     local list = run(with(tcp4, { options = "\1\1\8\10\0\0\0\2\0\0\0\1" }), 3)
     assert.equal("3", counts(list))
@@ -329,6 +348,7 @@ describe("TCP segments", function()
     local short = after(list[2], payload(50))
     assert.equal("3", counts { short, list[2], list[1] })
     assert.equal("2 1", counts { short, list[2], after(short) })
+    assert.equal("2 1", counts { short, list[2], after(after(list[2])) })
     local longer = with(list[1], { payload = coalesce.payload(101),
                                    seq = (list[1].seq - 1) % 2 ^ 32 })
     assert.equal("2 1", counts { short, list[2], longer })
@@ -348,14 +368,18 @@ describe("TCP segments", function()
     local list = run(tcp4, 3)
     assert.equal("1 1", counts { list[2], with(list[1], { id = list[2].id + 1 }) })
     assert.equal("2", counts { list[2], with(list[1], { id = list[2].id }) })
-    assert.equal("2 1", counts { list[3], with(list[2], { id = list[3].id }), list[1] })
+    local fixed = with(list[2], { id = list[3].id })
+    assert.equal("2 1", counts { list[3], fixed, with(list[1], { id = fixed.id - 1 }) })
+    assert.equal("3", counts { list[3], fixed, with(list[1], { id = fixed.id }) })
   end)
 
   it("with a checksum that no sum gives do not join", function()
-    local p = assert(sums_to_zero(tcp4))
-    local after_it = after(p, {})
-    assert.equal("2", counts { p, after_it })
-    assert.equal("1 1", counts { with(p, { check = all_ones }), after_it })
+    local p = assert(sums_to_zero(tcp4, "window", "check"))
+    assert.equal("2", counts { p, after(p) })
+    assert.equal("1 1", counts { with(p, { check = all_ones }), after(p) })
+    p = assert(sums_to_zero(tcp4, "id", "ip_check"))
+    assert.equal("2", counts { p, after(p) })
+    assert.equal("1 1", counts { with(p, { ip_check = all_ones }), after(p) })
   end)
 end)
 
@@ -364,6 +388,7 @@ describe("UDP datagrams", function()
     for _, p in ipairs { udp4, udp6 } do
       assert.equal("1 1", counts(run(with(p, { check = none }), 2)))
       assert.equal("1 1 1", counts { p, after(p, { check = none }), after(after(p)) })
+      assert.equal("1 1", counts(run(with(p, { check = none, valid = true }), 2)))
     end
   end)
 
@@ -443,8 +468,8 @@ describe("the kernel", function()
     if mode == "tap" then
       process.must [[
         ip link set t0 address 02:00:00:00:00:02
-        ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev t0
-        ip neigh add fd00::2 lladdr 02:00:00:00:00:01 dev t0
+        ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:01 dev t0
+        ip neigh replace fd00::2 lladdr 02:00:00:00:00:01 dev t0
       ]]
     end
   end
@@ -597,6 +622,104 @@ describe("the kernel", function()
       end
     end
     assert.is_true(singles > 100)
+  end)
+end)
+
+describe("batch:coalesce", function()
+  local VNET = 24
+
+  local function make(units, slots, size, mode)
+    local batch = assert(core.batch(slots, size, 0, mode or "tun"))
+    for _, unit in ipairs(units) do
+      assert(batch:append(unit.bytes, coalesce.header(unit.vnet)))
+    end
+    return batch
+  end
+
+  -- The packets in a batch as core.coalesce has them, without their count.
+  local function all(batch)
+    local list = {}
+    for i = 1, batch:count() do
+      local meta, at, stop = batch:slot(i)
+      list[i] = { bytes = batch:arena():bytes(at, stop - at),
+                  vnet = batch:arena():bytes(meta, VNET) }
+    end
+    return list
+  end
+
+  local function same(wanted, got)
+    assert.equal(#wanted, #got)
+    for i, each in ipairs(wanted) do
+      local vnet = coalesce.header(each.vnet)
+      assert.is_true(each.bytes == got[i].bytes, "other bytes")
+      assert.equal(vnet .. ("\0"):rep(VNET - #vnet), got[i].vnet)
+    end
+  end
+
+  it("joins as many as can be", function()
+    local seed = os.time()
+    for i = 1, 20 do
+      coalesce.seed(seed + i)
+      local ethernet = i % 2 == 0
+      local units = coalesce.batch(ethernet)
+      local wanted = core.coalesce(units, nil, ethernet)
+      local batch = make(units, #units + 3, core.packet_most, ethernet and "tap" or "tun")
+      assert.equal(#wanted, batch:coalesce())
+      same(wanted, all(batch))
+      assert.equal(#units + 3 - #wanted, batch:unused())
+      assert.equal(#wanted, batch:coalesce())
+      assert.equal(#units + 3, batch:clear():unused())
+    end
+  end)
+
+  it("joins more than are looked at together", function()
+    local units = {}
+    for i, p in ipairs(run(with(tcp4, payload(1)), 1500)) do
+      units[i] = coalesce.build(p)
+    end
+    assert.equal(8 + 4, make(units, 1500, 200):coalesce())
+  end)
+
+  it("heeds the room in a slot", function()
+    local units = {}
+    for i, p in ipairs(run(tcp4, 3)) do
+      units[i] = coalesce.build(p)
+    end
+    local batch = make(units, 3, 256)
+    assert.equal(3, batch:coalesce())
+    same(units, all(batch))
+    same(core.coalesce(units), (function()
+      batch = make(units, 3, 340)
+      assert.equal(1, batch:coalesce())
+      return all(batch)
+    end)())
+  end)
+
+  it("looks at no packet that was dropped", function()
+    local units = {}
+    for i, p in ipairs(run(tcp4, 4)) do
+      units[i] = coalesce.build(p)
+    end
+    local batch = make(units, 4, 2000):drop(3)
+    assert.equal(2, batch:coalesce())
+    assert.equal(2, batch:unused())
+    assert.equal(0, make({}, 4, 2000):coalesce())
+  end)
+
+  it("joins again what was split", function()
+    local units = {}
+    for i, p in ipairs(run(tcp4, 4)) do
+      units[i] = coalesce.build(p)
+    end
+    local batch = make(units, 8, 2000)
+    assert.equal(1, batch:coalesce())
+    local joined = all(batch)
+    assert.equal(4, batch:segment())
+    for i, each in ipairs(all(batch)) do
+      assert.is_true(each.bytes == units[i].bytes)
+    end
+    assert.equal(1, batch:coalesce())
+    assert.same(joined, all(batch))
   end)
 end)
 

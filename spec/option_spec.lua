@@ -1,4 +1,5 @@
 local core = require "tun.core"
+local bpf = dofile "spec/bpf.lua"
 local process = dofile "spec/process.lua"
 local errno = core.errno
 
@@ -63,26 +64,6 @@ end
 local arp_text = "4\n40 0 0 12\n21 0 1 2054\n6 0 0 262144\n6 0 0 0\n"
 local arp = { { 40, 0, 0, 12 }, { 21, 0, 1, 2054 }, { 6, 0, 0, 262144 }, { 6, 0, 0, 0 } }
 local all, none = { { 6, 0, 0, 65535 } }, { { 6, 0, 0, 0 } }
-
--- Load an eBPF program that returns a number. Needs LuaJIT for the system call,
--- and the privilege of root outside of user namespaces.
--- Source: bpf(2); linux/bpf.h for BPF_PROG_LOAD and the instructions
-local function program(result)
-  local number = jit and ({ x64 = 321, arm64 = 280 })[jit.arch]
-  if not number then
-    return nil
-  end
-  local ffi = require "ffi"
-  ffi.cdef "long syscall(long number, ...);"
-  local code = ffi.new("struct { uint8_t code, registers; int16_t offset; int32_t value; }[2]",
-    { { 0xb7, 0, 0, result }, { 0x95 } })
-  local license = ffi.new("char[4]", "MIT")
-  local attributes = ffi.new("struct { uint32_t type, count; uint64_t code, license, rest[12]; }",
-    { 1, 2, ffi.cast("uintptr_t", code), ffi.cast("uintptr_t", license) })
-  local fd = tonumber(ffi.C.syscall(number, ffi.cast("int", 5), attributes,
-    ffi.cast("int", ffi.sizeof(attributes))))
-  return fd >= 0 and fd or nil
-end
 
 describe("an option", function()
   setup(process.sandbox)
@@ -457,7 +438,7 @@ describe("the option", function()
   -- An eBPF program can be loaded only before the spec is in its sandbox.
   local loaded = {}
   for _, result in ipairs { 0, 1, 24, 65535 } do
-    loaded[result] = program(result)
+    loaded[result] = bpf.constant(result)
   end
   if loaded[0] then
     for result, length in pairs { [0] = 0, [24] = 24, [65535] = 29 } do

@@ -9,8 +9,6 @@
 
 #include <arpa/inet.h>
 #include <linux/if.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -35,37 +33,13 @@ struct echo {
 	unsigned char received[BATCH][PAYLOAD];
 };
 
-static void stay_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* Start the reflector and return the name of its device. */
 static void start_reflector(struct echo *echo, char *argv[], char *name)
 {
-	int pipes[2];
-	ssize_t n;
+	FILE *output;
 
-	if (pipe(pipes) < 0)
-		err(1, "pipe");
-	echo->reflector = fork();
-	if (echo->reflector < 0)
-		err(1, "fork");
-	if (echo->reflector == 0) {
-		stay_on(1);
-		dup2(pipes[1], 1);
-		execvp(argv[0], argv);
-		err(1, "%s", argv[0]);
-	}
-	close(pipes[1]);
-	n = read(pipes[0], name, IFNAMSIZ);
-	if (n < 2 || name[n - 1] != '\n')
-		errx(1, "%s: no device name", argv[0]);
-	name[n - 1] = '\0';
+	echo->reflector = start(argv, 1, &output);
+	read_line(output, name, IFNAMSIZ + 1);
 	errno = clock_getcpuclockid(echo->reflector, &echo->cpu);
 	if (errno)
 		err(1, "processor time of %s", argv[0]);
@@ -200,7 +174,7 @@ static double turn(void *arg)
 int main(int argc, char *argv[])
 {
 	static struct echo echo;
-	char name[IFNAMSIZ] = "";
+	char name[IFNAMSIZ + 1] = "";
 
 	if (argc < 3)
 		errx(2, "usage: echo cpu|wall|rtt reflector argument...");

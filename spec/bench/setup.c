@@ -129,8 +129,6 @@ static void undo_by_mnl(struct setup *setup)
 	change_address(setup, RTM_DELADDR, 0);
 }
 
-#define IP(...) run((char *[]){ "ip", __VA_ARGS__, NULL })
-
 static void configure_by_ip(struct setup *setup)
 {
 	(void)setup;

@@ -39,6 +39,7 @@ local function one(self, p, protocol, o, behind, limit, following, kept)
   if not kept and protocol.level == LEVEL and not whole(self, p) then
     if protocol.adjust then
       protocol.adjust(self, p, o)
+      self[TRANSPORT_SUM], self[PSEUDO_SUM] = 0, 0 -- once, though listed() comes twice
     end
     return
   end

@@ -1,0 +1,33 @@
+-- checksum.lua -- the seconds of processor time of an Internet checksum, as packets have
+-- it: a call by the FFI for each.
+-- Usage: checksum.lua bytes
+local core = require "tun.core"
+local ffi = require "ffi"
+local turns = require "spec.bench.turns"
+
+local MOST, WORK = 65536, 64 * 1024 * 1024
+
+local n = tonumber(arg[1])
+local memory = ffi.new("unsigned char[?]", MOST + 64)
+local bytes = memory + tonumber(64 - ffi.cast("uintptr_t", memory) % 64)
+local sum = ffi.cast("uint32_t (*)(const unsigned char *, size_t, uint64_t)",
+  ffi.cast("uintptr_t", core.checksum_address()))
+
+for i = 0, MOST - 1 do
+  bytes[i] = math.random(0, 255)
+end
+
+local function run(times)
+  local result
+  for _ = 1, times do
+    result = sum(bytes, n, 0)
+  end
+  return result
+end
+
+turns.take(function()
+  local times = math.floor(WORK / (n + 64))
+  local start = os.clock()
+  run(times)
+  return (os.clock() - start) / times
+end)

@@ -139,7 +139,7 @@ function header.declare(name, rows)
   end
   local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
-    fields = {}, get = {}, set = {}, put = {}, standing = {} }, header.protocol)
+    fields = {}, get = {}, set = {}, put = {}, pieces = {} }, header.protocol)
   field.layout(protocol, rows)
   field.accessors(protocol)
   layer.views(protocol, rows.methods or {})

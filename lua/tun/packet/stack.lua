@@ -12,19 +12,126 @@ local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local writer = require "tun.packet.writer"
 
-local stack = { meta = {} }
+-- A stack is its headers, one behind the other in memory that nothing changes, the bytes
+-- behind them, and a piece. It refers to no other stack, so that a JIT compiler makes the
+-- stacks disappear that a longer one is built of.
+local stack = { meta = {}, POINTER = slot.POINTER, ARENA = slot.ARENA, AT = 3, TEXT = 4, PIECE = 5 }
 
 local meta = stack.meta
 local NONE = {}
-local take, put, new, fill = room.take, writer.write, packet.new, bytes.fill
-local setmetatable = setmetatable
+local take, put, new = room.take, writer.write, packet.new
+local copy, fill, setmetatable, getmetatable = bytes.copy, bytes.fill, setmetatable, getmetatable
 
-local FRONT, PROTOCOL, LEAD, ARENA = piece.FRONT, piece.PROTOCOL, piece.LEAD, piece.ARENA
-local POINTER, AT, TEXT, SIZE = piece.POINTER, piece.AT, piece.TEXT, piece.SIZE
+local FRONT, PROTOCOL, LEAD, SIZE = piece.FRONT, piece.PROTOCOL, piece.LEAD, piece.SIZE
 local KEPT, DEPTH, TOTAL, GIVEN = piece.KEPT, piece.DEPTH, piece.TOTAL, piece.GIVEN
+local BYTES, BEHIND = piece.BYTES, piece.BEHIND
+local POINTER, ARENA, AT, TEXT, PIECE = stack.POINTER, stack.ARENA, stack.AT, stack.TEXT, stack.PIECE
 
--- A stack is { piece }, the last one; when it is longer than one, in a table that has room
--- for what a packet keeps.
+-- -- Pieces -------------------------------------------------------------------
+
+local MOST = 4096 -- pieces that are shared, before it starts anew
+local count = 0
+local WEAK = { __mode = "k" }
+
+-- Keep a piece to be shared.
+local function share(pieces, key, this)
+  if count == MOST then
+    count = 0
+    for _, protocol in ipairs(header.list) do
+      protocol.pieces = {}
+    end
+  end
+  count = count + 1
+  this[BEHIND] = setmetatable({}, WEAK)
+  pieces[key] = this
+end
+
+-- The piece of a header alone, which is shared unless fields are kept.
+local function single(protocol, size, kept)
+  local this = not kept and protocol.pieces[size]
+  if not this then
+    this = { false, protocol, protocol, size, kept, 0, size, kept, false, false, false }
+    if not kept then
+      share(protocol.pieces, size, this)
+    end
+  end
+  return this
+end
+
+--- The piece of bytes, of a packet's as a rule.
+function stack.bytes_of(protocol, lead)
+  return { false, protocol, lead, 0, false, 0, 0, false, true, false, false }
+end
+
+-- That of bytes that are no packet.
+local RAW = stack.bytes_of(false, false)
+RAW[BEHIND] = {}
+
+local function next_given(last)
+  for name in pairs(last[KEPT] or NONE) do
+    if last[PROTOCOL].fields[name].computed == "next" then
+      return true
+    end
+  end
+end
+
+-- How many tunnels more are in front of a protocol when it stands behind another.
+local function deeper(front, lower)
+  local upper = front[PROTOCOL]
+  if finish.leads(upper, lower) then
+    return finish.holds(upper, lower) and 1 or 0
+  elseif not next_given(front) then
+    core.misuse(("%s cannot stand in front of %s"):format(upper.name, lower.name))
+  end
+  return 0
+end
+
+-- A header may end early when more is known of what follows.
+local function cut(front, lower)
+  local row = front[PROTOCOL].row.next
+  if not (row and row.size and lower and lower.follows[row[1]]) then
+    return front
+  end
+  local short = { (unpack or table.unpack)(front, 1, BEHIND) } -- luacheck: ignore
+  short[SIZE], short[TOTAL], short[BEHIND] = row.size, front[TOTAL] - front[SIZE] + row.size, false
+  return short
+end
+
+--- A copy of a piece behind another one, which may be cut.
+-- @param last  what of it is in front does not count
+function stack.behind(front, last)
+  local protocol, lower = last[PROTOCOL], last[LEAD]
+  if front[BYTES] then
+    core.misuse "nothing can be put behind bytes"
+  end
+  local depth = front[DEPTH] + (lower and deeper(front, lower) or 0)
+  local by_port = protocol and protocol.by_port and front[PROTOCOL].row.ports
+  front = cut(front, lower)
+  return { front, protocol, lower, last[SIZE], last[KEPT], depth, front[TOTAL] + last[SIZE],
+           front[GIVEN] or last[KEPT], last[BYTES], by_port and true or false, false }
+end
+
+local function chain(front, last)
+  if last[FRONT] then
+    front = chain(front, last[FRONT])
+  end
+  return stack.behind(front, last)
+end
+
+-- The piece of what stands in front and what stands behind.
+local function joined(front, last)
+  local known = front[BEHIND]
+  local this = known and known[last]
+  if not this then
+    this = chain(front, last)
+    if known and last[BEHIND] then
+      share(known, last, this)
+    end
+  end
+  return this
+end
+
+-- -- Headers ------------------------------------------------------------------
 
 -- A header that is written.
 local function header_of(protocol, fields)
@@ -40,93 +147,24 @@ local function header_of(protocol, fields)
   if tail_size > 0 then
     fill(p, o + size, tail)
   end
-  size = size + tail_size
-  return { false, protocol, protocol, arena, p, o, false, size, kept, 0, size, kept }
+  local made = { p, arena, o, "", (single(protocol, size + tail_size, kept)) }
+  setmetatable(made, meta)
+  return made
 end
 
 function header.protocol.__call(protocol, fields)
   if fields ~= nil and type(fields) ~= "table" then
     core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(fields)))
   end
-  local made = { (header_of(protocol, fields or NONE)) }
-  setmetatable(made, meta)
+  local made = header_of(protocol, fields or NONE)
   return made
 end
 
--- Bytes, or a packet that is already one, as a piece.
-local function given(value)
-  local kind, lead, text = false, false, value
-  if packet.is(value) then
-    kind, lead, text = value[slot.KIND], packet.first(value), value:bytes()
-  elseif type(value) ~= "string" then
-    core.misuse(("a header, a packet or bytes expected behind /, not a %s"):format(type(value)))
-  end
-  return { false, kind, lead, false, false, 0, text, #text, false, 0, #text, false }
-end
+-- -- One behind the other -----------------------------------------------------
 
-local function top(value)
-  if getmetatable(value) == meta then
-    return value[1]
-  end
-  local found = given(value)
-  return found
-end
-
--- -- Order --------------------------------------------------------------------
-
-local function next_given(last)
-  for name in pairs(last[KEPT] or NONE) do
-    if last[PROTOCOL].fields[name].computed == "next" then
-      return true
-    end
-  end
-end
-
-local function refuse(upper, lower)
-  core.misuse(("%s cannot stand in front of %s"):format(upper.name, lower.name))
-end
-
--- How a protocol stands behind another: 0, 1 in a tunnel, false not at all. Kept, since
--- that does not change.
-local function standing(upper, lower)
-  local how = upper.standing[lower]
-  if how == nil then
-    how = finish.leads(upper, lower) and (finish.holds(upper, lower) and 1 or 0)
-    upper.standing[lower] = how
-  end
-  return how
-end
-
---- A copy of a piece behind another one.
-function stack.behind(front, last)
-  local upper, lower, depth = front[PROTOCOL], last[LEAD], front[DEPTH]
-  if front[TEXT] then
-    core.misuse "nothing can be put behind bytes"
-  elseif lower then
-    local how = standing(upper, lower)
-    if how then
-      depth = depth + how
-    elseif not next_given(front) then
-      refuse(upper, lower)
-    end
-  end
-  return { front, last[PROTOCOL], lower, last[ARENA], last[POINTER], last[AT], last[TEXT],
-           last[SIZE], last[KEPT], depth, front[TOTAL] + last[SIZE], front[GIVEN] or last[KEPT] }
-end
-
-local behind = stack.behind
-
-local function chain(front, last)
-  if last[FRONT] then
-    front = chain(front, last[FRONT])
-  end
-  local found = behind(front, last)
-  return found
-end
-
--- The headers of a packet as pieces, so that others can be put behind them. What is
--- computed is computed anew.
-local function apart(self, front)
+-- The headers of a packet, so that others can be put behind them. What is computed is
+-- computed anew.
+local function headers_of(self, front)
   local list, inner, stop = packet.sorted(self), self.inner, self[slot.PAYLOAD]
   if inner then
     local protocol, o = layer.by_port(self)
@@ -134,25 +172,57 @@ local function apart(self, front)
   end
   for i, each in ipairs(list) do
     local size = (list[i + 1] and list[i + 1][2] or stop) - each[2]
-    local this = { false, each[1], each[1], self[slot.ARENA], self[slot.POINTER], each[2], false,
-                   size, false, 0, size, false }
-    front = front and behind(front, this) or this
+    local this = single(each[1], size, false)
+    front = front and stack.behind(front, this) or this
   end
   if inner then
-    return apart(inner, front)
+    return headers_of(inner, front)
   end
-  return self.payload == "" and front or behind(front, given(self.payload))
+  return front, self.payload
+end
+
+-- What stands in front or behind: piece, text, and where headers lie.
+local function open(value)
+  if getmetatable(value) == meta then
+    return value[PIECE], value[TEXT], value[ARENA], value[POINTER], value[AT]
+  elseif type(value) == "string" then
+    return RAW, value, false, false, 0
+  elseif not packet.is(value) then
+    core.misuse(("a header, a packet or bytes expected behind /, not a %s"):format(type(value)))
+  end
+  return stack.bytes_of(value[slot.KIND], packet.first(value)), value:bytes(), false, false, 0
+end
+
+-- The same of a packet in front, whose headers are copied.
+local function apart(self)
+  local front, text = headers_of(self)
+  if not front or text ~= "" then
+    front = front and joined(front, RAW) or RAW
+  end
+  local arena, p, o = take(front[TOTAL])
+  copy(p, o, self[slot.POINTER], self[slot.START], front[TOTAL])
+  return front, text, arena, p, o
+end
+
+-- Headers one behind the other in memory: n bytes and those of a second stack.
+local function together(n, arena, p, o, size, arena2, p2, o2)
+  if size > 0 and (arena ~= arena2 or o + n ~= o2) then
+    local from, at = p, o
+    arena, p, o = take(n + size)
+    copy(p, o, from, at, n)
+    copy(p, o + n, p2, o2, size)
+  end
+  return arena, p, o
 end
 
 function meta.__div(a, b)
-  local made = new(false, false, 0, 0)
-  local front = packet.is(a) and apart(a:copy()) or top(a)
-  if type(b) == "string" and not front[TEXT] then
-    made[1] = { front, false, false, false, false, 0, b, #b, false, front[DEPTH],
-                front[TOTAL] + #b, front[GIVEN] }
-  else
-    made[1] = chain(front, top(b))
-  end
+  local take_apart = packet.is(a) and apart or open
+  local front, _, arena, p, o = take_apart(a)
+  local last, text, arena2, p2, o2 = open(b)
+  local this = joined(front, last)
+  arena, p, o = together(this[TOTAL] - last[TOTAL], arena, p, o, last[TOTAL], arena2, p2, o2)
+  local made = new(arena, p, 0, 0)
+  made[AT], made[TEXT], made[PIECE] = o, text, this
   setmetatable(made, meta)
   return made
 end

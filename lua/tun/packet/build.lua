@@ -13,6 +13,7 @@ local stack = require "tun.packet.stack"
 local build = {}
 
 local START, KIND, FLOOR = slot.START, slot.KIND, slot.FLOOR
+local POINTER, AT, TEXT, PIECE = stack.POINTER, stack.AT, stack.TEXT, stack.PIECE
 local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slot.OUTER
 local FRONT, PROTOCOL, SIZE, KEPT = piece.FRONT, piece.PROTOCOL, piece.SIZE, piece.KEPT
 local DEPTH, TOTAL, GIVEN = piece.DEPTH, piece.TOTAL, piece.GIVEN
@@ -30,7 +31,7 @@ local meta = packet.meta
 -- Ports that were not given say what follows.
 local function set_port(self, protocol, at, lower)
   local port = lower.follows[protocol.name]
-  local get, set, p = protocol.get, protocol.set, self[slot.POINTER]
+  local get, set, p = protocol.get, protocol.set, self[POINTER]
   local sport = layer.space(protocol.name).protocols[get.sport(p, at)]
   if get.dport(p, at) == 0 and sport ~= lower then
     set.dport(self, p, at, type(port) == "table" and port[1] or port)
@@ -58,7 +59,7 @@ end
 -- The packet that holds another one.
 local function hold(self, inner, this)
   local now = this[DEPTH] > 0 and packet.new(false, false, 0, 0) or self
-  blank(now, inner[slot.ARENA], inner[slot.POINTER], inner[slot.STOP])
+  blank(now, inner[slot.ARENA], inner[POINTER], inner[slot.STOP])
   now[INNER], inner[OUTER], now[slot.LOOSE] = inner, now, true
   now[slot.QUOTED] = this[PROTOCOL].row.quotes and true or false
   now[INSIDE] = not this[BY_PORT] and inner[KIND]
@@ -110,8 +111,8 @@ end
 --- Make the stack the packet that it describes.
 local function realise(self)
   rest() -- what was before and what comes now are too much for one trace
-  local last, text = self[stack.PIECE], self[stack.TEXT]
-  local from, start, n = self[stack.POINTER], self[stack.AT], last[TOTAL]
+  local last, text = self[PIECE], self[TEXT]
+  local from, start, n = self[POINTER], self[AT], last[TOTAL]
   local need = HEADROOM + n + #text
   local arena, p, o = take(need)
   copy(p, o + HEADROOM, from, start, n)
@@ -167,12 +168,12 @@ function packet.methods:push(headers)
   if not build.is(headers) then
     core.misuse(("push: headers expected, not a %s"):format(type(headers)))
   end
-  local last = stack.behind(headers[stack.PIECE], stack.bytes_of(false, packet.first(self)))
+  local last = stack.behind(headers[PIECE], stack.bytes_of(false, packet.first(self)))
   local front = last[FRONT]
   packet.reserve(self, front[TOTAL])
   local kept, floor, ceiling = keep(self), self[slot.FLOOR], self[slot.CEILING]
   local now, at = self, self[START]
-  copy(self[slot.POINTER], at - front[TOTAL], headers[stack.POINTER], headers[stack.AT], front[TOTAL])
+  copy(self[POINTER], at - front[TOTAL], headers[POINTER], headers[AT], front[TOTAL])
   if last[DEPTH] > 0 then
     now = clone(self)
     for i = slot.FIRST, slot.LAST, 2 do

@@ -21,6 +21,7 @@ if jitted then
   local bit = require "bit"
   names = "band, bor, rshift, lshift"
   values = { bit.band, bit.bor, bit.rshift, bit.lshift }
+  local copy, fill, string = ffi.copy, ffi.fill, ffi.string
   local sum = ffi.cast("uint32_t (*)(const uint8_t *, size_t, uint64_t)",
     ffi.cast("uintptr_t", core.checksum_address()))
 
@@ -79,20 +80,20 @@ if jitted then
   end
 
   function bytes.fill(p, at, text)
-    ffi.copy(p + at, text, #text)
+    copy(p + at, text, #text)
   end
 
   function bytes.zero(p, at, n)
-    ffi.fill(p + at, n)
+    fill(p + at, n)
   end
 
   function bytes.string(p, at, n)
-    return ffi.string(p + at, n)
+    return string(p + at, n)
   end
 
   --- Copy n bytes to an offset from an offset behind another pointer.
   function bytes.copy(p, at, from, source, n)
-    ffi.copy(p + at, from + source, n)
+    copy(p + at, from + source, n)
   end
 else
   local get8, get16, get32 = core.bytes.get8, core.bytes.get16, core.bytes.get32

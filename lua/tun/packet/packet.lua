@@ -7,6 +7,7 @@ local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local source = require "tun.packet.source"
 
+local getmetatable, setmetatable = getmetatable, setmetatable
 local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER

@@ -10,7 +10,6 @@ local packet = require "tun.packet.packet"
 local piece = require "tun.packet.piece"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
-local writer = require "tun.packet.writer"
 
 -- A stack is its headers, one behind the other in memory that nothing changes, the bytes
 -- behind them, and a piece. It refers to no other stack, so that a JIT compiler makes the
@@ -19,13 +18,14 @@ local stack = { meta = {}, POINTER = slot.POINTER, ARENA = slot.ARENA, AT = 3, T
 
 local meta = stack.meta
 local NONE = {}
-local take, put, new = room.take, writer.write, packet.new
-local copy, fill, setmetatable, getmetatable = bytes.copy, bytes.fill, setmetatable, getmetatable
+local take, new = room.take, packet.new
+local copy, type, setmetatable, getmetatable = bytes.copy, type, setmetatable, getmetatable
 
 local FRONT, PROTOCOL, LEAD, SIZE = piece.FRONT, piece.PROTOCOL, piece.LEAD, piece.SIZE
 local KEPT, DEPTH, TOTAL, GIVEN = piece.KEPT, piece.DEPTH, piece.TOTAL, piece.GIVEN
 local BYTES, BEHIND = piece.BYTES, piece.BEHIND
-local POINTER, ARENA, AT, TEXT, PIECE = stack.POINTER, stack.ARENA, stack.AT, stack.TEXT, stack.PIECE
+local POINTER, ARENA, AT = stack.POINTER, stack.ARENA, stack.AT
+local TEXT, PIECE = stack.TEXT, stack.PIECE
 
 -- -- Pieces -------------------------------------------------------------------
 
@@ -133,30 +133,13 @@ end
 
 -- -- Headers ------------------------------------------------------------------
 
--- A header that is written.
-local function header_of(protocol, fields)
-  local area = protocol.row.area
-  local tail, counts
-  if area then
-    tail, counts = area.write(fields, protocol)
-  end
-  local tail_size = tail and #tail or 0
-  local arena, p, o = take(protocol.most + tail_size)
-  local kept = put(protocol, p, o, fields, counts)
-  local size = protocol.extra and protocol.extra(p, o) or protocol.size
-  if tail_size > 0 then
-    fill(p, o + size, tail)
-  end
-  local made = { p, arena, o, "", (single(protocol, size + tail_size, kept)) }
-  setmetatable(made, meta)
-  return made
-end
-
 function header.protocol.__call(protocol, fields)
   if fields ~= nil and type(fields) ~= "table" then
     core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(fields)))
   end
-  local made = header_of(protocol, fields or NONE)
+  local size, kept, arena, p, o = protocol.write(fields or NONE)
+  local made = { p, arena, o, "", (single(protocol, size, kept)) }
+  setmetatable(made, meta)
   return made
 end
 

@@ -6,6 +6,9 @@ local jitted, ffi = pcall(require, "ffi")
 
 local bytes = { little = core.little_endian, jitted = jitted }
 
+--- Whether a JIT compiler is there, and on.
+bytes.compiled = jitted and jit.status()
+
 -- Generated code counts as part of the library where an error looks for its caller.
 local HERE = debug.getinfo(1, "S").source:match "^(.*/)[^/]*$" or "=tun.packet."
 

@@ -20,6 +20,9 @@ header.protocol = { __index = {}, __tostring = function(self)
   return "protocol " .. self.name
 end }
 
+--- Called when one was added.
+function header.declared() end
+
 layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
 end })
@@ -156,6 +159,7 @@ function header.declare(name, rows)
   header.list[#header.list + 1] = protocol
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
+  header.declared()
   return protocol
 end
 

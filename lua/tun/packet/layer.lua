@@ -76,24 +76,14 @@ end
 
 local READ = [[
 return function(view, key)
-  local get = getters[key]
   local value
-  if get then
-    value = get(view[1], view[2])
-  else
-    value = other(view, key)
-  end
+  $choice
   return value
 end]]
 
 local WRITE = [[
 return function(view, key, value)
-  local set = setters[key]
-  if set then
-    set(view[3], view[1], view[2], value)
-  else
-    unknown(key)
-  end
+  $choice
 end]]
 
 local LAYER = [[
@@ -156,6 +146,11 @@ function layer.unknown(protocol, more)
   end
 end
 
+local function chosen(protocol, text, functions, act, otherwise, given)
+  local choice = source.choice(functions, act, otherwise, given)
+  return bytes.compile(protocol.name, source.fill(text, { choice = choice }), given)
+end
+
 --- Make what a protocol's views are: fields, then its own methods, then those of all.
 function layer.views(protocol, methods)
   protocol.unknown = layer.unknown(protocol)
@@ -168,9 +163,10 @@ function layer.views(protocol, methods)
   end
   protocol.view = {
     protocol = protocol,
-    __index = bytes.compile(protocol.name, READ, { getters = protocol.get, other = other }),
-    __newindex = bytes.compile(protocol.name, WRITE,
-      { setters = protocol.set, unknown = protocol.unknown }),
+    __index = chosen(protocol, READ, protocol.get, "value = act(view[1], view[2])",
+      "value = other(view, key)", { other = other }),
+    __newindex = chosen(protocol, WRITE, protocol.set, "act(view[3], view[1], view[2], value)",
+      "unknown(key)", { unknown = protocol.unknown }),
     __tostring = function(view)
       return layer.methods.line(view)
     end,

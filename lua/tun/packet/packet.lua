@@ -199,19 +199,21 @@ local function unknown(key)
     table.concat(names, ", ")))
 end
 
-meta.__index = bytes.compile("packet", [[
+local INDEX = [[
 return function(self, key)
-  local get = accessors[key]
-  if get then
-    local value = get(self)
-    return value
-  end
-  local method = methods[key]
-  if method then
-    return method
-  end
-  unknown(key)
-end]], { accessors = accessors, methods = methods, unknown = unknown })
+  local value
+  $choice
+  return value
+end]]
+
+function header.declared()
+  local given = { methods = methods, unknown = unknown }
+  local choice = source.choice(accessors, "value = act(self)",
+    "value = methods[key] or unknown(key)", given)
+  meta.__index = bytes.compile("packet", source.fill(INDEX, { choice = choice }), given)
+end
+
+header.declared()
 
 function meta.__newindex(self, key, value)
   if key ~= "payload" then

@@ -17,7 +17,8 @@ local fill, transmit = device.fill, device.transmit
 local packets = {}
 
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
-local FLOOR, CEILING, META, INFO = slot.FLOOR, slot.CEILING, slot.FIRST, slot.FIRST + 2
+local FLOOR, CEILING = slot.FLOOR, slot.CEILING
+local meta_at, info_at = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
 local HEADROOM, ROOM = room.HEADROOM, core.packet_room
 
 -- On LuaJIT packets move without leaving compiled code; what fails that way is told by
@@ -60,14 +61,14 @@ local function kind_of(dev, flags)
     return kind
   end
   local n = front(dev, flags)
-  return { name = kind.name, parse = function(self, p, o, stop)
+  return { name = kind.name, parse = function(self, p, o, stop, layers)
     local at = o
     for _, protocol in ipairs(list) do
-      protocol.parse(self, p, at, stop)
-      at = at + protocol.size
+      protocol.parse(self, p, at, stop, layers)
+      at, layers = at + protocol.size, self[slot.LAYERS]
     end
     if o + n <= stop then
-      kind.parse(self, p, o + n, stop)
+      kind.parse(self, p, o + n, stop, layers)
     end
   end }
 end
@@ -160,11 +161,12 @@ end
 
 -- The header of a level that a device wants in front: the packet's own, or one of zeroes
 -- that says no more than what kind of packet follows.
-local function front_header(self, level, size, protocol)
+local function front_header(self, at, size, protocol)
+  local found, o = at(self)
   local own
-  if self[level] then
-    own = bytes.string(self[POINTER], self[level + 1], self[level].size)
-  elseif level == META then
+  if found then
+    own = bytes.string(self[POINTER], o, found.size)
+  elseif at == meta_at then
     local names = layer.space("ethertype").names
     own = packet.tun_pi { proto = names[protocol and protocol.name] or 0 }:bytes()
   end
@@ -179,10 +181,10 @@ local function fronted(dev, self)
   end
   local at, protocol = first(self)
   if not flags.no_pi then
-    parts[1] = front_header(self, META, packet.tun_pi.size, protocol)
+    parts[1] = front_header(self, meta_at, packet.tun_pi.size, protocol)
   end
   if flags.vnet_hdr then
-    parts[#parts + 1] = front_header(self, INFO, dev:get "vnet_hdr_size")
+    parts[#parts + 1] = front_header(self, info_at, dev:get "vnet_hdr_size")
   end
   parts[#parts + 1] = bytes.string(self[POINTER], at, self[STOP] - at)
   return table.concat(parts)
@@ -198,7 +200,7 @@ function packets.send(dev, self)
   if not is_plain(dev) then
     return dev:send(fronted(dev, self))
   end
-  local at = (self[META] or self[INFO]) and first(self) or self[START]
+  local at = (meta_at(self) or info_at(self)) and first(self) or self[START]
   local n = quick_send(dev, self[POINTER], at, self[STOP] - at)
   return n > 0 and n or transmit(dev, self[ARENA], at, self[STOP] - at)
 end

@@ -176,10 +176,7 @@ function packet.methods:push(headers)
   copy(self[POINTER], at - front[TOTAL], headers[POINTER], headers[AT], front[TOTAL])
   if last[DEPTH] > 0 then
     now = clone(self)
-    for i = slot.FIRST, slot.LAST, 2 do
-      self[i] = false
-    end
-    self[slot.MORE], self[slot.ERROR] = false, false
+    self[slot.LAYERS], self[slot.MORE], self[slot.ERROR] = 0, false, false
   end
   lay(self, now, front, last, at, kept)
   self[slot.FLOOR], self[slot.CEILING] = floor, ceiling

@@ -6,6 +6,9 @@ local jitted, ffi = pcall(require, "ffi")
 
 local bytes = { little = core.little_endian, jitted = jitted }
 
+--- Whether a JIT compiler is there, and on.
+bytes.compiled = jitted and jit.status()
+
 -- Generated code counts as part of the library where an error looks for its caller.
 local HERE = debug.getinfo(1, "S").source:match "^(.*/)[^/]*$" or "=tun.packet."
 
@@ -65,6 +68,11 @@ if jitted then
     return table.concat(lines, "; ")
   end
 
+  --- Source of the bits of a word, below 2^31, from bit low to below bit high, in place.
+  function bytes.part(word, low, high)
+    return ("band(%s, %.0f)"):format(word, 2 ^ high - 2 ^ low)
+  end
+
   --- Source of several numbers that are used together: of rows { at, skip, width }.
   function bytes.load(rows)
     local list = {}
@@ -113,6 +121,13 @@ else
 
   function bytes.write(at, skip, width, value)
     return ("setbits(p, %s, %d, %d, %s)"):format(at, skip, width, value)
+  end
+
+  function bytes.part(word, low, high)
+    if math.type then -- from Lua 5.3 on there are operators for this
+      return ("(%s & %.0f)"):format(word, 2 ^ high - 2 ^ low)
+    end
+    return ("(%s %% %.0f - %s %% %.0f)"):format(word, 2 ^ high, word, 2 ^ low)
   end
 
   function bytes.load(rows)

@@ -1,6 +1,7 @@
 -- edit.lua: change the extent of a packet: payload, headers in front, copies.
 local bytes = require "tun.packet.bytes"
 local core = require "tun.core"
+local layer = require "tun.packet.layer"
 local packet = require "tun.packet.packet"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
@@ -18,7 +19,7 @@ local function shift(self, arena, pointer, by)
   for _, at in ipairs { START, STOP, LIMIT, PAYLOAD, FLOOR, CEILING } do
     self[at] = self[at] + by
   end
-  for at = slot.FIRST + 1, slot.LAST, 2 do
+  for at = slot.FIRST, slot.LAST do
     self[at] = self[at] + by
   end
   for _, each in ipairs(self[MORE] or {}) do
@@ -121,9 +122,10 @@ function methods:pull(name)
   if not target then
     core.misuse(("pull: the packet has no layer %s"):format(name or "behind the first"))
   end
-  for at = slot.FIRST, slot.LAST - 1, 2 do
-    if self[at] and self[at + 1] < target[2] then
-      self[at] = false
+  for _, at in pairs(layer.at) do
+    local protocol, o = at(self)
+    if protocol and o < target[2] then
+      self[slot.LAYERS] = self[slot.LAYERS] - protocol.mark
     end
   end
   for i = #(self[MORE] or {}), 1, -1 do

@@ -9,8 +9,8 @@ local source = require "tun.packet.source"
 
 local finish = {}
 
-local NET = slot.FIRST + 2 * layer.LEVELS.net
-local META, INFO = slot.FIRST, slot.FIRST + 2
+local LEVELS = layer.LEVELS
+local net, meta, info = layer.at[LEVELS.net], layer.at[LEVELS.meta], layer.at[LEVELS.info]
 
 --- Whether what does not fit is cut rather than raised: for verify(), to which any bytes
 -- are data.
@@ -87,16 +87,16 @@ local CHECKSUM = [[
   end]]
 
 local PSEUDO = [[
-  local below = packet[$net]
+  local below, at = net(packet)
   if below and below.pseudo then
-    initial = below.pseudo(packet, p, packet[$offset]) + n + $number
+    initial = below.pseudo(packet, p, at) + n + $number
   end]]
 
 local function checksum(protocol, each)
   local row = protocol.row.checksum or { over = "header" }
   local number = protocol.follows.ip
   number = type(number) == "table" and number[1] or number or 0
-  local addresses = source.fill(PSEUDO, { net = NET, offset = NET + 1, number = number })
+  local addresses = source.fill(PSEUDO, { number = number })
   return source.fill(CHECKSUM, {
     guard = row.optional and ("if kept or %s ~= 0 then"):format(each.load) or "do",
     stop = row.over == "header" and "behind" or "limit",
@@ -144,7 +144,8 @@ end]]
 -- Checksums last: they cover the rest.
 local function everything(protocol)
   local parts = {}
-  local given = { number_of = number_of, bytes_sum = bytes.sum, partial = finish.partial }
+  local given = { net = net, number_of = number_of, bytes_sum = bytes.sum,
+                  partial = finish.partial }
   function given.too_much(each, value)
     if finish.lenient then
       return value % 2 ^ each.width
@@ -237,12 +238,12 @@ end
 
 --- Whether the device that sends the packet completes its checksum.
 function finish.partial(packet)
-  if not (packet[INFO] or packet[META]) then
-    return false
+  local protocol, o = info(packet)
+  if not protocol then
+    protocol, o = meta(packet)
   end
-  local at = packet[INFO] and INFO or META
-  local test = packet[at].partial
-  return test and test(packet[slot.POINTER], packet[at + 1]) or false
+  local test = protocol and protocol.partial
+  return test and test(packet[slot.POINTER], o) or false
 end
 
 --- Compile what computes a protocol's fields:

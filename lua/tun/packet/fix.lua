@@ -10,17 +10,17 @@ local fix = {}
 
 local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
 local STALE, EDITS = slot.STALE, slot.EDITS
-local LEVEL, OFFSET = layer.LEVELS.transport, slot.FIRST + 2 * layer.LEVELS.net + 1
-local NET, TRANSPORT = slot.FIRST + 2 * layer.LEVELS.net, slot.FIRST + 2 * layer.LEVELS.transport
-local TRANSPORT_OFFSET, META, INFO, LOOSE = TRANSPORT + 1, slot.FIRST, slot.FIRST + 2, slot.LOOSE
+local LOOSE, LEVEL = slot.LOOSE, layer.LEVELS.transport
+local net, transport = layer.at[layer.LEVELS.net], layer.at[LEVEL]
+local meta, info = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
 local NET_SUM, TRANSPORT_SUM, PSEUDO_SUM = slot.NET, slot.TRANSPORT, slot.PSEUDO
 
 -- -- All of it ----------------------------------------------------------------
 
 -- Whether the packet is all of what its checksums cover, and not a fragment of it.
 local function whole(self, p)
-  local net = self[NET]
-  if net and net.whole and not net.whole(p, self[OFFSET]) then
+  local below, o = net(self)
+  if below and below.whole and not below.whole(p, o) then
     return false
   end
   if self[MORE] then
@@ -52,22 +52,22 @@ end
 
 -- The levels from the innermost to the outermost, without a loop.
 local function walker()
+  local given = { one = one, inner_first = inner_first, NONE = {} }
   local lines = { source.fill [[
 return function(self, p, kept)
   local limit, behind, following = self[$LIMIT], self[$PAYLOAD], inner_first(self)
   local protocol, o]] }
-  for at = slot.LAST - 1, slot.FIRST, -2 do
+  for level = #layer.at, 0, -1 do
     lines[#lines + 1] = source.fill([[
-  protocol = self[$at]
+  protocol, o = at$level(self)
   if protocol then
-    o = self[$offset]
     one(self, p, protocol, o, behind, limit, following, kept and (kept[o] or NONE))
     behind, following = o, protocol
-  end]], { at = at, offset = at + 1 })
+  end]], { level = level })
+    given["at" .. level] = layer.at[level]
   end
   lines[#lines + 1] = "end"
-  return bytes.compile("fix", table.concat(lines, "\n"),
-    { one = one, inner_first = inner_first, NONE = {} })
+  return bytes.compile("fix", table.concat(lines, "\n"), given)
 end
 
 local walk = walker()
@@ -115,13 +115,14 @@ end
 -- -- Little of it --------------------------------------------------------------
 
 -- The checksum of one layer from what the setters noted. False when that does not tell.
-local function adjusted(self, p, protocol, o)
+local function adjusted(self, p, at)
+  local protocol, o = at(self)
   local adjust = protocol and protocol.adjust
   return not adjust or adjust(self, p, o)
 end
 
 local function small(self)
-  return self[EDITS] and not self[STALE] and not self[META] and not self[INFO]
+  return self[EDITS] and not self[STALE] and not meta(self) and not info(self)
     and (not self[LOOSE] or not self[INNER] and not (self[MORE] and self[PSEUDO_SUM] ~= 0))
 end
 
@@ -130,8 +131,8 @@ end
 -- @return packet
 function packet.methods:fix()
   local p = self[POINTER]
-  if small(self) and adjusted(self, p, self[NET], self[OFFSET])
-    and adjusted(self, p, self[TRANSPORT], self[TRANSPORT_OFFSET]) then
+  if small(self) and adjusted(self, p, net)
+    and adjusted(self, p, transport) then
     settled(self)
   else
     everything(self)

@@ -20,6 +20,9 @@ header.protocol = { __index = {}, __tostring = function(self)
   return "protocol " .. self.name
 end }
 
+--- Called when one was added.
+function header.declared() end
+
 layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
 end })
@@ -84,16 +87,16 @@ end
 -- The kind "ip": the version is in the first four bits of every IP packet.
 local version = layer.space "version"
 version.parse = bytes.compile("version", ([[
-return function(packet, p, o, stop)
+return function(packet, p, o, stop, layers)
   if stop - o < 1 then
-    return fault(packet, where, o, "no bytes")
+    return wrong(packet, where, o, stop, layers, "no bytes")
   end
   local number = %s
   if not where.protocols[number] then
-    return fault(packet, where, o, "neither IPv4 nor IPv6 by the first four bits")
+    return wrong(packet, where, o, stop, layers, "neither IPv4 nor IPv6 by the first four bits")
   end
-  where.dispatch(packet, p, o, stop, number)
-end]]):format(bytes.read("o", 0, 4)), { fault = layer.fault, where = version })
+  where.dispatch(packet, p, o, stop, layers, number)
+end]]):format(bytes.read("o", 0, 4)), { wrong = parser.wrong, where = version })
 
 --- Declare a protocol.
 -- @param name  of its layer in a packet
@@ -148,6 +151,7 @@ function header.declare(name, rows)
     protocol[key] = test(protocol, rows[key])
   end
   grown(protocol)
+  layer.mark(protocol, header.protocols[name])
   protocol.parse = parser.compile(protocol, rows)
   writer.compile(protocol)
   finish.compile(protocol)
@@ -155,6 +159,7 @@ function header.declare(name, rows)
   header.list[#header.list + 1] = protocol
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
+  header.declared()
   return protocol
 end
 

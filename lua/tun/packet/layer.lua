@@ -11,8 +11,49 @@ local layer = {}
 -- finds it taken, stands in a list, which costs more.
 layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6 }
 
+-- A protocol's mark is a number in the bits of its level. The marks of a packet's layers
+-- are one word, which generated code adds up while it reads: no table is stored, nothing
+-- has to be cleared, and a JIT compiler knows the word where it followed the reading.
+local LOW = { [0] = 0, 3, 6, 10, 13, 16, 23, 31 } -- lowest bit of each level
+
+-- Protocols by mark; by level how many there are.
+local marked, counts = { [0] = false }, {}
+
+--- Give a protocol of a level its mark; one that replaces another has that one's.
+function layer.mark(protocol, replaced)
+  local level = protocol.level
+  if replaced and replaced.level == level then
+    protocol.mark = replaced.mark
+  elseif level then
+    counts[level] = (counts[level] or 0) + 1
+    protocol.mark = counts[level] * 2 ^ LOW[level]
+    if protocol.mark >= 2 ^ LOW[level + 1] then
+      core.misuse(('header "%s": no room for more protocols of its level'):format(protocol.name))
+    end
+  end
+  if level then
+    protocol.mark = math.floor(protocol.mark)
+    marked[protocol.mark] = protocol
+  end
+end
+
+--- Source of the mark at a level, 0 for none.
+function layer.part(word, level)
+  return bytes.part(word, LOW[level], LOW[level + 1])
+end
+
+--- By level: a function from a packet to the protocol there, or false, and its offset.
+layer.at = {}
+for level = 0, #LOW - 1 do
+  layer.at[level] = bytes.compile("level", source.fill([[
+return function(packet)
+  return marked[$part], packet[$offset]
+end]], { part = layer.part(source.fill "packet[$LAYERS]", level), offset = slot.FIRST + level }),
+    { marked = marked })
+end
+
 -- Spaces of numbers by which a protocol is told from another: { [number] = protocol }.
--- dispatch(packet, p, o, stop, number) parses what the number says, hold(packet, number)
+-- dispatch(packet, p, o, stop, layers, number) parses what the number says, hold(packet, number)
 -- notes it as the kind of the packet inside.
 local spaces = {}
 
@@ -35,29 +76,19 @@ end
 
 local READ = [[
 return function(view, key)
-  local get = getters[key]
   local value
-  if get then
-    value = get(view[1], view[2])
-  else
-    value = other(view, key)
-  end
+  $choice
   return value
 end]]
 
 local WRITE = [[
 return function(view, key, value)
-  local set = setters[key]
-  if set then
-    set(view[3], view[1], view[2], value)
-  else
-    unknown(key)
-  end
+  $choice
 end]]
 
 local LAYER = [[
 return function(packet)
-  if packet[$level] == protocol then
+  if $part == $mark then
     $found
     return found
   elseif packet[$MORE] then
@@ -115,6 +146,11 @@ function layer.unknown(protocol, more)
   end
 end
 
+local function chosen(protocol, text, functions, act, otherwise, given)
+  local choice = source.choice(functions, act, otherwise, given)
+  return bytes.compile(protocol.name, source.fill(text, { choice = choice }), given)
+end
+
 --- Make what a protocol's views are: fields, then its own methods, then those of all.
 function layer.views(protocol, methods)
   protocol.unknown = layer.unknown(protocol)
@@ -127,9 +163,10 @@ function layer.views(protocol, methods)
   end
   protocol.view = {
     protocol = protocol,
-    __index = bytes.compile(protocol.name, READ, { getters = protocol.get, other = other }),
-    __newindex = bytes.compile(protocol.name, WRITE,
-      { setters = protocol.set, unknown = protocol.unknown }),
+    __index = chosen(protocol, READ, protocol.get, "value = act(view[1], view[2])",
+      "value = other(view, key)", { other = other }),
+    __newindex = chosen(protocol, WRITE, protocol.set, "act(view[3], view[1], view[2], value)",
+      "unknown(key)", { unknown = protocol.unknown }),
     __tostring = function(view)
       return layer.methods.line(view)
     end,
@@ -137,16 +174,16 @@ function layer.views(protocol, methods)
 end
 
 -- What is found by port has no slot: its place is behind the header with the ports.
-local TRANSPORT = slot.FIRST + 2 * layer.LEVELS.transport
+local transport = layer.at[layer.LEVELS.transport]
 
 --- The protocol that the transport's ports say, and its offset.
 function layer.by_port(packet)
-  local below = packet[TRANSPORT]
+  local below, o = transport(packet)
   local where = below and below.row.ports and spaces[below.name]
   if not where or packet[slot.LIMIT] <= packet[slot.PAYLOAD] then
     return nil
   end
-  local p, o = packet[slot.POINTER], packet[TRANSPORT + 1]
+  local p = packet[slot.POINTER]
   local protocol = where.protocols[below.get.dport(p, o)] or where.protocols[below.get.sport(p, o)]
   local at = packet[slot.PAYLOAD]
   if protocol and at + protocol.size <= packet[slot.LIMIT]
@@ -167,8 +204,8 @@ function layer.accessor(protocol)
       return find(packet, protocol)
     end
   end
-  local level = slot.FIRST + 2 * protocol.level
-  local places = { level = level, offset = level + 1 }
+  local places = { part = layer.part(source.fill "packet[$LAYERS]", protocol.level),
+                   mark = protocol.mark, offset = slot.FIRST + protocol.level }
   places.found = source.fill(bytes.jitted and FRESH or KEPT, places)
   return bytes.compile(protocol.name, source.fill(LAYER, places),
     { keep = keep, protocol = protocol, view = protocol.view, find = find,

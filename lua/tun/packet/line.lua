@@ -10,13 +10,11 @@ local word = require "tun.packet.word"
 local line = {}
 
 local POINTER, START, STOP, LIMIT = slot.POINTER, slot.START, slot.STOP, slot.LIMIT
-local FIRST, LAST, MORE, PAYLOAD = slot.FIRST, slot.LAST, slot.MORE, slot.PAYLOAD
+local MORE, PAYLOAD = slot.MORE, slot.PAYLOAD
 
-local function place(level)
-  return FIRST + 2 * layer.LEVELS[level]
-end
-
-local LINK, SERVICE, TAG, NET = place "link", place "service", place "tag", place "net"
+local at, LEVELS = layer.at, layer.LEVELS
+local link_at, service_at, tag_at = at[LEVELS.link], at[LEVELS.service], at[LEVELS.tag]
+local net_at, transport_at = at[LEVELS.net], at[LEVELS.transport]
 
 -- A layer without words of its own: its fields.
 local function plain_line(view)
@@ -36,10 +34,10 @@ end
 -- Source and destination, with the ports of the transport where there are some.
 local function endpoints(self, protocol, o)
   local p, get, name = self[POINTER], protocol.get, protocol.row.word
-  local transport, at = self[LAST - 1], self[LAST]
+  local transport, behind = transport_at(self)
   if transport and transport.row.ports then
-    return ("%s %s.%d > %s.%d:"):format(name, get.src(p, o), transport.get.sport(p, at),
-      get.dst(p, o), transport.get.dport(p, at))
+    return ("%s %s.%d > %s.%d:"):format(name, get.src(p, o), transport.get.sport(p, behind),
+      get.dst(p, o), transport.get.dport(p, behind))
   end
   return ("%s %s > %s:"):format(name, get.src(p, o), get.dst(p, o))
 end
@@ -56,23 +54,23 @@ local function unknown_line(self, ip, o)
 end
 
 -- What is behind the addresses, where no layer stands between the usual ones.
-local function body(self, net)
+local function body(self, net, net_o)
   local protocol, o = layer.by_port(self)
   if not protocol then
-    protocol, o = self[LAST - 1], self[LAST]
+    protocol, o = transport_at(self)
   end
   if protocol then
     return layer_line(self, protocol, o)
   end
-  return net.row.word and not self[slot.INSIDE] and unknown_line(self, net, self[NET + 1]) or nil
+  return net.row.word and not self[slot.INSIDE] and unknown_line(self, net, net_o) or nil
 end
 
 -- The same with layers before and behind the transport.
-local function long_body(self, net)
-  local parts, last = {}, body(self, net)
-  local transport, at = self[LAST - 1], self[LAST]
+local function long_body(self, net, o)
+  local parts, last = {}, body(self, net, o)
+  local transport, behind = transport_at(self)
   for _, each in ipairs(self[MORE]) do
-    if transport and each[2] > at then
+    if transport and each[2] > behind then
       parts[#parts + 1], last, transport = last, nil, nil
     end
     parts[#parts + 1] = layer_line(self, each[1], each[2])
@@ -81,10 +79,9 @@ local function long_body(self, net)
   return table.concat(parts, " ")
 end
 
-local function from_net(self, net)
-  local o = self[NET + 1]
+local function from_net(self, net, o)
   local text = net.row.word and endpoints(self, net, o) or layer_line(self, net, o)
-  local rest = (self[MORE] and long_body or body)(self, net)
+  local rest = (self[MORE] and long_body or body)(self, net, o)
   return rest and text .. " " .. rest or text
 end
 
@@ -102,17 +99,18 @@ end
 
 -- A packet that has no network's header.
 local function from_link(self)
-  local parts, link = {}, self[LINK]
-  for at = FIRST, LAST - 1, 2 do
-    if self[at] and at ~= LINK then
-      parts[#parts + 1] = layer_line(self, self[at], self[at + 1])
+  local parts, link, link_o = {}, link_at(self)
+  for level = 0, #at do
+    local protocol, o = at[level](self)
+    if protocol and protocol ~= link then
+      parts[#parts + 1] = layer_line(self, protocol, o)
     end
   end
   if link == header.protocols.eth then
-    local view = header.view(self, link, self[LINK + 1])
+    local view = header.view(self, link, link_o)
     parts[#parts + 1] = ("%s > %s, %s,"):format(view.src, view.dst, ethertype(link, view.type))
   elseif link then
-    parts[#parts + 1] = layer_line(self, link, self[LINK + 1])
+    parts[#parts + 1] = layer_line(self, link, link_o)
   end
   for _, each in ipairs(self[MORE] or {}) do
     parts[#parts + 1] = layer_line(self, each[1], each[2])
@@ -121,17 +119,18 @@ local function from_link(self)
   return table.concat(parts, " ")
 end
 
-local function tag(self, at, text)
-  return self[at] and layer_line(self, self[at], self[at + 1]) .. " " .. text or text
+local function tag(self, level_at, text)
+  local protocol, o = level_at(self)
+  return protocol and layer_line(self, protocol, o) .. " " .. text or text
 end
 
 --- Describe a packet in one line.
 -- @param depth  of the packet in others, 1 without
 function line.of(self, depth)
-  local net = self[NET]
-  local text = net and from_net(self, net) or from_link(self)
+  local net, o = net_at(self)
+  local text = net and from_net(self, net, o) or from_link(self)
   if net then
-    text = tag(self, SERVICE, tag(self, TAG, text))
+    text = tag(self, service_at, tag(self, tag_at, text))
   end
   if self[slot.ERROR] then
     text = text .. " " .. line.fault(self[slot.ERROR])

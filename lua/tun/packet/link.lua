@@ -1,6 +1,7 @@
 -- link.lua: what the kernel puts in front of a packet of a device (linux/if_tun.h,
 -- linux/virtio_net.h), and the kinds of packets by what they begin with.
 local header = require "tun.packet.header"
+local slot = require "tun.packet.slot"
 
 -- Without IFF_NO_PI. `strip`: the packet was cut to the reader's buffer.
 header.declare("tun_pi", {
@@ -43,23 +44,24 @@ local function kind(name, last, ...)
   local before = { ... }
   header.kinds[name] = {
     name = name,
-    parse = #before == 0 and last or function(packet, p, o, stop)
+    parse = #before == 0 and last or function(packet, p, o, stop, layers)
       for _, protocol in ipairs(before) do
-        protocol.parse(packet, p, o, stop)
+        protocol.parse(packet, p, o, stop, layers)
+        layers = packet[slot.LAYERS]
         o = o + protocol.size
         if o > stop then
           return
         end
       end
-      return last(packet, p, o, stop)
+      return last(packet, p, o, stop, layers)
     end,
   }
 end
 
 local ip = header.space("version").parse
 
-local function eth(packet, p, o, stop)
-  return header.protocols.eth.parse(packet, p, o, stop)
+local function eth(packet, p, o, stop, layers)
+  return header.protocols.eth.parse(packet, p, o, stop, layers)
 end
 
 local pi, virtio = header.protocols.tun_pi, header.protocols.virtio_net

@@ -12,7 +12,7 @@ local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER
 local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
-local FIRST, LOOSE = slot.FIRST, slot.LOOSE
+local LAYERS, LOOSE = slot.LAYERS, slot.LOOSE
 
 --- The metatable of packets, and their methods.
 local packet = { methods = {}, meta = {} }
@@ -23,7 +23,7 @@ local meta = packet.meta
 --- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...
 packet.read = bytes.compile("packet", source.fill [[
 return function(self, first, stop, kind)
-  self[$START], self[$STOP], self[$LIMIT], self[$PAYLOAD] = first, stop, stop, first
+  self[$START], self[$STOP] = first, stop
   if self[$KIND] ~= kind then
     self[$KIND] = kind
   end
@@ -34,9 +34,7 @@ return function(self, first, stop, kind)
     self[$ERROR], self[$MORE], self[$INNER], self[$INSIDE], self[$QUOTED], self[$LOOSE] =
       false, false, false, false, false, false
   end
-  self[15], self[17], self[19], self[21], self[23], self[25], self[27] =
-    false, false, false, false, false, false, false
-  kind.parse(self, self[$POINTER], first, stop)
+  kind.parse(self, self[$POINTER], first, stop, 0)
   return self
 end]])
 
@@ -50,8 +48,7 @@ end
 --- A packet without bytes in an arena, with room between two offsets; read() gives it some.
 function packet.new(arena, pointer, floor, ceiling)
   local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
-    false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0, 0, false, false, false,
-    floor, ceiling, false, false }
+    0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false }
   setmetatable(self, meta)
   return self
 end
@@ -59,13 +56,15 @@ end
 --- Enter a layer in front of those that are there.
 function packet.enter(self, protocol, o)
   local level = protocol.level
-  local at = level and FIRST + 2 * level
-  if not at or self[at] then
-    self[MORE], self[LOOSE] = self[MORE] or {}, true
-    table.insert(self[MORE], 1, at and { self[at], self[at + 1] } or { protocol, o })
+  local taken, at = false, 0
+  if level then
+    taken, at = layer.at[level](self)
+    self[LAYERS] = self[LAYERS] + protocol.mark - (taken and taken.mark or 0)
+    self[slot.FIRST + level] = o
   end
-  if at then
-    self[at], self[at + 1] = protocol, o
+  if taken or not level then
+    self[MORE], self[LOOSE] = self[MORE] or {}, true
+    table.insert(self[MORE], 1, taken and { taken, at } or { protocol, o })
   end
 end
 
@@ -96,9 +95,10 @@ end
 --- The protocols of the layers that have slots, and their offsets, in wire order.
 function packet.sorted(self)
   local list = {}
-  for at = slot.FIRST, slot.LAST - 1, 2 do
-    if self[at] then
-      list[#list + 1] = { self[at], self[at + 1] }
+  for level = 0, #layer.at do
+    local protocol, o = layer.at[level](self)
+    if protocol then
+      list[#list + 1] = { protocol, o }
     end
   end
   for _, each in ipairs(self[MORE] or {}) do
@@ -200,19 +200,21 @@ local function unknown(key)
     table.concat(names, ", ")))
 end
 
-meta.__index = bytes.compile("packet", [[
+local INDEX = [[
 return function(self, key)
-  local get = accessors[key]
-  if get then
-    local value = get(self)
-    return value
-  end
-  local method = methods[key]
-  if method then
-    return method
-  end
-  unknown(key)
-end]], { accessors = accessors, methods = methods, unknown = unknown })
+  local value
+  $choice
+  return value
+end]]
+
+function header.declared()
+  local given = { methods = methods, unknown = unknown }
+  local choice = source.choice(accessors, "value = act(self)",
+    "value = methods[key] or unknown(key)", given)
+  meta.__index = bytes.compile("packet", source.fill(INDEX, { choice = choice }), given)
+end
+
+header.declared()
 
 function meta.__newindex(self, key, value)
   if key ~= "payload" then

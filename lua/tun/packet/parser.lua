@@ -10,18 +10,21 @@ local parser = {}
 
 local fault = layer.fault
 
--- Where reading ends, also by a fault: what limits the packet, and the payload.
-local function ends(packet, o, stop)
-  packet[slot.LIMIT], packet[slot.PAYLOAD] = stop, o
+-- Where reading ends, also by a fault: what limits the packet, the payload, and which
+-- layers there are.
+local function ends(packet, o, stop, layers)
+  packet[slot.LIMIT], packet[slot.PAYLOAD], packet[slot.LAYERS] = stop, o, layers
 end
 
-local function wrong(packet, protocol, o, stop, words)
-  ends(packet, o, stop)
+local function wrong(packet, protocol, o, stop, layers, words)
+  ends(packet, o, stop, layers)
   fault(packet, protocol, o, words)
 end
 
-local function short(packet, protocol, o, need, stop, said)
-  ends(packet, o, stop)
+parser.wrong = wrong
+
+local function short(packet, protocol, o, stop, layers, need, said)
+  ends(packet, o, stop, layers)
   fault(packet, protocol, o, said and ("a header of %d bytes, in %d"):format(said, stop - o)
     or ("truncated: %d bytes needed, %d there"):format(need, stop - o))
 end
@@ -35,11 +38,11 @@ end
 -- How many layers without a level a packet may have: chains of them end.
 local MOST = 64
 
-local function again(packet, protocol, o, stop)
+local function again(packet, protocol, o, stop, layers)
   local more = packet[slot.MORE] or {}
   packet[slot.MORE], packet[slot.LOOSE] = more, true
   if #more == MOST then
-    wrong(packet, protocol, o, stop, ("more than %d headers"):format(MOST))
+    wrong(packet, protocol, o, stop, layers, ("more than %d headers"):format(MOST))
     return true
   end
   more[#more + 1] = { protocol, o }
@@ -48,9 +51,9 @@ end
 -- -- Parsers --------------------------------------------------------------
 
 local PARSE = [[
-return function(packet, p, o, stop)
+return function(packet, p, o, stop, layers)
   if stop - o < $least then
-    return short(packet, protocol, o, $least, stop)
+    return short(packet, protocol, o, stop, layers, $least)
   end
   $loads
   $valid
@@ -63,27 +66,27 @@ end]]
 
 local VALID = [[
   if not ($valid) then
-    return wrong(packet, protocol, o, stop, "$words")
+    return wrong(packet, protocol, o, stop, layers, "$words")
   end]]
 
 local LEVEL = [[
-  if packet[$level] then
-    if again(packet, protocol, o, stop) then return end
+  if $part ~= 0 then
+    if again(packet, protocol, o, stop, layers) then return end
   else
-    packet[$level] = protocol
+    layers = layers + $mark
     packet[$offset] = o
   end]]
 
 local SIZE = [[
   local size = $size
   if size < $least or size > stop - o then
-    return short(packet, protocol, o, size < $least and $least or size, stop, size)
+    return short(packet, protocol, o, stop, layers, size < $least and $least or size, size)
   end]]
 
 local EXTENT = [[
   local extent = $extent
   if extent < $header then
-    ends(packet, o + $header, stop)
+    ends(packet, o + $header, stop, layers)
     return broken(packet, protocol, o, extent)
   elseif extent > stop - o then
     broken(packet, protocol, o, extent, stop - o)
@@ -94,7 +97,7 @@ local EXTENT = [[
 -- Some headers end early when more is known of what follows.
 local EARLY = [[
   if next.protocols[$value] then
-    next.dispatch(packet, p, o + $early, stop, $value)
+    next.dispatch(packet, p, o + $early, stop, layers, $value)
     return
   end]]
 
@@ -114,7 +117,7 @@ local function inside(row, expression, given)
     and ("if %s then %s end"):format(expression(row.quotes), text) or text
 end
 
-local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header"
+local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
 
 local function following(row, expression, header, given)
   local ends_here = source.fill(ENDS, { header = header })
@@ -127,7 +130,7 @@ local function following(row, expression, header, given)
     and source.fill(EARLY, { early = row.next.size, value = value }) or ""
   local stop = row.unless
     and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""
-  return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, $value)",
+  return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, layers, $value)",
     { stop = stop, header = header, value = value })
 end
 
@@ -144,15 +147,16 @@ function parser.compile(protocol, row)
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
       header = header }) or ""
   end
-  local level = protocol.level and slot.FIRST + 2 * protocol.level
+  local level = protocol.level
   local given = { short = short, broken = broken, again = again, protocol = protocol, wrong = wrong,
                   ends = ends }
   return bytes.compile(protocol.name, source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,
     valid = part(VALID, row.valid and row.valid[1]),
     size = part(SIZE, row.size),
-    enter = level and source.fill(LEVEL, { level = level, offset = level + 1 })
-      or "if again(packet, protocol, o, stop) then return end",
+    enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
+      mark = protocol.mark, offset = slot.FIRST + level })
+      or "if again(packet, protocol, o, stop, layers) then return end",
     extent = part(EXTENT, row.extent),
     inner = inside(row, expression, given),
     finish = following(row, expression, header, given),
@@ -183,7 +187,7 @@ local function compiled(where, head, each, otherwise)
   return bytes.compile(where.name, head .. "\n" .. text .. "\nend", given)
 end
 
-local DISPATCH = "return function(packet, p, o, stop, number)"
+local DISPATCH = "return function(packet, p, o, stop, layers, number)"
 local HOLD = "return function(packet, number)"
 
 --- Let a protocol be found by a number. The functions of a space are made anew; ports need
@@ -198,8 +202,8 @@ function parser.join(protocol, name, number, ports)
   if ports then
     return
   end
-  where.dispatch = compiled(where, DISPATCH, "parse$i(packet, p, o, stop)",
-    source.fill "packet[$LIMIT] = stop packet[$PAYLOAD] = o")
+  where.dispatch = compiled(where, DISPATCH, "parse$i(packet, p, o, stop, layers)",
+    source.fill(ENDS, { header = 0 }))
   where.hold = compiled(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
 end
 

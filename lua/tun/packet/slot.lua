@@ -15,15 +15,16 @@ return {
   EDITS = 12, -- whether they, or STALE, tell anything
   NET = 13, -- change of the sum of the network header, modulo 65535
   TRANSPORT = 14, -- the same of the transport's header
-  FIRST = 15, -- levels: a protocol or false, and its offset
-  LAST = 28,
-  PSEUDO = 29, -- change of the sum of the pseudo header
-  INSIDE = 30, -- false, or the kind of packet that begins where the payload does
-  QUOTED = 31, -- whether the packet inside is quoted by an error
-  OUTER = 32, -- false, or the packet that this one is inside of
-  FLOOR = 33, -- offset down to which headers can be put in front
-  CEILING = 34, -- offset up to which the packet can grow
-  LOOSE = 35, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
-  VIEWS = 36, -- false, or views by protocol, where they are kept
-  COUNT = 36,
+  LAYERS = 15, -- the marks of the protocols at the levels, summed: see layer.lua
+  FIRST = 16, -- offsets of the levels; those of levels without a protocol mean nothing
+  LAST = 22,
+  PSEUDO = 23, -- change of the sum of the pseudo header
+  INSIDE = 24, -- false, or the kind of packet that begins where the payload does
+  QUOTED = 25, -- whether the packet inside is quoted by an error
+  OUTER = 26, -- false, or the packet that this one is inside of
+  FLOOR = 27, -- offset down to which headers can be put in front
+  CEILING = 28, -- offset up to which the packet can grow
+  LOOSE = 29, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
+  VIEWS = 30, -- false, or views by protocol, where they are kept
+  COUNT = 30,
 }

@@ -56,6 +56,34 @@ function source.together(protocol, expressions)
   return list[1] and ("local %s = %s"):format(names_of_all, bytes.load(rows)) or "", expression
 end
 
+-- How many upvalues of a function are left for choices.
+local MOST = 50
+
+--- Source that calls the function that `key` names. A JIT compiler knows the key that a
+-- script has, so that comparing costs nothing there, while what a table holds has to be
+-- looked up and checked; elsewhere a table is quicker.
+-- @param functions  by key
+-- @param act  source of the call: "value = act(self)"
+-- @param otherwise  source for a key that has no function
+-- @param given  gets what the source needs
+function source.choice(functions, act, otherwise, given)
+  local keys, lines = {}, {}
+  for key in pairs(functions) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for i = 1, bytes.compiled and math.min(#keys, MOST) or 0 do
+    given["act" .. i] = functions[keys[i]]
+    local one = act:gsub("act%(", "act" .. i .. "(")
+    lines[i] = ("if key == %q then %s else"):format(keys[i], one)
+  end
+  if #lines < #keys then
+    given.functions = functions
+    otherwise = ("local act = functions[key] if act then %s else %s end"):format(act, otherwise)
+  end
+  return ("%s %s %s"):format(table.concat(lines), otherwise, lines[1] and "end" or "")
+end
+
 --- An expression of one field, linear in it, solved for the field: its name, factor, rest.
 function source.solve(protocol, text)
   local name

@@ -22,7 +22,7 @@ local HEADROOM = room.HEADROOM
 
 -- Functions are constants to a JIT compiler, what tables of them hold is not.
 local copy, fill, take = bytes.copy, bytes.fill, room.take
-local blank, enter = packet.blank, packet.enter
+local blank = packet.blank
 local compute, setmetatable, rest = fix.compute, setmetatable, core.rest
 local meta = packet.meta
 
@@ -49,7 +49,7 @@ local function place(self, this, at, lower, kept)
   if this[BY_PORT] then
     return at
   end
-  enter(self, protocol, at)
+  protocol.enter(self, at)
   if lower and lower[BY_PORT] then
     set_port(self, protocol, at, lower[PROTOCOL])
   end
@@ -124,6 +124,7 @@ local function realise(self)
   end
   local now = last[DEPTH] > 0 and packet.new(false, false, 0, 0) or self
   blank(now, arena, p, o + need)
+  now[slot.LAYERS] = 0
   lay(self, now, last, nil, o + HEADROOM + n, last[GIVEN] and {} or NONE)
   self[FLOOR] = o
   return self

@@ -152,6 +152,7 @@ function header.declare(name, rows)
   end
   grown(protocol)
   layer.mark(protocol, header.protocols[name])
+  protocol.enter = layer.entry(protocol)
   protocol.parse = parser.compile(protocol, rows)
   writer.compile(protocol)
   finish.compile(protocol)

@@ -52,6 +52,34 @@ end]], { part = layer.part(source.fill "packet[$LAYERS]", level), offset = slot.
     { marked = marked })
 end
 
+-- What makes place for a protocol in front: what is there at its level goes to the list.
+local function crowd(packet, protocol, o)
+  local level = protocol.level
+  local taken, at = protocol, o
+  if level then
+    taken, at = layer.at[level](packet)
+    packet[slot.LAYERS] = packet[slot.LAYERS] - taken.mark
+  end
+  packet[slot.MORE], packet[slot.LOOSE] = packet[slot.MORE] or {}, true
+  table.insert(packet[slot.MORE], 1, { taken, at })
+end
+
+local ENTER = [[
+return function(packet, o)
+  if $part ~= 0 then crowd(packet, protocol, o) end
+  packet[$LAYERS], packet[$offset] = packet[$LAYERS] + $mark, o
+end]]
+
+local ENTER_LIST = "return function(packet, o) crowd(packet, protocol, o) end"
+
+--- A function that enters a layer, enter(packet, o), in front of those that are there.
+function layer.entry(protocol)
+  local level = protocol.level
+  return bytes.compile(protocol.name, level and source.fill(ENTER, {
+    part = layer.part(source.fill "packet[$LAYERS]", level), mark = protocol.mark,
+    offset = slot.FIRST + level }) or ENTER_LIST, { crowd = crowd, protocol = protocol })
+end
+
 -- Spaces of numbers by which a protocol is told from another: { [number] = protocol }.
 -- dispatch(packet, p, o, stop, layers, number) parses what the number says, hold(packet, number)
 -- notes it as the kind of the packet inside.

@@ -12,7 +12,7 @@ local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER
 local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
-local LAYERS, LOOSE = slot.LAYERS, slot.LOOSE
+local LOOSE = slot.LOOSE
 
 --- The metatable of packets, and their methods.
 local packet = { methods = {}, meta = {} }
@@ -51,21 +51,6 @@ function packet.new(arena, pointer, floor, ceiling)
     0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false }
   setmetatable(self, meta)
   return self
-end
-
---- Enter a layer in front of those that are there.
-function packet.enter(self, protocol, o)
-  local level = protocol.level
-  local taken, at = false, 0
-  if level then
-    taken, at = layer.at[level](self)
-    self[LAYERS] = self[LAYERS] + protocol.mark - (taken and taken.mark or 0)
-    self[slot.FIRST + level] = o
-  end
-  if taken or not level then
-    self[MORE], self[LOOSE] = self[MORE] or {}, true
-    table.insert(self[MORE], 1, taken and { taken, at } or { protocol, o })
-  end
 end
 
 --- Read a string as a packet.

@@ -6,6 +6,7 @@ local fix = require "tun.packet.fix"
 local layer = require "tun.packet.layer"
 local packet = require "tun.packet.packet"
 local piece = require "tun.packet.piece"
+local plan = require "tun.packet.plan"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local stack = require "tun.packet.stack"
@@ -17,7 +18,7 @@ local POINTER, AT, TEXT, PIECE = stack.POINTER, stack.AT, stack.TEXT, stack.PIEC
 local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slot.OUTER
 local FRONT, PROTOCOL, SIZE, KEPT = piece.FRONT, piece.PROTOCOL, piece.SIZE, piece.KEPT
 local DEPTH, TOTAL, GIVEN = piece.DEPTH, piece.TOTAL, piece.GIVEN
-local BYTES, BY_PORT = piece.BYTES, piece.BY_PORT
+local BYTES, BY_PORT, PLAN = piece.BYTES, piece.BY_PORT, piece.PLAN
 local HEADROOM = room.HEADROOM
 
 -- Functions are constants to a JIT compiler, what tables of them hold is not.
@@ -108,8 +109,8 @@ local function widen(self)
   setmetatable(self, meta)
 end
 
---- Make the stack the packet that it describes.
-local function realise(self)
+-- Make a stack the packet that it describes, whatever it is.
+local function general(self)
   rest() -- what was before and what comes now are too much for one trace
   local last, text = self[PIECE], self[TEXT]
   local from, start, n = self[POINTER], self[AT], last[TOTAL]
@@ -127,6 +128,18 @@ local function realise(self)
   now[slot.LAYERS] = 0
   lay(self, now, last, nil, o + HEADROOM + n, last[GIVEN] and {} or NONE)
   self[FLOOR] = o
+end
+
+local function planned(this)
+  this[PLAN] = plan.fits(this) and plan.compile(this) or general
+  return this[PLAN]
+end
+
+--- Make the stack the packet that it describes.
+local function realise(self)
+  local this = self[PIECE]
+  local go = this[PLAN] or planned(this)
+  go(self)
   return self
 end
 

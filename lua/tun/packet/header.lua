@@ -8,7 +8,6 @@ local finish = require "tun.packet.finish"
 local layer = require "tun.packet.layer"
 local parser = require "tun.packet.parser"
 local source = require "tun.packet.source"
-local writer = require "tun.packet.writer"
 
 --- All protocols by name, and in the order in which they were made; the kinds of packets
 -- beside the protocols; how layers are found in a packet, by name.
@@ -142,7 +141,7 @@ function header.declare(name, rows)
   end
   local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
-    fields = {}, get = {}, set = {}, put = {}, pieces = {} }, header.protocol)
+    fields = {}, get = {}, set = {}, pieces = {} }, header.protocol)
   field.layout(protocol, rows)
   field.accessors(protocol)
   layer.views(protocol, rows.methods or {})
@@ -154,7 +153,6 @@ function header.declare(name, rows)
   layer.mark(protocol, header.protocols[name])
   protocol.enter = layer.entry(protocol)
   protocol.parse = parser.compile(protocol, rows)
-  writer.compile(protocol)
   finish.compile(protocol)
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol

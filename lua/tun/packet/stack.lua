@@ -10,6 +10,7 @@ local packet = require "tun.packet.packet"
 local piece = require "tun.packet.piece"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
+local writer = require "tun.packet.writer"
 
 -- A stack is its headers, one behind the other in memory that nothing changes, the bytes
 -- behind them, and a piece. It refers to no other stack, so that a JIT compiler makes the
@@ -29,7 +30,7 @@ local TEXT, PIECE = stack.TEXT, stack.PIECE
 
 -- -- Pieces -------------------------------------------------------------------
 
-local MOST = 4096 -- pieces that are shared, before it starts anew
+local MOST = 1024 -- pieces that are shared, before it starts anew
 local count = 0
 local WEAK = { __mode = "k" }
 
@@ -50,7 +51,7 @@ end
 local function single(protocol, size, kept)
   local this = not kept and protocol.pieces[size]
   if not this then
-    this = { false, protocol, protocol, size, kept, 0, size, kept, false, false, false }
+    this = { false, protocol, protocol, size, kept, 0, size, kept, false, false, false, false }
     if not kept then
       share(protocol.pieces, size, this)
     end
@@ -60,7 +61,7 @@ end
 
 --- The piece of bytes, of a packet's as a rule.
 function stack.bytes_of(protocol, lead)
-  return { false, protocol, lead, 0, false, 0, 0, false, true, false, false }
+  return { false, protocol, lead, 0, false, 0, 0, false, true, false, false, false }
 end
 
 -- That of bytes that are no packet.
@@ -108,7 +109,7 @@ function stack.behind(front, last)
   local by_port = protocol and protocol.by_port and front[PROTOCOL].row.ports
   front = cut(front, lower)
   return { front, protocol, lower, last[SIZE], last[KEPT], depth, front[TOTAL] + last[SIZE],
-           front[GIVEN] or last[KEPT], last[BYTES], by_port and true or false, false }
+           front[GIVEN] or last[KEPT], last[BYTES], by_port and true or false, false, false }
 end
 
 local function chain(front, last)
@@ -137,7 +138,8 @@ function header.protocol.__call(protocol, fields)
   if fields ~= nil and type(fields) ~= "table" then
     core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(fields)))
   end
-  local size, kept, arena, p, o = protocol.write(fields or NONE)
+  local write = protocol.write or writer.compile(protocol)
+  local size, kept, arena, p, o = write(fields)
   local made = { p, arena, o, "", (single(protocol, size, kept)) }
   setmetatable(made, meta)
   return made

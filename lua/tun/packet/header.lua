@@ -14,13 +14,21 @@ local source = require "tun.packet.source"
 local header = { protocols = {}, list = {}, kinds = {}, accessors = {}, space = layer.space,
                  view = layer.view, methods = layer.methods, fault = layer.fault }
 
---- The metatable of protocols.
+--- What the metatables of protocols have.
 header.protocol = { __index = {}, __tostring = function(self)
   return "protocol " .. self.name
 end }
 
 --- Called when one was added.
 function header.declared() end
+
+-- Each protocol has its own, so that what a call does can be generated for it.
+local function metatable()
+  local meta = header.protocol
+  return { __index = meta.__index, __call = meta.__call, __tostring = function(self)
+    return meta.__tostring(self)
+  end }
+end
 
 layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
@@ -141,7 +149,7 @@ function header.declare(name, rows)
   end
   local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
-    fields = {}, get = {}, set = {}, pieces = {} }, header.protocol)
+    fields = {}, get = {}, set = {}, pieces = {} }, metatable())
   field.layout(protocol, rows)
   field.accessors(protocol)
   layer.views(protocol, rows.methods or {})

@@ -39,7 +39,9 @@ local function share(pieces, key, this)
   if count == MOST then
     count = 0
     for _, protocol in ipairs(header.list) do
-      protocol.pieces = {}
+      for size in pairs(protocol.pieces) do
+        protocol.pieces[size] = nil
+      end
     end
   end
   count = count + 1
@@ -134,15 +136,27 @@ end
 
 -- -- Headers ------------------------------------------------------------------
 
-function header.protocol.__call(protocol, fields)
+local MAKE = [[
+return function(_, fields)
   if fields ~= nil and type(fields) ~= "table" then
-    core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(fields)))
+    refuse(fields)
   end
-  local write = protocol.write or writer.compile(protocol)
   local size, kept, arena, p, o = write(fields)
-  local made = { p, arena, o, "", (single(protocol, size, kept)) }
+  local made = { p, arena, o, "", not kept and pieces[size] or single(protocol, size, kept) }
   setmetatable(made, meta)
   return made
+end]]
+
+-- What a protocol does when it is called is generated at the first call.
+function header.protocol.__call(protocol, fields)
+  local make = bytes.compile(protocol.name, MAKE, {
+    refuse = function(value)
+      core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(value)))
+    end,
+    write = writer.compile(protocol), pieces = protocol.pieces, single = single,
+    protocol = protocol, setmetatable = setmetatable, meta = meta, type = type })
+  getmetatable(protocol).__call = make
+  return make(protocol, fields)
 end
 
 -- -- One behind the other -----------------------------------------------------
@@ -166,19 +180,7 @@ local function headers_of(self, front)
   return front, self.payload
 end
 
--- What stands in front or behind: piece, text, and where headers lie.
-local function open(value)
-  if getmetatable(value) == meta then
-    return value[PIECE], value[TEXT], value[ARENA], value[POINTER], value[AT]
-  elseif type(value) == "string" then
-    return RAW, value, false, false, 0
-  elseif not packet.is(value) then
-    core.misuse(("a header, a packet or bytes expected behind /, not a %s"):format(type(value)))
-  end
-  return stack.bytes_of(value[slot.KIND], packet.first(value)), value:bytes(), false, false, 0
-end
-
--- The same of a packet in front, whose headers are copied.
+-- A packet in front: a piece, and where a copy of its headers lies.
 local function apart(self)
   local front, text = headers_of(self)
   if not front or text ~= "" then
@@ -186,26 +188,46 @@ local function apart(self)
   end
   local arena, p, o = take(front[TOTAL])
   copy(p, o, self[slot.POINTER], self[slot.START], front[TOTAL])
-  return front, text, arena, p, o
+  return front, arena, p, o
+end
+
+-- A packet behind: a piece, and its bytes.
+local function whole(value)
+  if not packet.is(value) then
+    core.misuse(("a header, a packet or bytes expected behind /, not a %s"):format(type(value)))
+  end
+  return stack.bytes_of(value[slot.KIND], packet.first(value)), value:bytes()
 end
 
 -- Headers one behind the other in memory: n bytes and those of a second stack.
-local function together(n, arena, p, o, size, arena2, p2, o2)
-  if size > 0 and (arena ~= arena2 or o + n ~= o2) then
-    local from, at = p, o
-    arena, p, o = take(n + size)
-    copy(p, o, from, at, n)
-    copy(p, o + n, p2, o2, size)
-  end
-  return arena, p, o
+local function together(n, p, o, size, p2, o2)
+  local arena, q, at = take(n + size)
+  copy(q, at, p, o, n)
+  copy(q, at + n, p2, o2, size)
+  return arena, q, at
 end
 
+-- In one function, since a trace has room for a limited number of calls.
 function meta.__div(a, b)
-  local take_apart = packet.is(a) and apart or open
-  local front, _, arena, p, o = take_apart(a)
-  local last, text, arena2, p2, o2 = open(b)
-  local this = joined(front, last)
-  arena, p, o = together(this[TOTAL] - last[TOTAL], arena, p, o, last[TOTAL], arena2, p2, o2)
+  local front, arena, p, o = RAW, false, false, 0
+  local last, text, arena2, p2, o2 = RAW, b, false, false, 0
+  if getmetatable(a) == meta then
+    front, arena, p, o = a[PIECE], a[ARENA], a[POINTER], a[AT]
+  elseif packet.is(a) then
+    front, arena, p, o = apart(a)
+  end
+  if getmetatable(b) == meta then
+    last, text, arena2, p2, o2 = b[PIECE], b[TEXT], b[ARENA], b[POINTER], b[AT]
+  elseif type(b) ~= "string" then
+    last, text = whole(b)
+  end
+  local known = front[BEHIND]
+  local this = known and known[last] or joined(front, last)
+  local size = last[TOTAL]
+  local n = this[TOTAL] - size
+  if size > 0 and (arena ~= arena2 or o + n ~= o2) then
+    arena, p, o = together(n, p, o, size, p2, o2)
+  end
   local made = new(arena, p, 0, 0)
   made[AT], made[TEXT], made[PIECE] = o, text, this
   setmetatable(made, meta)

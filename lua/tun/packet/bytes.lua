@@ -67,9 +67,10 @@ if jitted then
     return table.concat(lines, "; ")
   end
 
-  --- Source of the bits of a word, below 2^31, from bit low to below bit high, in place.
+  --- Source of the bits of a word below 2^31 that are worth less than one power of two,
+  -- but not less than another: both are source too.
   function bytes.part(word, low, high)
-    return ("band(%s, %.0f)"):format(word, 2 ^ high - 2 ^ low)
+    return ("band(%s, %s - %s)"):format(word, high, low)
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.
@@ -124,9 +125,9 @@ else
 
   function bytes.part(word, low, high)
     if math.type then -- from Lua 5.3 on there are operators for this
-      return ("(%s & %.0f)"):format(word, 2 ^ high - 2 ^ low)
+      return ("(%s & %s - %s)"):format(word, high, low)
     end
-    return ("(%s %% %.0f - %s %% %.0f)"):format(word, 2 ^ high, word, 2 ^ low)
+    return ("(%s %% %s - %s %% %s)"):format(word, high, word, low)
   end
 
   function bytes.load(rows)

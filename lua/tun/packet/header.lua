@@ -8,6 +8,7 @@ local finish = require "tun.packet.finish"
 local layer = require "tun.packet.layer"
 local parser = require "tun.packet.parser"
 local source = require "tun.packet.source"
+local walk = require "tun.packet.walk"
 local writer = require "tun.packet.writer"
 
 --- All protocols by name, and in the order in which they were made; the kinds of packets
@@ -50,7 +51,7 @@ end
 local function grown(protocol)
   protocol.most = protocol.size
   for _, each in ipairs(protocol.fields) do
-    protocol.most = protocol.most + (each.place and each.width / 8 or 0)
+    protocol.most = protocol.most + (each.place and math.floor(each.width / 8) or 0)
   end
   if protocol.most > protocol.size then
     protocol.extra = test(protocol, protocol.row.size)
@@ -153,12 +154,18 @@ function header.declare(name, rows)
   grown(protocol)
   layer.mark(protocol, header.protocols[name])
   protocol.parse = parser.compile(protocol, rows)
+  if not bytes.jitted then
+    protocol.parse = walk.quick(protocol, protocol.parse)
+  end
   writer.compile(protocol)
   finish.compile(protocol)
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
+  if not bytes.jitted then
+    walk.join(header.list)
+  end
   header.declared()
   return protocol
 end

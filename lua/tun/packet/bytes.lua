@@ -31,19 +31,26 @@ if jitted then
     return ffi.cast("uint8_t *", ffi.cast("uintptr_t", arena:address()))
   end
 
+  -- By how many bits a byte can be shifted and stay a positive integer, which is quicker to
+  -- compute with than the floating point of products.
+  local WHOLE = 16
+
   --- Source of a number of width bits, skip bits behind an offset, which is source too.
   function bytes.read(at, skip, width)
     local n, shift = span(skip, width)
-    local terms = {}
+    local sum_of, low = "", {}
     for i = 0, n - 1 do
-      local byte = ("p[%s+%d]"):format(at, i)
+      local byte, bits = ("p[%s+%d]"):format(at, i), 8 * (n - 1 - i)
       if i == 0 and skip > 0 then
         byte = ("band(%s, %d)"):format(byte, 2 ^ (8 - skip) - 1)
       end
-      local scale = 256 ^ (n - 1 - i)
-      terms[#terms + 1] = scale > 1 and ("%s*%.0f"):format(byte, scale) or byte
+      if bits > WHOLE then
+        sum_of = sum_of .. ("%s*%.0f+"):format(byte, 2 ^ bits)
+      else
+        low[#low + 1] = bits > 0 and ("lshift(%s, %d)"):format(byte, bits) or byte
+      end
     end
-    local sum_of = table.concat(terms, "+")
+    sum_of = sum_of .. (#low > 1 and ("bor(%s)"):format(table.concat(low, ", ")) or low[1])
     return shift > 0 and ("rshift(%s, %d)"):format(sum_of, shift) or "(" .. sum_of .. ")"
   end
 

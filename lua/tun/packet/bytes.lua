@@ -31,6 +31,13 @@ if jitted then
     return ffi.cast("uint8_t *", ffi.cast("uintptr_t", arena:address()))
   end
 
+  -- Source of the i-th byte behind an offset: few sums make short traces.
+  local function byte_at(at, i)
+    local base, number = at:match "^([%a_]+)%+?(%d*)$"
+    local more = (tonumber(number) or 0) + i
+    return ("p[%s%s]"):format(base or at, more > 0 and ("+%d"):format(more) or "")
+  end
+
   -- By how many bits a byte can be shifted and stay a positive integer, which is quicker to
   -- compute with than the floating point of products.
   local WHOLE = 16
@@ -40,7 +47,7 @@ if jitted then
     local n, shift = span(skip, width)
     local sum_of, low = "", {}
     for i = 0, n - 1 do
-      local byte, bits = ("p[%s+%d]"):format(at, i), 8 * (n - 1 - i)
+      local byte, bits = byte_at(at, i), 8 * (n - 1 - i)
       if i == 0 and skip > 0 then
         byte = ("band(%s, %d)"):format(byte, 2 ^ (8 - skip) - 1)
       end
@@ -67,7 +74,7 @@ if jitted then
         or ("band(%s, 255)"):format(value)
       local first, last = i == 0 and skip or 0, i == n - 1 and shift or 0
       local keep = (2 ^ first - 1) * 2 ^ (8 - first) + 2 ^ last - 1
-      local byte = ("p[%s+%d]"):format(at, i)
+      local byte = byte_at(at, i)
       lines[#lines + 1] = keep > 0 and ("%s = bor(band(%s, %d), %s)"):format(byte, byte, keep, part)
         or ("%s = %s"):format(byte, part)
     end

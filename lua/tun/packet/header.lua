@@ -21,8 +21,12 @@ header.protocol = { __index = {}, __tostring = function(self)
   return "protocol " .. self.name
 end }
 
---- Called when one was added.
-function header.declared() end
+local watchers = {}
+
+--- Call a function whenever a protocol was declared.
+function header.watch(watcher)
+  watchers[#watchers + 1] = watcher
+end
 
 layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
@@ -166,7 +170,9 @@ function header.declare(name, rows)
   if not bytes.jitted then
     walk.join(header.list)
   end
-  header.declared()
+  for _, watcher in ipairs(watchers) do
+    watcher()
+  end
   return protocol
 end
 

@@ -153,7 +153,7 @@ function layer.unknown(protocol, more)
 end
 
 local function chosen(protocol, text, functions, act, otherwise, given)
-  local choice = source.choice(functions, act, otherwise, given)
+  local choice = source.choice({ { functions, act } }, otherwise, given)
   return bytes.compile(protocol.name, source.fill(text, { choice = choice }), given)
 end
 

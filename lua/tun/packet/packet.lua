@@ -209,21 +209,22 @@ end]]
 
 local function look_up()
   local given = { methods = methods, unknown = unknown }
-  local choice = source.choice(accessors, "value = act(self)",
+  local choice = source.choice({ { accessors, "value = act(self)" }, { methods, "value = act" } },
     "value = methods[key] or unknown(key)", given)
   local text = source.fill(INDEX, { found = layer.found(given), choice = choice })
   return bytes.compile("packet", text, given)
 end
 
 -- Compiled at its next use.
-function header.declared()
+local function forget()
   function meta.__index(self, key)
     meta.__index = look_up()
     return meta.__index(self, key)
   end
 end
 
-header.declared()
+forget()
+header.watch(forget)
 
 function meta.__newindex(self, key, value)
   if key ~= "payload" then

@@ -219,6 +219,7 @@ int luaopen_tun_core(lua_State *L)
 	open_poll(L);
 	open_netns(L);
 	open_arena(L);
+	open_walk(L);
 	open_attr(L);
 	open_netlink(L);
 	return 1;

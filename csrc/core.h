@@ -69,5 +69,6 @@ void open_netns(lua_State *L);
 void open_netlink(lua_State *L);
 void open_attr(lua_State *L);
 void open_arena(lua_State *L);
+void open_walk(lua_State *L);
 
 #endif

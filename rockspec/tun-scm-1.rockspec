@@ -42,6 +42,7 @@ build = {
         "csrc/poll.c",
         "csrc/request.c",
         "csrc/route.c",
+        "csrc/walk.c",
       },
       defines = { "_GNU_SOURCE" },
       incdirs = { "$(MNL_INCDIR)" },

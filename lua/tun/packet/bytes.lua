@@ -32,19 +32,33 @@ if jitted then
     return ffi.cast("uint8_t *", ffi.cast("uintptr_t", arena:address()))
   end
 
+  -- Source of the i-th byte behind an offset: few sums make short traces.
+  local function byte_at(at, i)
+    local base, number = at:match "^([%a_]+)%+?(%d*)$"
+    local more = (tonumber(number) or 0) + i
+    return ("p[%s%s]"):format(base or at, more > 0 and ("+%d"):format(more) or "")
+  end
+
+  -- By how many bits a byte can be shifted and stay a positive integer, which is quicker to
+  -- compute with than the floating point of products.
+  local WHOLE = 16
+
   --- Source of a number of width bits, skip bits behind an offset, which is source too.
   function bytes.read(at, skip, width)
     local n, shift = span(skip, width)
-    local terms = {}
+    local sum_of, low = "", {}
     for i = 0, n - 1 do
-      local byte = ("p[%s+%d]"):format(at, i)
+      local byte, bits = byte_at(at, i), 8 * (n - 1 - i)
       if i == 0 and skip > 0 then
         byte = ("band(%s, %d)"):format(byte, 2 ^ (8 - skip) - 1)
       end
-      local scale = 256 ^ (n - 1 - i)
-      terms[#terms + 1] = scale > 1 and ("%s*%.0f"):format(byte, scale) or byte
+      if bits > WHOLE then
+        sum_of = sum_of .. ("%s*%.0f+"):format(byte, 2 ^ bits)
+      else
+        low[#low + 1] = bits > 0 and ("lshift(%s, %d)"):format(byte, bits) or byte
+      end
     end
-    local sum_of = table.concat(terms, "+")
+    sum_of = sum_of .. (#low > 1 and ("bor(%s)"):format(table.concat(low, ", ")) or low[1])
     return shift > 0 and ("rshift(%s, %d)"):format(sum_of, shift) or "(" .. sum_of .. ")"
   end
 
@@ -61,16 +75,17 @@ if jitted then
         or ("band(%s, 255)"):format(value)
       local first, last = i == 0 and skip or 0, i == n - 1 and shift or 0
       local keep = (2 ^ first - 1) * 2 ^ (8 - first) + 2 ^ last - 1
-      local byte = ("p[%s+%d]"):format(at, i)
+      local byte = byte_at(at, i)
       lines[#lines + 1] = keep > 0 and ("%s = bor(band(%s, %d), %s)"):format(byte, byte, keep, part)
         or ("%s = %s"):format(byte, part)
     end
     return table.concat(lines, "; ")
   end
 
-  --- Source of the bits of a word, below 2^31, from bit low to below bit high, in place.
+  --- Source of the bits of a word below 2^31 that are worth less than one power of two,
+  -- but not less than another: both are source too.
   function bytes.part(word, low, high)
-    return ("band(%s, %.0f)"):format(word, 2 ^ high - 2 ^ low)
+    return ("band(%s, %s - %s)"):format(word, high, low)
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.
@@ -125,9 +140,9 @@ else
 
   function bytes.part(word, low, high)
     if math.type then -- from Lua 5.3 on there are operators for this
-      return ("(%s & %.0f)"):format(word, 2 ^ high - 2 ^ low)
+      return ("(%s & %s - %s)"):format(word, high, low)
     end
-    return ("(%s %% %.0f - %s %% %.0f)"):format(word, 2 ^ high, word, 2 ^ low)
+    return ("(%s %% %s - %s %% %s)"):format(word, high, word, low)
   end
 
   function bytes.load(rows)

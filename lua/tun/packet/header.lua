@@ -8,6 +8,7 @@ local finish = require "tun.packet.finish"
 local layer = require "tun.packet.layer"
 local parser = require "tun.packet.parser"
 local source = require "tun.packet.source"
+local walk = require "tun.packet.walk"
 
 --- All protocols by name, and in the order in which they were made; the kinds of packets
 -- beside the protocols; how layers are found in a packet, by name.
@@ -19,8 +20,12 @@ header.protocol = { __index = {}, __tostring = function(self)
   return "protocol " .. self.name
 end }
 
---- Called when one was added.
-function header.declared() end
+local watchers = {}
+
+--- Call a function whenever a protocol was declared.
+function header.watch(watcher)
+  watchers[#watchers + 1] = watcher
+end
 
 -- Each protocol has its own, so that what a call does can be generated for it.
 local function metatable()
@@ -57,7 +62,7 @@ end
 local function grown(protocol)
   protocol.most = protocol.size
   for _, each in ipairs(protocol.fields) do
-    protocol.most = protocol.most + (each.place and each.width / 8 or 0)
+    protocol.most = protocol.most + (each.place and math.floor(each.width / 8) or 0)
   end
   if protocol.most > protocol.size then
     protocol.extra = test(protocol, protocol.row.size)
@@ -161,12 +166,20 @@ function header.declare(name, rows)
   layer.mark(protocol, header.protocols[name])
   protocol.enter = layer.entry(protocol)
   protocol.parse = parser.compile(protocol, rows)
+  if not bytes.jitted then
+    protocol.parse = walk.quick(protocol, protocol.parse)
+  end
   finish.compile(protocol)
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
-  header.declared()
+  if not bytes.jitted then
+    walk.join(header.list)
+  end
+  for _, watcher in ipairs(watchers) do
+    watcher()
+  end
   return protocol
 end
 

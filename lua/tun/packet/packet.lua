@@ -187,19 +187,30 @@ end
 
 local INDEX = [[
 return function(self, key)
+  $found
   local value
   $choice
   return value
 end]]
 
-function header.declared()
+local function look_up()
   local given = { methods = methods, unknown = unknown }
-  local choice = source.choice(accessors, "value = act(self)",
+  local choice = source.choice({ { accessors, "value = act(self)" }, { methods, "value = act" } },
     "value = methods[key] or unknown(key)", given)
-  meta.__index = bytes.compile("packet", source.fill(INDEX, { choice = choice }), given)
+  local text = source.fill(INDEX, { found = layer.found(given), choice = choice })
+  return bytes.compile("packet", text, given)
 end
 
-header.declared()
+-- Compiled at its next use.
+local function forget()
+  function meta.__index(self, key)
+    meta.__index = look_up()
+    return meta.__index(self, key)
+  end
+end
+
+forget()
+header.watch(forget)
 
 function meta.__newindex(self, key, value)
   if key ~= "payload" then

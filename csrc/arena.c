@@ -407,7 +407,29 @@ static int core_rest(lua_State *L)
 	return 0;
 }
 
+enum { ENTRIES = 8 }; /* what fits on the stack without asking for more */
+
+/* core.entries(table, key) -> key, value, key, value, ...: the first 8 entries
+ * of a table, or the first 8 behind a key. It is what a loop over next() would
+ * be, without a loop and without compiled next(): some versions of LuaJIT
+ * compile the last step of that to code that loses half of a pointer. */
+static int core_entries(lua_State *L)
+{
+	int n = 0;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 2);
+	lua_pushvalue(L, 2);
+	while (lua_next(L, 1)) {
+		if (++n == ENTRIES)
+			break;
+		lua_pushvalue(L, -2);
+	}
+	return 2 * n;
+}
+
 static const luaL_Reg functions[] = {
+	{ "entries", core_entries },
 	{ "rest", core_rest },
 	{ "arena", core_arena },
 	{ "ntop", core_ntop },

@@ -225,6 +225,7 @@ int luaopen_tun_core(lua_State *L)
 	open_editing(L);
 	open_endpoint(L);
 	open_udp(L);
+	open_walk(L);
 	open_attr(L);
 	open_netlink(L);
 	return 1;

@@ -75,5 +75,6 @@ void open_joining(lua_State *L);
 void open_editing(lua_State *L);
 void open_endpoint(lua_State *L);
 void open_udp(lua_State *L);
+void open_walk(lua_State *L);
 
 #endif

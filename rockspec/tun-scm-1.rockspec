@@ -57,6 +57,7 @@ build = {
         "csrc/udpreceive.c",
         "csrc/udpsend.c",
         "csrc/vnet.c",
+        "csrc/walk.c",
       },
       defines = { "_GNU_SOURCE" },
       incdirs = { "$(MNL_INCDIR)" },

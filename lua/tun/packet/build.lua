@@ -6,41 +6,28 @@ local fix = require "tun.packet.fix"
 local layer = require "tun.packet.layer"
 local packet = require "tun.packet.packet"
 local piece = require "tun.packet.piece"
+local plan = require "tun.packet.plan"
 local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local stack = require "tun.packet.stack"
 
 local build = {}
 
-local POINTER, START, KIND, FLOOR = slot.POINTER, slot.START, slot.KIND, slot.FLOOR
+local START, KIND, FLOOR = slot.START, slot.KIND, slot.FLOOR
+local POINTER, AT, TEXT, PIECE = stack.POINTER, stack.AT, stack.TEXT, stack.PIECE
 local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slot.OUTER
-local FRONT, PROTOCOL, LEAD, TEXT = piece.FRONT, piece.PROTOCOL, piece.LEAD, piece.TEXT
-local SIZE, KEPT, GIVEN = piece.SIZE, piece.KEPT, piece.GIVEN
-local DEPTH, TOTAL = piece.DEPTH, piece.TOTAL
-local FROM, AT = piece.POINTER, piece.AT
+local FRONT, PROTOCOL, SIZE, KEPT = piece.FRONT, piece.PROTOCOL, piece.SIZE, piece.KEPT
+local DEPTH, TOTAL, GIVEN = piece.DEPTH, piece.TOTAL, piece.GIVEN
+local BYTES, BY_PORT, PLAN = piece.BYTES, piece.BY_PORT, piece.PLAN
 local HEADROOM = room.HEADROOM
 
 -- Functions are constants to a JIT compiler, what tables of them hold is not.
-local copy, fill, blank, enter, take = bytes.copy, bytes.fill, packet.blank, packet.enter, room.take
+local copy, fill, take = bytes.copy, bytes.fill, room.take
+local blank = packet.blank
 local compute, setmetatable, rest = fix.compute, setmetatable, core.rest
 local meta = packet.meta
 
 -- -- Stack to packet ----------------------------------------------------------
-
--- How many bytes a header loses that ends early when more is known of what follows.
-local function cut(this, lower)
-  local row = not this[TEXT] and this[PROTOCOL].row.next
-  if row and row.size and lower and lower[LEAD] and lower[LEAD].follows[row[1]] then
-    return this[SIZE] - row.size
-  end
-  return 0
-end
-
--- Whether a piece is found by the ports of the header in front of it.
-local function by_port(this)
-  local protocol = this[PROTOCOL]
-  return this[FRONT] and protocol and protocol.by_port and this[FRONT][PROTOCOL].row.ports
-end
 
 -- Ports that were not given say what follows.
 local function set_port(self, protocol, at, lower)
@@ -52,34 +39,31 @@ local function set_port(self, protocol, at, lower)
   end
 end
 
--- Lay a piece down; where the payload begins if nothing follows.
-local function place(self, this, at, size, lower, kept)
-  local p, protocol = self[POINTER], this[PROTOCOL]
-  if this[TEXT] then
-    fill(p, at, this[TEXT])
-    return protocol and packet.read(self, at, at + size, protocol)[PAYLOAD] or at
-  end
-  copy(p, at, this[FROM], this[AT], size)
-  if this[KEPT] then
+-- Note what a piece is; where the payload begins if nothing follows.
+local function place(self, this, at, lower, kept)
+  local protocol = this[PROTOCOL]
+  if this[BYTES] then
+    return protocol and packet.read(self, at, self[slot.STOP], protocol)[PAYLOAD] or at
+  elseif this[KEPT] then
     kept[at] = this[KEPT]
   end
-  if by_port(this) then
+  if this[BY_PORT] then
     return at
   end
-  enter(self, protocol, at)
-  if protocol.row.ports and lower and by_port(lower) then
+  protocol.enter(self, at)
+  if lower and lower[BY_PORT] then
     set_port(self, protocol, at, lower[PROTOCOL])
   end
-  return at + size
+  return at + this[SIZE]
 end
 
 -- The packet that holds another one.
 local function hold(self, inner, this)
-  local now = this[DEPTH] > 0 and packet.new(inner[slot.ARENA], inner[POINTER], 0, 0) or self
-  packet.blank(now, inner[slot.ARENA], inner[POINTER], inner[slot.STOP])
+  local now = this[DEPTH] > 0 and packet.new(false, false, 0, 0) or self
+  blank(now, inner[slot.ARENA], inner[POINTER], inner[slot.STOP])
   now[INNER], inner[OUTER], now[slot.LOOSE] = inner, now, true
   now[slot.QUOTED] = this[PROTOCOL].row.quotes and true or false
-  now[INSIDE] = not by_port(this) and inner[slot.KIND]
+  now[INSIDE] = not this[BY_PORT] and inner[KIND]
   return now
 end
 
@@ -88,19 +72,18 @@ local function step(self, now, this, lower, at, kept, known)
     compute(now, kept)
     now, known = hold(self, now, this), false
   end
-  local size = this[SIZE] - cut(this, lower)
-  at = at - size
-  local payload = place(now, this, at, size, lower, kept)
-  if not known or by_port(this) then
+  at = at - this[SIZE]
+  local payload = place(now, this, at, lower, kept)
+  if not known or this[BY_PORT] then
     now[PAYLOAD] = payload
   end
   now[START], now[KIND] = at, this[PROTOCOL]
   return now, at
 end
 
--- Lay pieces down from the last to the first, in front of an offset and of what is there:
--- `now` is the packet that holds it, `lower` the piece. The outermost packet is self. The
--- first steps are no loop, so that a trace goes through them.
+-- Make a packet of pieces whose bytes are there, from the last to the first, in front of an
+-- offset and of what is a packet already: `now` is that packet, `lower` its piece. The
+-- outermost packet is self. The first steps are no loop, so that a trace goes through them.
 local STEP = [[
   now, at = step(self, now, this, lower, at, kept, lower ~= nil)
   lower, this = this, this[1] ]]
@@ -126,21 +109,37 @@ local function widen(self)
   setmetatable(self, meta)
 end
 
---- Make the stack the packet that it describes.
-local function realise(self)
+-- Make a stack the packet that it describes, whatever it is.
+local function general(self)
   rest() -- what was before and what comes now are too much for one trace
-  local last = self[1]
-  local need = HEADROOM + last[TOTAL]
+  local last, text = self[PIECE], self[TEXT]
+  local from, start, n = self[POINTER], self[AT], last[TOTAL]
+  local need = HEADROOM + n + #text
   local arena, p, o = take(need)
+  copy(p, o + HEADROOM, from, start, n)
+  fill(p, o + HEADROOM + n, text)
   if last[FRONT] then
     setmetatable(self, meta)
   else
     widen(self)
   end
-  local now = last[DEPTH] > 0 and packet.new(arena, p, 0, 0) or self
+  local now = last[DEPTH] > 0 and packet.new(false, false, 0, 0) or self
   blank(now, arena, p, o + need)
-  lay(self, now, last, nil, o + need, last[GIVEN] and {} or NONE)
+  now[slot.LAYERS] = 0
+  lay(self, now, last, nil, o + HEADROOM + n, last[GIVEN] and {} or NONE)
   self[FLOOR] = o
+end
+
+local function planned(this)
+  this[PLAN] = plan.fits(this) and plan.compile(this) or general
+  return this[PLAN]
+end
+
+--- Make the stack the packet that it describes.
+local function realise(self)
+  local this = self[PIECE]
+  local go = this[PLAN] or planned(this)
+  go(self)
   return self
 end
 
@@ -184,17 +183,17 @@ function packet.methods:push(headers)
   if not build.is(headers) then
     core.misuse(("push: headers expected, not a %s"):format(type(headers)))
   end
-  local front = headers[1]
-  local this = { false, false, packet.first(self), false, false, 0, "", 0, false }
-  local lower = stack.behind(front, this)
+  local last = stack.behind(headers[PIECE], stack.bytes_of(false, packet.first(self)))
+  local front = last[FRONT]
   packet.reserve(self, front[TOTAL])
   local kept, floor, ceiling = keep(self), self[slot.FLOOR], self[slot.CEILING]
   local now, at = self, self[START]
-  if lower[DEPTH] > 0 then
+  copy(self[POINTER], at - front[TOTAL], headers[POINTER], headers[AT], front[TOTAL])
+  if last[DEPTH] > 0 then
     now = clone(self)
     self[slot.LAYERS], self[slot.MORE], self[slot.ERROR] = packet.apart(self), false, false
   end
-  lay(self, now, front, lower, at, kept)
+  lay(self, now, front, last, at, kept)
   self[slot.FLOOR], self[slot.CEILING] = floor, ceiling
   self[slot.STALE], self[slot.EDITS] = true, true
   packet.settle(self, front[TOTAL])

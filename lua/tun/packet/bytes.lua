@@ -6,6 +6,9 @@ local jitted, ffi = pcall(require, "ffi")
 
 local bytes = { little = core.little_endian, jitted = jitted }
 
+--- Whether a JIT compiler is there, and on.
+bytes.compiled = jitted and jit.status()
+
 -- Generated code counts as part of the library where an error looks for its caller.
 local HERE = debug.getinfo(1, "S").source:match "^(.*/)[^/]*$" or "=tun.packet."
 
@@ -21,6 +24,7 @@ if jitted then
   local bit = require "bit"
   names = "band, bor, rshift, lshift"
   values = { bit.band, bit.bor, bit.rshift, bit.lshift }
+  local copy, fill, string = ffi.copy, ffi.fill, ffi.string
   local sum = ffi.cast("uint32_t (*)(const uint8_t *, size_t, uint64_t)",
     ffi.cast("uintptr_t", core.checksum_address()))
 
@@ -28,19 +32,33 @@ if jitted then
     return ffi.cast("uint8_t *", ffi.cast("uintptr_t", arena:address()))
   end
 
+  -- Source of the i-th byte behind an offset: few sums make short traces.
+  local function byte_at(at, i)
+    local base, number = at:match "^([%a_]+)%+?(%d*)$"
+    local more = (tonumber(number) or 0) + i
+    return ("p[%s%s]"):format(base or at, more > 0 and ("+%d"):format(more) or "")
+  end
+
+  -- By how many bits a byte can be shifted and stay a positive integer, which is quicker to
+  -- compute with than the floating point of products.
+  local WHOLE = 16
+
   --- Source of a number of width bits, skip bits behind an offset, which is source too.
   function bytes.read(at, skip, width)
     local n, shift = span(skip, width)
-    local terms = {}
+    local sum_of, low = "", {}
     for i = 0, n - 1 do
-      local byte = ("p[%s+%d]"):format(at, i)
+      local byte, bits = byte_at(at, i), 8 * (n - 1 - i)
       if i == 0 and skip > 0 then
         byte = ("band(%s, %d)"):format(byte, 2 ^ (8 - skip) - 1)
       end
-      local scale = 256 ^ (n - 1 - i)
-      terms[#terms + 1] = scale > 1 and ("%s*%.0f"):format(byte, scale) or byte
+      if bits > WHOLE then
+        sum_of = sum_of .. ("%s*%.0f+"):format(byte, 2 ^ bits)
+      else
+        low[#low + 1] = bits > 0 and ("lshift(%s, %d)"):format(byte, bits) or byte
+      end
     end
-    local sum_of = table.concat(terms, "+")
+    sum_of = sum_of .. (#low > 1 and ("bor(%s)"):format(table.concat(low, ", ")) or low[1])
     return shift > 0 and ("rshift(%s, %d)"):format(sum_of, shift) or "(" .. sum_of .. ")"
   end
 
@@ -57,16 +75,17 @@ if jitted then
         or ("band(%s, 255)"):format(value)
       local first, last = i == 0 and skip or 0, i == n - 1 and shift or 0
       local keep = (2 ^ first - 1) * 2 ^ (8 - first) + 2 ^ last - 1
-      local byte = ("p[%s+%d]"):format(at, i)
+      local byte = byte_at(at, i)
       lines[#lines + 1] = keep > 0 and ("%s = bor(band(%s, %d), %s)"):format(byte, byte, keep, part)
         or ("%s = %s"):format(byte, part)
     end
     return table.concat(lines, "; ")
   end
 
-  --- Source of the bits of a word, below 2^31, from bit low to below bit high, in place.
+  --- Source of the bits of a word below 2^31 that are worth less than one power of two,
+  -- but not less than another: both are source too.
   function bytes.part(word, low, high)
-    return ("band(%s, %.0f)"):format(word, 2 ^ high - 2 ^ low)
+    return ("band(%s, %s - %s)"):format(word, high, low)
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.
@@ -84,20 +103,20 @@ if jitted then
   end
 
   function bytes.fill(p, at, text)
-    ffi.copy(p + at, text, #text)
+    copy(p + at, text, #text)
   end
 
   function bytes.zero(p, at, n)
-    ffi.fill(p + at, n)
+    fill(p + at, n)
   end
 
   function bytes.string(p, at, n)
-    return ffi.string(p + at, n)
+    return string(p + at, n)
   end
 
   --- Copy n bytes to an offset from an offset behind another pointer.
   function bytes.copy(p, at, from, source, n)
-    ffi.copy(p + at, from + source, n)
+    copy(p + at, from + source, n)
   end
 else
   local get8, get16, get32 = core.bytes.get8, core.bytes.get16, core.bytes.get32
@@ -121,9 +140,9 @@ else
 
   function bytes.part(word, low, high)
     if math.type then -- from Lua 5.3 on there are operators for this
-      return ("(%s & %.0f)"):format(word, 2 ^ high - 2 ^ low)
+      return ("(%s & %s - %s)"):format(word, high, low)
     end
-    return ("(%s %% %.0f - %s %% %.0f)"):format(word, 2 ^ high, word, 2 ^ low)
+    return ("(%s %% %s - %s %% %s)"):format(word, high, word, low)
   end
 
   function bytes.load(rows)

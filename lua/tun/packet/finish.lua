@@ -18,13 +18,12 @@ finish.lenient = false
 
 -- -- Numbers of what follows ----------------------------------------------
 
--- The number by which a protocol follows in a space; the present one, if it says so too.
+-- Of the numbers by which a protocol follows in a space the present one, or the first.
 local function number_of(where, following, present)
   if where.protocols[present] == following then
     return present
   end
-  local number = following.follows[where.name]
-  return type(number) == "table" and number[1] or number or present
+  return following.follows[where.name][1]
 end
 
 --- Whether a protocol can stand behind another.
@@ -120,13 +119,22 @@ function computed.payload(_, each, given)
   return fit(each, "limit - behind", given)
 end
 
+local FOLLOWS = [[
+  if following then
+    local number = following.follows.$space
+    if number then
+      if type(number) ~= "number" then number = number_of(space$i, following, $present) end
+      $fit
+    end
+  end]]
+
 function computed.next(protocol, each, given)
   local lines, inner = {}, protocol.row.inner
   for i, row in pairs { protocol.row.next or false, type(inner) == "table" and inner } do
     if row then
       given["space" .. i] = layer.space(row[1])
-      lines[#lines + 1] = ("if following and following.follows.%s then"):format(row[1])
-        .. fit(each, ("number_of(space%d, following, %s)"):format(i, each.load), given) .. " end"
+      lines[#lines + 1] = source.fill(FOLLOWS, { space = row[1], i = i, present = each.load,
+                                                 fit = fit(each, "number", given) })
     end
   end
   return table.concat(lines, "\n")
@@ -144,7 +152,7 @@ end]]
 -- Checksums last: they cover the rest.
 local function everything(protocol)
   local parts = {}
-  local given = { net = net, number_of = number_of, bytes_sum = bytes.sum,
+  local given = { net = net, number_of = number_of, type = type, bytes_sum = bytes.sum,
                   partial = finish.partial }
   function given.too_much(each, value)
     if finish.lenient then

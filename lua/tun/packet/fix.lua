@@ -1,6 +1,7 @@
 -- fix.lua: compute lengths, numbers of what follows and checksums, or tell which are wrong.
 local bytes = require "tun.packet.bytes"
 local finish = require "tun.packet.finish"
+local header = require "tun.packet.header"
 local layer = require "tun.packet.layer"
 local packet = require "tun.packet.packet"
 local slot = require "tun.packet.slot"
@@ -10,9 +11,8 @@ local fix = {}
 
 local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
 local STALE, EDITS = slot.STALE, slot.EDITS
-local LOOSE, LEVEL = slot.LOOSE, layer.LEVELS.transport
-local net, transport = layer.at[layer.LEVELS.net], layer.at[LEVEL]
-local info = layer.at[layer.LEVELS.info]
+local LEVELS = layer.LEVELS
+local net = layer.at[LEVELS.net]
 local NET_SUM, TRANSPORT_SUM, PSEUDO_SUM = slot.NET, slot.TRANSPORT, slot.PSEUDO
 
 -- -- All of it ----------------------------------------------------------------
@@ -36,7 +36,7 @@ end
 -- One layer, and what it is for the layer in front of it. A transport's header in a
 -- fragment speaks of more than is here.
 local function one(self, p, protocol, o, behind, limit, following, kept)
-  if not kept and protocol.level == LEVEL and not whole(self, p) then
+  if not kept and protocol.level == LEVELS.transport and not whole(self, p) then
     if protocol.adjust then
       protocol.adjust(self, p, o)
       self[TRANSPORT_SUM], self[PSEUDO_SUM] = 0, 0 -- once, though listed() comes twice
@@ -115,28 +115,64 @@ end
 
 -- -- Little of it --------------------------------------------------------------
 
--- The checksum of one layer from what the setters noted. False when that does not tell.
-local function adjusted(self, p, at)
-  local protocol, o = at(self)
-  local adjust = protocol and protocol.adjust
-  if adjust and info(self) and finish.partial(self, o) then
-    adjust = protocol.shift
+-- What the setters noted tells the checksums of both layers, save where all has to be done.
+local LITTLE = [[
+return function(self, p)
+  if not self[$EDITS] or self[$STALE]
+    or self[$LOOSE] and (self[$INNER] or self[$MORE] and self[$PSEUDO] ~= 0) then
+    return false
   end
-  return not adjust or adjust(self, p, o)
+  $net
+  $transport
+  return true
+end]]
+
+local ADJUST = [[
+if $part == $mark then
+    local o = self[$offset]
+    if $info ~= 0 and partial(self, o) then
+      $shift(self, p, o)
+    elseif not $adjust(self, p, o) then
+      return false
+    end
+  else]]
+
+-- The mark of a level is compared with all that there are: see source.choice().
+local function adjusting(level, given)
+  local lines, part = {}, layer.part(source.fill "self[$LAYERS]", level)
+  for i = #header.list, 1, -1 do
+    local protocol = header.list[i]
+    if protocol.level == level and protocol.adjust then
+      local name, shift = "adjust_" .. i, "shift_" .. i
+      given[name], given[shift] = protocol.adjust, protocol.shift
+      lines[#lines + 1] = source.fill(ADJUST, { part = part, mark = protocol.mark,
+        offset = slot.FIRST + level, adjust = name, shift = shift,
+        info = layer.part(source.fill "self[$LAYERS]", LEVELS.info) })
+    end
+  end
+  return table.concat(lines) .. (lines[1] and " end" or "")
 end
 
-local function small(self)
-  return self[EDITS] and not self[STALE]
-    and (not self[LOOSE] or not self[INNER] and not (self[MORE] and self[PSEUDO_SUM] ~= 0))
+local function compiled()
+  local values, given = {}, { partial = finish.partial }
+  for _, name in ipairs { "net", "transport" } do
+    values[name] = adjusting(LEVELS[name], given)
+  end
+  return bytes.compile("fix", source.fill(LITTLE, values), given)
 end
+
+local little = false
+
+header.watch(function()
+  little = false
+end)
 
 --- Compute lengths, numbers of what follows and checksums after changes: only what
 -- depends on the change where that is known, else everything.
 -- @return packet
 function packet.methods:fix()
-  local p = self[POINTER]
-  if small(self) and adjusted(self, p, net)
-    and adjusted(self, p, transport) then
+  little = little or compiled()
+  if little(self, self[POINTER]) then
     settled(self)
   else
     everything(self)

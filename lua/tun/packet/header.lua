@@ -8,17 +8,32 @@ local finish = require "tun.packet.finish"
 local layer = require "tun.packet.layer"
 local parser = require "tun.packet.parser"
 local source = require "tun.packet.source"
-local writer = require "tun.packet.writer"
+local walk = require "tun.packet.walk"
 
 --- All protocols by name, and in the order in which they were made; the kinds of packets
 -- beside the protocols; how layers are found in a packet, by name.
 local header = { protocols = {}, list = {}, kinds = {}, accessors = {}, space = layer.space,
                  view = layer.view, methods = layer.methods, fault = layer.fault }
 
---- The metatable of protocols.
+--- What the metatables of protocols have.
 header.protocol = { __index = {}, __tostring = function(self)
   return "protocol " .. self.name
 end }
+
+local watchers = {}
+
+--- Call a function whenever a protocol was declared.
+function header.watch(watcher)
+  watchers[#watchers + 1] = watcher
+end
+
+-- Each protocol has its own, so that what a call does can be generated for it.
+local function metatable()
+  local meta = header.protocol
+  return { __index = meta.__index, __call = meta.__call, __tostring = function(self)
+    return meta.__tostring(self)
+  end }
+end
 
 layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
@@ -47,7 +62,7 @@ end
 local function grown(protocol)
   protocol.most = protocol.size
   for _, each in ipairs(protocol.fields) do
-    protocol.most = protocol.most + (each.place and each.width / 8 or 0)
+    protocol.most = protocol.most + (each.place and math.floor(each.width / 8) or 0)
   end
   if protocol.most > protocol.size then
     protocol.extra = test(protocol, protocol.row.size)
@@ -139,7 +154,7 @@ function header.declare(name, rows)
   end
   local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
-    fields = {}, get = {}, set = {}, put = {}, standing = {} }, header.protocol)
+    fields = {}, get = {}, set = {}, pieces = {} }, metatable())
   field.layout(protocol, rows)
   field.accessors(protocol)
   layer.views(protocol, rows.methods or {})
@@ -149,13 +164,22 @@ function header.declare(name, rows)
   end
   grown(protocol)
   layer.mark(protocol, header.protocols[name])
+  protocol.enter = layer.entry(protocol)
   protocol.parse = parser.compile(protocol, rows)
-  writer.compile(protocol)
+  if not bytes.jitted then
+    protocol.parse = walk.quick(protocol, protocol.parse)
+  end
   finish.compile(protocol)
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
+  if not bytes.jitted then
+    walk.join(header.list)
+  end
+  for _, watcher in ipairs(watchers) do
+    watcher()
+  end
   return protocol
 end
 

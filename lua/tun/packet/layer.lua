@@ -14,7 +14,8 @@ layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, tr
 -- A protocol's mark is a number in the bits of its level. The marks of a packet's layers
 -- are one word, which generated code adds up while it reads: no table is stored, nothing
 -- has to be cleared, and a JIT compiler knows the word where it followed the reading.
-local LOW = { [0] = 0, 3, 6, 10, 13, 16, 23, 31 } -- lowest bit of each level
+-- The lowest of each level.
+local LOW = { [0] = 1, 8, 64, 1024, 8192, 65536, 8388608, 2147483648 }
 
 -- Protocols by mark; by level how many there are.
 local marked, counts = { [0] = false }, {}
@@ -26,15 +27,19 @@ function layer.mark(protocol, replaced)
     protocol.mark = replaced.mark
   elseif level then
     counts[level] = (counts[level] or 0) + 1
-    protocol.mark = counts[level] * 2 ^ LOW[level]
-    if protocol.mark >= 2 ^ LOW[level + 1] then
+    protocol.mark = counts[level] * LOW[level]
+    if protocol.mark >= LOW[level + 1] then
       core.misuse(('header "%s": no room for more protocols of its level'):format(protocol.name))
     end
   end
   if level then
-    protocol.mark = math.floor(protocol.mark)
     marked[protocol.mark] = protocol
   end
+end
+
+--- The bits of a level.
+function layer.mask(level)
+  return LOW[level + 1] - LOW[level]
 end
 
 --- Source of the mark at a level, 0 for none.
@@ -52,6 +57,34 @@ end]], { part = layer.part(source.fill "packet[$LAYERS]", level), offset = slot.
     { marked = marked })
 end
 
+-- What makes place for a protocol in front: what is there at its level goes to the list.
+local function crowd(packet, protocol, o)
+  local level = protocol.level
+  local taken, at = protocol, o
+  if level then
+    taken, at = layer.at[level](packet)
+    packet[slot.LAYERS] = packet[slot.LAYERS] - taken.mark
+  end
+  packet[slot.MORE], packet[slot.LOOSE] = packet[slot.MORE] or {}, true
+  table.insert(packet[slot.MORE], 1, { taken, at })
+end
+
+local ENTER = [[
+return function(packet, o)
+  if $part ~= 0 then crowd(packet, protocol, o) end
+  packet[$LAYERS], packet[$offset] = packet[$LAYERS] + $mark, o
+end]]
+
+local ENTER_LIST = "return function(packet, o) crowd(packet, protocol, o) end"
+
+--- A function that enters a layer, enter(packet, o), in front of those that are there.
+function layer.entry(protocol)
+  local level = protocol.level
+  return bytes.compile(protocol.name, level and source.fill(ENTER, {
+    part = layer.part(source.fill "packet[$LAYERS]", level), mark = protocol.mark,
+    offset = slot.FIRST + level }) or ENTER_LIST, { crowd = crowd, protocol = protocol })
+end
+
 -- Spaces of numbers by which a protocol is told from another: { [number] = protocol }.
 -- dispatch(packet, p, o, stop, layers, number) parses what the number says, hold(packet, number)
 -- notes it as the kind of the packet inside.
@@ -59,7 +92,8 @@ local spaces = {}
 
 --- A space by name; names maps protocols to their numbers in it.
 function layer.space(name)
-  spaces[name] = spaces[name] or { name = name, protocols = {}, numbers = {}, names = {} }
+  local empty = { name = name, protocols = {}, parsers = {}, numbers = {}, names = {} }
+  spaces[name] = spaces[name] or empty
   return spaces[name]
 end
 
@@ -76,24 +110,14 @@ end
 
 local READ = [[
 return function(view, key)
-  local get = getters[key]
   local value
-  if get then
-    value = get(view[1], view[2])
-  else
-    value = other(view, key)
-  end
+  $choice
   return value
 end]]
 
 local WRITE = [[
 return function(view, key, value)
-  local set = setters[key]
-  if set then
-    set(view[3], view[1], view[2], value)
-  else
-    unknown(key)
-  end
+  $choice
 end]]
 
 local LAYER = [[
@@ -156,6 +180,11 @@ function layer.unknown(protocol, more)
   end
 end
 
+local function chosen(protocol, text, functions, act, otherwise, given)
+  local choice = source.choice({ { functions, act } }, otherwise, given)
+  return bytes.compile(protocol.name, source.fill(text, { choice = choice }), given)
+end
+
 --- Make what a protocol's views are: fields, then its own methods, then those of all.
 function layer.views(protocol, methods)
   protocol.unknown = layer.unknown(protocol)
@@ -168,9 +197,10 @@ function layer.views(protocol, methods)
   end
   protocol.view = {
     protocol = protocol,
-    __index = bytes.compile(protocol.name, READ, { getters = protocol.get, other = other }),
-    __newindex = bytes.compile(protocol.name, WRITE,
-      { setters = protocol.set, unknown = protocol.unknown }),
+    __index = chosen(protocol, READ, protocol.get, "value = act(view[1], view[2])",
+      "value = other(view, key)", { other = other }),
+    __newindex = chosen(protocol, WRITE, protocol.set, "act(view[3], view[1], view[2], value)",
+      "unknown(key)", { unknown = protocol.unknown }),
     __tostring = function(view)
       return layer.methods.line(view)
     end,
@@ -196,8 +226,36 @@ function layer.by_port(packet)
   end
 end
 
+-- What the functions of layers with a level have as constants, by name. Without a JIT
+-- compiler one function with these rows is quicker than a function for each.
+local rows = {}
+
+local ROW = [[
+  local row = rows[key]
+  if row then
+    if $part == row[3] then
+      local found = self[$VIEWS] and self[$VIEWS][row[5] ] or keep(self, row[5])
+      found[1], found[2] = self[$POINTER], self[row[4] ]
+      return found
+    end
+    return self[$MORE] and find(self, row[6]) or nil
+  end]]
+
+--- Source that returns the layer `key` of the packet `self`, where there are such rows.
+-- @param given  gets what it needs
+function layer.found(given)
+  if bytes.compiled then
+    return ""
+  end
+  given.rows, given.keep, given.find = rows, keep, find
+  return source.fill(ROW, {
+    part = bytes.part(source.fill "self[$LAYERS]", "row[1]", "row[2]"),
+  })
+end
+
 --- How a script finds the layer in a packet: nil when it is absent.
 function layer.accessor(protocol)
+  rows[protocol.name] = nil
   if protocol.by_port then
     return function(packet)
       local found, o = layer.by_port(packet)
@@ -208,9 +266,12 @@ function layer.accessor(protocol)
       return find(packet, protocol)
     end
   end
-  local places = { part = layer.part(source.fill "packet[$LAYERS]", protocol.level),
-                   mark = protocol.mark, offset = slot.FIRST + protocol.level }
-  places.found = source.fill(bytes.jitted and FRESH or KEPT, places)
+  local level = protocol.level
+  local places = { part = layer.part(source.fill "packet[$LAYERS]", level),
+                   mark = protocol.mark, offset = slot.FIRST + level }
+  places.found = source.fill(bytes.compiled and FRESH or KEPT, places)
+  rows[protocol.name] = { LOW[level], LOW[level + 1], protocol.mark, places.offset, protocol.view,
+                          protocol }
   return bytes.compile(protocol.name, source.fill(LAYER, places),
     { keep = keep, protocol = protocol, view = protocol.view, find = find,
       setmetatable = setmetatable })

@@ -7,11 +7,12 @@ local room = require "tun.packet.room"
 local slot = require "tun.packet.slot"
 local source = require "tun.packet.source"
 
+local getmetatable, setmetatable = getmetatable, setmetatable
 local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, ERROR, MORE, INNER = slot.PAYLOAD, slot.ERROR, slot.MORE, slot.INNER
 local INSIDE, OUTER, FLOOR, CEILING = slot.INSIDE, slot.OUTER, slot.FLOOR, slot.CEILING
-local LAYERS, LOOSE = slot.LAYERS, slot.LOOSE
+local LOOSE = slot.LOOSE
 
 --- The metatable of packets, and their methods.
 local packet = { methods = {}, meta = {} }
@@ -52,21 +53,6 @@ function packet.new(arena, pointer, floor, ceiling)
     false, false, 0 }
   setmetatable(self, meta)
   return self
-end
-
---- Enter a layer in front of those that are there.
-function packet.enter(self, protocol, o)
-  local level = protocol.level
-  local taken, at = false, 0
-  if level then
-    taken, at = layer.at[level](self)
-    self[LAYERS] = self[LAYERS] + protocol.mark - (taken and taken.mark or 0)
-    self[slot.FIRST + level] = o
-  end
-  if taken or not level then
-    self[MORE], self[LOOSE] = self[MORE] or {}, true
-    table.insert(self[MORE], 1, taken and { taken, at } or { protocol, o })
-  end
 end
 
 --- Read a string as a packet.
@@ -221,19 +207,32 @@ local function unknown(key)
     table.concat(names, ", ")))
 end
 
-meta.__index = bytes.compile("packet", [[
+local INDEX = [[
 return function(self, key)
-  local get = accessors[key]
-  if get then
-    local value = get(self)
-    return value
+  $found
+  local value
+  $choice
+  return value
+end]]
+
+local function look_up()
+  local given = { methods = methods, unknown = unknown }
+  local choice = source.choice({ { accessors, "value = act(self)" }, { methods, "value = act" } },
+    "value = methods[key] or unknown(key)", given)
+  local text = source.fill(INDEX, { found = layer.found(given), choice = choice })
+  return bytes.compile("packet", text, given)
+end
+
+-- Compiled at its next use.
+local function forget()
+  function meta.__index(self, key)
+    meta.__index = look_up()
+    return meta.__index(self, key)
   end
-  local method = methods[key]
-  if method then
-    return method
-  end
-  unknown(key)
-end]], { accessors = accessors, methods = methods, unknown = unknown })
+end
+
+forget()
+header.watch(forget)
 
 function meta.__newindex(self, key, value)
   if key == "peer" and self[slot.SLOT] then

@@ -97,8 +97,19 @@ local EXTENT = [[
 -- Some headers end early when more is known of what follows.
 local EARLY = [[
   if next.protocols[$value] then
-    next.dispatch(packet, p, o + $early, stop, layers, $value)
+    $dispatch
     return
+  end]]
+
+-- Go on by a number: through comparisons, which a JIT compiler follows better than a table
+-- of functions; elsewhere a table is quicker.
+local DISPATCH = bytes.compiled and [[
+  next.dispatch(packet, p, o + $header, stop, layers, $value)]] or [[
+  local parse = next.parsers[$value]
+  if parse then
+    parse(packet, p, o + $header, stop, layers)
+  else
+    packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers
   end]]
 
 -- What notes the packet inside, as source; most protocols have none.
@@ -127,11 +138,11 @@ local function following(row, expression, header, given)
   given.next = layer.space(row.next[1])
   local value = expression(row.next[2])
   local early = row.next.size
-    and source.fill(EARLY, { early = row.next.size, value = value }) or ""
+    and source.fill(EARLY, { value = value,
+      dispatch = source.fill(DISPATCH, { header = row.next.size, value = value }) }) or ""
   local stop = row.unless
     and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""
-  return early .. source.fill("$stop next.dispatch(packet, p, o + $header, stop, layers, $value)",
-    { stop = stop, header = header, value = value })
+  return early .. stop .. source.fill(DISPATCH, { header = header, value = value })
 end
 
 --- What reads a header of the protocol at an offset, and all that follows it.
@@ -165,7 +176,7 @@ end
 
 -- -- Spaces ---------------------------------------------------------------
 
--- A tree of comparisons, which a JIT compiler follows better than a table of functions.
+-- A tree of comparisons.
 local function tree(numbers, first, last, each, otherwise)
   if first == last then
     return ("if number == %d then %s else %s end"):format(numbers[first],
@@ -187,7 +198,7 @@ local function compiled(where, head, each, otherwise)
   return bytes.compile(where.name, head .. "\n" .. text .. "\nend", given)
 end
 
-local DISPATCH = "return function(packet, p, o, stop, layers, number)"
+local BY_NUMBER = "return function(packet, p, o, stop, layers, number)"
 local HOLD = "return function(packet, number)"
 
 --- Let a protocol be found by a number. The functions of a space are made anew; ports need
@@ -197,12 +208,12 @@ function parser.join(protocol, name, number, ports)
   if not where.protocols[number] then
     where.numbers[#where.numbers + 1] = number
   end
-  where.protocols[number] = protocol
+  where.protocols[number], where.parsers[number] = protocol, protocol.parse
   where.names[protocol.name] = where.names[protocol.name] or number
   if ports then
     return
   end
-  where.dispatch = compiled(where, DISPATCH, "parse$i(packet, p, o, stop, layers)",
+  where.dispatch = compiled(where, BY_NUMBER, "parse$i(packet, p, o, stop, layers)",
     source.fill(ENDS, { header = 0 }))
   where.hold = compiled(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
 end

@@ -1,17 +1,17 @@
--- piece.lua: what a piece of a stack knows, by its place in the piece's table. A piece is
--- a header that is written: it has a protocol and where it lies; or bytes: it has a text,
--- and a protocol if they are a packet.
+-- piece.lua: what is known of the headers of a stack, by its place in a piece's table: a piece
+-- is a header and those in front of it, or bytes behind them. A piece says nothing of what
+-- the headers contain and never changes, so that most stacks share theirs with earlier ones.
 return {
   FRONT = 1, -- the piece in front, or false
-  PROTOCOL = 2, -- or false
+  PROTOCOL = 2, -- of the header, or of the bytes if they are a packet, or false
   LEAD = 3, -- the protocol that it begins with, or false
-  ARENA = 4, -- where a header lies
-  POINTER = 5,
-  AT = 6,
-  TEXT = 7, -- or false
-  SIZE = 8,
-  KEPT = 9, -- false, or a set of the computed fields that were given
-  DEPTH = 10, -- how many tunnels are in front
-  TOTAL = 11, -- bytes up to its end
-  GIVEN = 12, -- whether this or a piece in front has KEPT
+  SIZE = 4, -- of the header; 0 for bytes
+  KEPT = 5, -- false, or a set of the computed fields that were given
+  DEPTH = 6, -- how many tunnels are in front
+  TOTAL = 7, -- size of this header and those in front
+  GIVEN = 8, -- whether this or a piece in front has KEPT
+  BYTES = 9, -- whether it is bytes
+  BY_PORT = 10, -- whether it is found by the ports of the header in front
+  PLAN = 11, -- false, or what makes a stack of it a packet
+  BEHIND = 12, -- the pieces that came of putting others behind it, by those; or false
 }

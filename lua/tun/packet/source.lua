@@ -56,6 +56,46 @@ function source.together(protocol, expressions)
   return list[1] and ("local %s = %s"):format(names_of_all, bytes.load(rows)) or "", expression
 end
 
+-- How many functions become upvalues, of which a function has 60 at most.
+local MOST = 50
+
+-- Source that uses one of the functions, or goes on otherwise.
+local function choose(functions, act, otherwise, given)
+  local keys, lines, first = {}, {}, #given
+  for key in pairs(functions) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for i = 1, bytes.compiled and math.min(#keys, MOST - first) or 0 do
+    given[first + i] = functions[keys[i]]
+    local one = act:gsub("%f[%w]act%f[%W]", "act" .. first + i)
+    lines[i] = ("if key == %q then %s else"):format(keys[i], one)
+  end
+  if #lines < #keys then
+    given["functions" .. first] = functions
+    otherwise = ("local act = functions%d[key] if act then %s else %s end"):format(first, act,
+      otherwise)
+  end
+  return ("%s %s %s"):format(table.concat(lines), otherwise, lines[1] and "end" or "")
+end
+
+--- Source that uses the function that `key` names. A JIT compiler knows the key that a
+-- script has, so that comparing costs nothing there, while what a table holds has to be
+-- looked up and checked; elsewhere a table is quicker.
+-- @param sets  list of { functions by key, source of the use: "value = act(self)" }
+-- @param otherwise  source for a key that has no function
+-- @param given  gets what the source needs
+function source.choice(sets, otherwise, given)
+  local functions = {}
+  for i = #sets, 1, -1 do
+    otherwise = choose(sets[i][1], sets[i][2], otherwise, functions)
+  end
+  for key, value in pairs(functions) do
+    given[type(key) == "number" and "act" .. key or key] = value
+  end
+  return otherwise
+end
+
 --- An expression of one field, linear in it, solved for the field: its name, factor, rest.
 function source.solve(protocol, text)
   local name

@@ -458,14 +458,15 @@ describe("the kernel", function()
   end)
 
   local function open(mode)
-    dev = assert(core.open { name = "t0", mode = mode, no_pi = true, vnet_hdr = true })
+    dev = assert(core.open { name = "t0", mode = mode == "tun" and "tun" or "tap", no_pi = true,
+                             vnet_hdr = true })
     process.must [[
       ip link set t0 addrgenmode none mtu 1500
       ip addr add 10.9.0.1/24 dev t0
       ip addr add fd00::1/64 dev t0 nodad
       ip link set t0 up
     ]]
-    if mode == "tap" then
+    if mode ~= "tun" then
       process.must [[
         ip link set t0 address 02:00:00:00:00:02
         ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:01 dev t0
@@ -503,8 +504,12 @@ describe("the kernel", function()
     until false
   end
 
+  -- What is in front of a packet. A tag of VLAN 0 says nothing but a priority.
+  local TAGS = { tap = "", ["tap with priority tags"] = "\129\0\96\0" }
+
   local function frame(p, mode)
-    return with(p, { ether = mode == "tap" and ETHER .. (p.v6 and "\134\221" or "\8\0") or "" })
+    local type = p.v6 and "\134\221" or "\8\0"
+    return with(p, { ether = TAGS[mode] and ETHER .. TAGS[mode] .. type or "" })
   end
 
   local function be32(bytes)
@@ -516,7 +521,7 @@ describe("the kernel", function()
   local function connect(p, port)
     local client = with(p, { sport = 4000, dport = port, window = 65535, frag = DF })
     write(coalesce.build(with(client, { flags = SYN, payload = "" })))
-    local at = 10 + #p.ether + (p.v6 and 40 or 20)
+    local at = 10 + (p.ether == "" and 0 or 14) + (p.v6 and 40 or 20)
     local reply = read(dev, at, coalesce.be16(port) .. coalesce.be16(4000))
     assert.equal(SYN + ACK, reply:byte(at + 14))
     client.seq = (client.seq + 1) % 2 ^ 32
@@ -525,7 +530,7 @@ describe("the kernel", function()
     return client
   end
 
-  for _, mode in ipairs { "tun", "tap" } do
+  for _, mode in ipairs { "tun", "tap", "tap with priority tags" } do
     for name, p in pairs { IPv4 = tcp4, IPv6 = tcp6 } do
       it(("gives a TCP receiver the same bytes: %s, %s"):format(mode, name), function()
         open(mode)
@@ -542,7 +547,7 @@ describe("the kernel", function()
           local list = run(client, 25)
           list[5], list[6] = list[6], list[5]
           list[#list + 1] = after(list[#list], with(payload(size), { flags = ACK + PSH }))
-          assert.is_true(write_all(list, mode == "tap") <= 4)
+          assert.is_true(write_all(list, mode ~= "tun") <= 4)
           list[5], list[6] = list[6], list[5]
           local sent = {}
           for i, each in ipairs(list) do
@@ -569,7 +574,7 @@ describe("the kernel", function()
           client.payload = coalesce.payload(size)
           local list = run(client, 8)
           list[9] = after(list[8], payload(math.max(1, size - 5)))
-          assert.is_true(write_all(list, mode == "tap") <= 2)
+          assert.is_true(write_all(list, mode ~= "tun") <= 2)
           for _, each in ipairs(list) do
             local got = assert(receiver:receive())
             assert.is_true(got == each.payload, "other bytes")

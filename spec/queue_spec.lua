@@ -358,3 +358,139 @@ describe("queues", function()
     end)
   end
 end)
+
+-- Connections from here to another network namespace, through two devices with two queues
+-- each: what comes out of a queue goes on into the one of the same number.
+describe("queues of two devices", function()
+  local COUNT = 4
+  local left, right, flows, server
+
+  -- The other end: prints what it received, if it is what was sent.
+  local serve = ([[
+    local socket = require "socket"
+    local listener = assert(socket.bind("10.9.0.1", 80))
+    print "listening"
+    io.stdout:flush()
+    local clients, total = {}, 0
+    for i = 1, %d do
+      clients[i] = assert(listener:accept())
+    end
+    for _, client in ipairs(clients) do
+      local bytes = assert(client:receive "*a")
+      total = total + (bytes == bytes:sub(1, 1):rep(#bytes) and #bytes or 0)
+      client:close()
+    end
+    print(total)
+  ]]):format(COUNT)
+
+  local function connect()
+    local list = {}
+    for i = 1, COUNT do
+      list[i] = socket.tcp()
+      list[i]:settimeout(0)
+      list[i]:connect("10.9.0.1", 80)
+    end
+    return list
+  end
+
+  local function start(left_offload, right_offload)
+    assert(tun.sandbox())
+    left = open_queues(2, { name = "left", offload = left_offload })
+    server = io.popen(process.script(serve))
+    assert.equal("listening", server:read())
+    assert(tun.sandbox())
+    right = open_queues(2, { name = "right", offload = right_offload, address = "10.9.0.2/24" })
+    flows = connect()
+  end
+
+  after_each(function()
+    server:close()
+    close(left)
+    close(right)
+    close(flows)
+  end)
+
+  -- Whatever has come goes on. Returns how many packets were longer than the MTU.
+  local function forward(batch)
+    local whole = 0
+    local ready = assert(tun.poll({ left[1], left[2], right[1], right[2] }, 10))
+    for _, from in ipairs(ready) do
+      local to = from == left[1] and right[1] or from == left[2] and right[2]
+        or from == right[1] and left[1] or left[2]
+      from:receive(batch, 0)
+      for p in batch:packets() do
+        whole = whole + (#p.payload > 1500 and 1 or 0)
+      end
+      local _, why = to:send(batch)
+      assert.is_nil(why)
+    end
+    return whole
+  end
+
+  -- Send what a connection takes; after the last byte wait for its end.
+  -- @return whether it has ended
+  local function feed(flow, data, sent)
+    local at = sent[flow] or 0
+    if at == #data then
+      return select(2, flow:receive()) == "closed"
+    end
+    local n, _, partly = flow:send(data, at + 1)
+    sent[flow] = n or partly
+    if sent[flow] == #data then
+      flow:shutdown "send"
+    end
+    return false
+  end
+
+  -- Send so many bytes on every connection. Returns how many were received, and how many
+  -- packets were longer than the MTU.
+  local function transfer(bytes, each_step)
+    local batch, data, sent, whole, steps = assert(tun.batch()), {}, {}, 0, 0
+    local open_ones = {}
+    for i, flow in ipairs(flows) do
+      data[flow], open_ones[i] = tostring(i):rep(bytes), flow
+    end
+    while open_ones[1] do
+      whole, steps = whole + forward(batch), steps + 1
+      each_step(steps)
+      for i = #open_ones, 1, -1 do
+        if feed(open_ones[i], data[open_ones[i]], sent) then
+          table.remove(open_ones, i)
+        end
+      end
+    end
+    return tonumber(server:read()), whole
+  end
+
+  local function nothing() end
+
+  for _, row in ipairs {
+    { "offload on both sides", true, true, true },
+    { "offload where it goes to", true, nil, false },
+    { "offload where it comes from", nil, true, true },
+    { "no offload", nil, nil, false },
+  } do
+    it("carry connections, with " .. row[1], function()
+      start(row[2], row[3])
+      local total, whole = transfer(1000000, nothing)
+      assert.equal(COUNT * 1000000, total)
+      assert.equal(row[4], whole > 50)
+    end)
+  end
+
+  it("lose no connection when they come and go", function()
+    start(true, true)
+    local out
+    local total = transfer(10000000, function(step)
+      if step % 40 == 0 then
+        if out then
+          assert(out:attach())
+        end
+        out = (step % 80 == 0 and left or right)[step / 40 % 3 % 2 + 1]
+        assert(out:detach())
+      end
+    end)
+    assert.is_truthy(out)
+    assert.equal(COUNT * 10000000, total)
+  end)
+end)

@@ -5,7 +5,7 @@ local core = require "tun.core"
 local ffi = require "ffi"
 local turns = require "spec.bench.turns"
 
-local MOST, WORK = 65536, 64 * 1024 * 1024
+local MOST, WORK, TRIALS = 65536, 16 * 1024 * 1024, 8
 
 local n = tonumber(arg[1])
 local memory = ffi.new("unsigned char[?]", MOST + 64)
@@ -25,9 +25,13 @@ local function run(times)
   return result
 end
 
+-- The least of some trials: what disturbs the machine only adds.
 turns.take(function()
-  local times = math.floor(WORK / (n + 64))
-  local start = os.clock()
-  run(times)
-  return (os.clock() - start) / times
+  local times, least = math.floor(WORK / (n + 64)), math.huge
+  for _ = 1, TRIALS do
+    local start = os.clock()
+    run(times)
+    least = math.min(least, (os.clock() - start) / times)
+  end
+  return least
 end)

@@ -185,7 +185,8 @@ describe("fix", function()
 
   it("keeps the transport's checksum right in a fragment of IPv6", function()
     local whole = packet.ip6 { src = "fd00::1", dst = "fd00::2" }
-      / packet.frag { id = 1, mf = true } / udp { sport = 5, dport = 7, checksum = 0x1234 } / ("x"):rep(16)
+      / packet.frag { id = 1, mf = true }
+      / udp { sport = 5, dport = 7, checksum = 0x1234 } / ("x"):rep(16)
     local first = packet.parse(whole:bytes(), "ip")
     first.ip6.src, first.udp.dport = "fd00::4", 9
     assert.equal(0x1234 - 3 - 2, first:fix().udp.checksum)

@@ -286,7 +286,7 @@ static int receive_all(struct udp *udp, struct batch *batch)
  * As that of a device. Each has the sender as its peer. */
 static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 {
-	double seconds = lua_isnone(L, 3) ? udp->timeout : toseconds(L, 3);
+	double seconds = lua_isnoneornil(L, 3) ? udp->timeout : toseconds(L, 3);
 	struct pollfd fd = { .fd = udp->fd, .events = POLLIN };
 	double until = 0;
 	int n;

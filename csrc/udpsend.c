@@ -409,10 +409,11 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 		    size_t *n)
 {
-	const char *bytes = lua_tolstring(L, 2, n);
+	const char *bytes;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		misuse_value(L, 2, "packet", "a string");
+	bytes = lua_tolstring(L, 2, n);
 	if (sendto(udp->fd, bytes, *n, MSG_DONTWAIT, peer ? &peer->any : NULL,
 		   peer ? endpoint_size(peer) : 0) < 0)
 		return refuse_udp(L, udp);

@@ -29,7 +29,10 @@ local words = {
   mark = { [errno.EPERM] = "needs root (CAP_NET_ADMIN)" },
   transparent = { [errno.EPERM] = "needs root (CAP_NET_ADMIN)" },
   ttl = { [errno.EINVAL] = "it is from 1 to 255" },
-  v6only = { [errno.ENOPROTOOPT] = "only an IPv6 socket has it" },
+  v6only = {
+    [errno.ENOPROTOOPT] = "only an IPv6 socket has it",
+    [errno.EOPNOTSUPP] = "only an IPv6 socket has it",
+  },
 }
 
 local function explained(what, subject, why, code)
@@ -37,12 +40,11 @@ local function explained(what, subject, why, code)
   return nil, known and ("%s: %s"):format(subject, known) or why, code
 end
 
-local function setoption(self, name, value)
-  local ok, why, code = self:setoption(name, value)
-  if ok then
-    return true
+-- Set options again to what they were.
+local function restore(self, was)
+  for name, value in pairs(was) do
+    self:setoption(name, value)
   end
-  return explained(name, "udp: " .. name, why, code)
 end
 
 --- Set options, all or none of them.
@@ -50,17 +52,17 @@ end
 -- @return true | nil, message, errno
 function socket:set(t)
   local was = {}
-  for name in pairs(t) do
-    was[name] = { self:getoption(name) }
-  end
   for name, value in pairs(t) do
-    local ok, why, code = setoption(self, name, value)
-    if not ok then
-      for other, old in pairs(was) do
-        self:setoption(other, old[1] == nil and false or old[1])
-      end
-      return nil, why, code
+    local old, why, code = self:getoption(name)
+    local ok = not code
+    if ok then
+      ok, why, code = self:setoption(name, value)
     end
+    if not ok then
+      restore(self, was)
+      return explained(name, "udp: " .. name, why, code)
+    end
+    was[name] = old or false
   end
   return true
 end
@@ -169,9 +171,9 @@ local function prepare(self, t)
     if value == nil and TRIED[name] then
       self:setoption(name, true)
     elseif value ~= nil then
-      local ok, why, code = setoption(self, name, value)
+      local ok, why, code = self:setoption(name, value)
       if not ok then
-        return nil, why, code
+        return explained(name, "udp: " .. name, why, code)
       end
     end
   end

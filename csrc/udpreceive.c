@@ -265,7 +265,7 @@ static int receive_all(struct udp *udp, struct batch *batch)
 	uint32_t asked;
 
 	while (hasroom(batch) && (!n || batch->pool->unused >= udp->most)) {
-		if (udp->code)
+		if (udp->code || held(udp))
 			break;
 		n += take_once(udp, batch, &asked, &got);
 		if (got < 0 && errno != EAGAIN)

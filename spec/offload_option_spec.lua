@@ -399,6 +399,51 @@ describe("offload", function()
     end)
   end)
 
+  describe("of what is sent", function()
+    -- Two consecutive segments of a connection. Returns how many packets the kernel got.
+    local function send()
+      local batch = assert(tun.batch())
+      for i = 0, 1 do
+        assert(batch:add(packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1", id = i } / packet.tcp {
+          sport = 80, dport = 81, seq = 1000 * i, ack = 1, flags = ".", window = 65535 }
+          / ("x"):rep(1000)))
+      end
+      local before = tun.link.get("t0").stats.rx_packets
+      local _, why = dev:send(batch)
+      return tun.link.get("t0").stats.rx_packets - before, why
+    end
+
+    for _, row in ipairs {
+      { true, 1 }, { { "csum", "tso4" }, 1 }, { { "csum", "tso4", "single" }, 2 },
+      { { "csum" }, 2 }, { { "csum", "uso4", "uso6" }, 2 }, { false, 2 },
+    } do
+      it(("%s: segments become %d"):format(shown(row[1]), row[2]), function()
+        dev = open { offload = row[1] }
+        assert.equal(row[2], send())
+      end)
+    end
+
+    -- The kernel refuses what is in front of a packet when somebody else changed its size.
+    it("is single after the kernel refused a joined packet, until it is set again", function()
+      dev = open { offload = true, vnet_hdr_size = 10, multi_queue = true }
+      local other = assert(tun.open { name = "t0", multi_queue = true })
+      assert(other:set { vnet_hdr_size = 24 })
+      local was = dev:get "offload"
+      assert.is_nil(was.single)
+      local count, why = send()
+      assert.equal(0, count)
+      assert.is_truthy(why)
+      was.single = true
+      assert.same(was, dev:get "offload")
+      assert(other:set { vnet_hdr_size = 10 })
+      assert.equal(2, send())
+      assert(dev:set { offload = true, vnet_hdr_size = 10 })
+      assert.is_nil(dev:get "offload".single)
+      assert.equal(1, send())
+      other:close()
+    end)
+  end)
+
   it("leaves no descriptor when it is refused", function()
     local count = process.descriptors()
     pcall(tun.open, { offload = { "csam" } })

@@ -56,7 +56,8 @@ $(MAKE) --no-print-directory spec LUA=$$lua $(2) || failed="$$failed $$lua"; \
 done; [ -z "$$failed" ] || { echo "specs failed under:$$failed"; exit 1; }
 endef
 
-EXAMPLES = ping_responder sniff nat dns_responder ndp_and_ping6 my_protocol
+EXAMPLES = ping_responder sniff nat dns_responder ndp_and_ping6 my_protocol \
+	two_queues
 examples: deps-examples $(MODULE) ## Run those that tell by themselves whether they work
 	@for name in $(EXAMPLES); do printf '\n== %s\n' $$name; \
 	  timeout 60 $(LUA) examples/$$name.lua || exit 1; done

@@ -21,10 +21,26 @@ local LOST = set "EIO ENETDOWN ENETUNREACH EHOSTUNREACH ENOBUFS"
 
 -- -- One direction ------------------------------------------------------------
 
-local function direction(from, to, t)
-  return { from = from, to = to, batch = assert(batch { slots = t.slots or SLOTS,
-             headroom = t.headroom }), held = false,
-           stats = { packets = 0, bytes = 0, dropped = 0, refused = 0 } }
+local function direction(from, to, t, stats)
+  return { from = from, to = to, held = false, stats = stats,
+           batch = assert(batch { slots = t.slots or SLOTS, headroom = t.headroom }) }
+end
+
+-- One object as a list of one; a list as it is.
+local function queues(side)
+  return type(side) == "table" and side[1] and side or { side }
+end
+
+-- Every queue of each side, and the one of the other side that takes what it has.
+local function all_directions(a, b, t, result)
+  local list = {}
+  for i, sides in ipairs { { queues(a), queues(b) }, { queues(b), queues(a) } } do
+    result[i] = { packets = 0, bytes = 0, dropped = 0, refused = 0 }
+    for j, from in ipairs(sides[1]) do
+      list[#list + 1] = direction(from, sides[2][(j - 1) % #sides[2] + 1], t, result[i])
+    end
+  end
+  return list
 end
 
 -- Let the caller's function see and change what came; false drops a packet.
@@ -101,7 +117,8 @@ end
 --- Carry packets between two devices or UDP sockets, both ways, until one of them is closed
 -- or deleted. What one side does not take yet is held, and no more is read for it meanwhile;
 -- packets for a link that is down are dropped.
--- @param a, b  devices of tun.open, sockets of tun.udp
+-- @param a, b  devices of tun.open, sockets of tun.udp, or lists of a device's queues: what
+--   comes by the first queue of one side leaves by the first of the other, and so on
 -- @param t  optional; any of
 --   edit = function(packet, from, to): sees every packet, may change it (fix() it then), and
 --     returns false to drop it; the packet is good until it returns,
@@ -111,8 +128,8 @@ end
 --   ended: "closed", "deleted", "timeout", or message and errno of what failed
 local function forward(a, b, t)
   t = check(t or {})
-  local directions = { direction(a, b, t), direction(b, a, t) }
-  local result = { directions[1].stats, directions[2].stats }
+  local result = {}
+  local directions = all_directions(a, b, t, result)
   local stop = core.now() + (t.seconds or math.huge)
   while true do
     local moved

@@ -178,7 +178,17 @@ describe("an option", function()
     table.sort(names)
     it(("offload of {%s}: %s"):format(table.concat(names, " "), tostring(row[2])), function()
       with({ vnet_hdr = true }, function(dev)
+        assert.is_nil((core.getoption(dev, "offload"))) -- nobody knows
         check(row[2], core.setoption(dev, "offload", row[1]))
+        local on = {}
+        for key, value in pairs(row[1]) do
+          on[type(key) == "string" and key or value] = value and true or nil
+        end
+        local told = nil
+        if row[2] == true then
+          told = next(on) and on or false
+        end
+        assert.same(told, (core.getoption(dev, "offload")))
       end)
     end)
   end
@@ -245,6 +255,15 @@ describe("an option", function()
   it("that only the kernel's netlink tells cannot be read here", function()
     with({}, function(dev)
       refused("owner: the kernel does not tell it", core.getoption, dev, "owner")
+    end)
+  end)
+
+  it("offload wants a virtio-net header", function()
+    with({}, function(dev)
+      refused("t0: offload: it was opened without a virtio-net header", core.setoption, dev,
+        "offload", { "csum" })
+      check(true, core.setoption(dev, "offload", {}))
+      assert.is_false(core.getoption(dev, "offload"))
     end)
   end)
 

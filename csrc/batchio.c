@@ -115,7 +115,7 @@ static int refuse_foreign(lua_State *L, struct device *dev)
  * the timeout of settimeout() unless one is given. */
 int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 {
-	double seconds = lua_isnone(L, 3) ? dev->timeout : toseconds(L, 3);
+	double seconds = lua_isnoneornil(L, 3) ? dev->timeout : toseconds(L, 3);
 	struct pollfd fd = { .fd = dev->fd, .events = POLLIN };
 	double until = 0;
 	int n, code;

@@ -191,7 +191,7 @@ end
 
 function wait(state)
   state.quick = QUICK
-  local n, why = receive(state.dev, state.batch:clear(), nil)
+  local n, why = receive(state.dev, state.batch:clear(), math.huge)
   n = waited(state, n, why)
   return n
 end

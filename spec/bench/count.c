@@ -69,7 +69,8 @@ int main(void)
 
 	open_device(&wait.fd);
 	for (;;) {
-		n = read(wait.fd, &packet.info, sizeof(packet) - front);
+		n = read(wait.fd, (char *)&packet + front,
+			 sizeof(packet) - front);
 		if (n >= 0)
 			count(&packet, front + (size_t)n, &datagrams);
 		else if (errno != EAGAIN || poll(&wait, 1, -1) < 0)

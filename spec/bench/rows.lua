@@ -10,6 +10,7 @@
 --   within     bound of the figure, in the unit
 --              (no bound: for information)
 --   rounds     how many turns each takes
+--   warm_up    how many it takes before, which do not count; 5 when absent
 --   prepare    called once in the network namespace of the row
 -- Every row has a network namespace of its own, which both programs share.
 
@@ -68,6 +69,62 @@ local function lua5(version, script)
   return ("env LUA_CPATH='build/lua%s/?.so' lua%s spec/bench/"):format(version, version) .. script
 end
 
+-- TCP through a forwarder, a tunnel, or with neither between two namespaces: the seconds
+-- of a gigabyte.
+local function stream(through, options)
+  return c "stream " .. (options or "") .. " " .. through
+end
+
+local plain_c = stream(c "forward plain")
+local REWRITTEN = "-p 5000" -- the port that forward.lua rewrites
+local TUNNEL = "-e -m 1400"
+local whole = stream(lua "forward.lua whole", REWRITTEN)
+local split = stream(lua "forward.lua split")
+local tunnel = stream(lua "tunnel.lua", TUNNEL)
+
+local streams = {}
+for _, row in ipairs {
+  { "forward TCP, plain, to C", stream(lua "forward.lua plain"), plain_c, 0.97 },
+  { "forward TCP, whole and edited, to C untouched", whole, stream(c "forward whole"), 0.95 },
+  { "forward TCP, whole and edited, to veth", whole, stream "veth", 0.65 },
+  { "forward TCP, whole in C, to plain C", stream(c "forward whole"), plain_c, 7 },
+  { "forward TCP, split and joined, to C", split, stream(c "forward split"), 0.95 },
+  { "forward TCP, split and joined, to plain C", split, plain_c, 5 },
+  { "forward TCP, split and joined in C, to plain C", stream(c "forward split"), plain_c, 5 },
+  { "forward TCP, from offload to plain, to plain C", stream(lua "forward.lua from"), plain_c, 2 },
+  { "forward TCP, from plain to offload, to plain C", stream(lua "forward.lua to"), plain_c, 2 },
+  { "forward TCP, from offload to plain in C, to plain C", stream(c "forward from"), plain_c, 1 },
+  { "forward TCP, from plain to offload in C, to plain C", stream(c "forward to"), plain_c, 1 },
+  { "tunnel TCP over UDP, to C", tunnel, stream(c "tunnel batch", TUNNEL), 0.9 },
+  { "tunnel TCP over UDP, to one packet per call in C", tunnel,
+    stream(c "tunnel single", TUNNEL), 4 },
+} do
+  local name, measured, yardstick, at_least = row[1], row[2], row[3], row[4]
+  streams[#streams + 1] = {
+    name = name, measured = measured, yardstick = yardstick, at_least = at_least,
+    unit = "ms", scale = 1e3, rounds = 15, warm_up = 2,
+  }
+end
+
+-- UDP super-packets of 45 x 1400 B: the seconds of a datagram.
+for _, figure in ipairs { "wall", "cpu" } do
+  streams[#streams + 1] = {
+    name = ("receive UDP super-packets, to C: a datagram, %s"):format(figure),
+    measured = c("datagrams " .. figure .. " " .. lua "count.lua"),
+    yardstick = c("datagrams " .. figure .. " " .. c "count"),
+    unit = "ns", scale = 1e9, at_least = 0.9, rounds = 15,
+  }
+end
+
+-- After a minute of traffic, to a second of it: flat.
+local MINUTE = tonumber(os.getenv "SECONDS") or 60
+streams[#streams + 1] = {
+  name = "memory of a forwarder after a minute",
+  measured = stream(lua "forward.lua whole", REWRITTEN .. " -r " .. MINUTE),
+  yardstick = stream(lua "forward.lua whole", REWRITTEN .. " -r 1"),
+  unit = "MB", scale = 1e-6, at_most = 1.05, within = 12, rounds = 1, warm_up = 0,
+}
+
 -- The Internet checksum: the plain loop is short enough to beat for few bytes.
 local checksums = {}
 for _, row in ipairs {
@@ -123,6 +180,12 @@ local rows = {
     unit = "us", scale = 1e6, rounds = 30,
   },
   {
+    name = "reflect UDP with batches and named fields, to C",
+    measured = c("echo cpu " .. lua "reflect_fields.lua"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.05, rounds = 100,
+  },
+  {
     name = "reflect UDP with whole batches, Lua 5.4, to C",
     measured = c("echo cpu " .. lua5("5.4", "reflect_batch.lua")),
     yardstick = c("echo cpu " .. c "reflect"),
@@ -151,7 +214,7 @@ local rows = {
   },
 }
 
-for _, list in ipairs { packets, checksums } do
+for _, list in ipairs { streams, packets, checksums } do
   for _, row in ipairs(list) do
     rows[#rows + 1] = row
   end

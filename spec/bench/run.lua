@@ -39,7 +39,7 @@ end
 local function measure(row)
   local measured, yardstick = start(row.measured), start(row.yardstick)
   local figures, ratios = {}, {}
-  for round = 1 - WARM_UP, row.rounds do
+  for round = 1 - (row.warm_up or WARM_UP), row.rounds do
     local figure, bar = take_turn(measured), take_turn(yardstick)
     if round > 0 then
       figures[round] = figure

@@ -69,7 +69,7 @@ end
 -- Send on a connection, and say what comes of it: "whole" for more than the MTU in one,
 -- "partial" for a checksum to be done, "plain" for neither.
 local function kind_of(dev, client)
-  local sent = assert(client:send(("x"):rep(2000)))
+  local sent = assert(client:send(("x"):rep(20000)))
   local kind
   while sent > 0 do
     local p, flags, gso = next_packet(dev, "tcp")

@@ -57,7 +57,7 @@ done; [ -z "$$failed" ] || { echo "specs failed under:$$failed"; exit 1; }
 endef
 
 EXAMPLES = ping_responder sniff nat dns_responder ndp_and_ping6 my_protocol \
-	two_queues
+	two_queues udp_tunnel
 examples: deps-examples $(MODULE) ## Run those that tell by themselves whether they work
 	@for name in $(EXAMPLES); do printf '\n== %s\n' $$name; \
 	  timeout 60 $(LUA) examples/$$name.lua || exit 1; done

@@ -18,6 +18,7 @@ enum {
 	TCP_CHECK = 16, /* offsets of checksums */
 	UDP_CHECK = 6,
 	UDP_SEGMENTS = 64, /* UDP_GRO_CNT_MAX of the kernel */
+	PLACES_LEAST = 16,
 	PLACES = 2 * COALESCE_MOST,
 	PROBES = 8, /* places where a flow is looked for */
 	BARRIERS = 256,
@@ -71,19 +72,20 @@ static bool barred(const struct work *w, const struct flow *flow,
 }
 
 /* The flow of a packet, which is a new one, and empty, when it is not found at
- * few places. A flow that is forgotten so joins no more: nothing worse. */
+ * few places. One that has to give way joins no more: nothing worse. */
 static struct flow *find(struct work *w, const struct member *m)
 {
-	uint32_t i, at = m->hash & w->mask;
+	uint32_t i, home = m->hash & w->mask, at = home;
 	struct flow *flow;
 
-	for (i = 0; i < PROBES; i++, at = (at + 1) & w->mask) {
-		if (!w->places[at])
-			break;
+	for (i = 0; i < PROBES && w->places[at]; i++) {
 		flow = &w->flows[w->places[at] - 1];
 		if (same_flow(&flow->first, m))
 			return flow;
+		at = (at + 1) & w->mask;
 	}
+	if (i == PROBES)
+		at = home;
 	flow = &w->flows[w->count++];
 	flow->back = flow->front = false;
 	flow->seen = 0;
@@ -271,7 +273,7 @@ size_t coalesce(struct unit *units, size_t n, unsigned int allowed,
 		bool ethernet)
 {
 	struct work w; /* large, and most of it is not needed */
-	size_t i, places = 2 * PROBES;
+	size_t i, places = PLACES_LEAST;
 
 	while (places < 2 * n)
 		places *= 2;

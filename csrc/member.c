@@ -28,7 +28,6 @@ enum {
 	TCP_PSH = 8,
 	TCP_ACK = 0x10,
 	TCP_ECE = 0x40,
-	TCP_FLAGS = 0x1ff,
 	TCP_CHECK = 16,
 
 	UDP_SIZE = 8,
@@ -60,7 +59,7 @@ static uint32_t load32(const unsigned char *bytes)
 static bool tcp_joins(struct member *m)
 {
 	const unsigned char *tcp = m->bytes + m->transport;
-	uint32_t flags = get16(tcp + 12) & TCP_FLAGS;
+	uint32_t flags = tcp[13];
 
 	m->seq = get32(tcp + 4);
 	m->ends = (flags & (TCP_PSH | TCP_FIN)) != 0;

@@ -269,14 +269,14 @@ end)
 
 describe("TCP segments", function()
   local different = {
-    ack = 6, window = 8, urgent = 1, reserved = 1, reserved_ae = 1,
+    ack = 6, window = 8, urgent = 1, reserved = { 1, 8 },
     flags = { ACK + SYN, ACK + RST, ACK + URG, ACK + CWR, ACK + ECE, 0 },
     options = { "\1\1\1\1", "\1\1\8\10\0\0\0\2\0\0\0\1" },
   }
   for key, values in pairs(different) do
-    it(("stay apart where %s is not the same"):format(key:gsub("_.*", "")), function()
+    it(("stay apart where %s is not the same"):format(key), function()
       for _, value in ipairs(type(values) == "table" and values or { values }) do
-        local changes = { [key:gsub("_.*", "")] = value }
+        local changes = { [key] = value }
         assert.equal("1 1", counts { tcp4, after(tcp4, changes) })
         assert.equal("1 1", counts { with(tcp4, changes), after(tcp4) })
       end
@@ -308,6 +308,7 @@ describe("TCP segments", function()
 
   it("join where all echo congestion", function()
     assert.equal("2", counts(run(with(tcp4, { flags = ACK + ECE }), 2)))
+    assert.equal("2", counts(run(with(tcp4, { flags = ACK + ECE, reserved = 1 }), 2)))
   end)
 
   it("with PSH or FIN are the last", function()
@@ -435,6 +436,22 @@ describe("many packets", function()
     assert.is_true(many < 10 * one, ("%g s, %g s"):format(many, one))
   end)
 
+  it("of many flows in turns join", function()
+    for _, n in ipairs { 16, 100, 341, 512 } do
+      local units = {}
+      for i = 1, n do
+        local p = with(tcp4, { sport = i, src = "\10\9\0" .. string.char(i % 7) })
+        units[i], units[i + n] = coalesce.build(p), coalesce.build(after(p))
+      end
+      local out, joined = core.coalesce(units), 0
+      for _, super in ipairs(out) do
+        joined = joined + super.count - 1
+      end
+      assert.equal(2 * n, #out + joined)
+      assert.is_true(joined > 0.95 * n, joined .. " of " .. n)
+    end
+  end)
+
   it("are too many", function()
     local list = {}
     for i = 1, 1025 do
@@ -457,6 +474,7 @@ describe("the kernel", function()
     ]]
   end)
 
+  -- A device; its address of IPv6 is not the kernel's at once.
   local function open(mode)
     dev = assert(core.open { name = "t0", mode = mode == "tun" and "tun" or "tap", no_pi = true,
                              vnet_hdr = true })
@@ -473,6 +491,7 @@ describe("the kernel", function()
         ip neigh replace fd00::2 lladdr 02:00:00:00:00:01 dev t0
       ]]
     end
+    process.must "while ip -6 addr show dev t0 tentative | grep -q inet6; do :; done"
   end
 
   after_each(function()
@@ -629,6 +648,177 @@ describe("the kernel", function()
     assert.is_true(singles > 100)
   end)
 end)
+
+-- What the kernel's GRO (with IFF_NAPI) makes of packets is seen where it forwards them: on
+-- a device with offload. It holds them for some time, which is not for the root of a user
+-- namespace to set.
+local function with_gro()
+  local dev, out
+
+  -- ethtool -K t0 rx-udp-gro-forwarding on (linux/ethtool.h)
+  local FEATURE = [[
+import ctypes, fcntl, socket, struct
+GSTRINGS, SFEATURES, GSSET_INFO, FEATURES = 0x1b, 0x3b, 0x37, 4
+def ethtool(request):
+    buffer = ctypes.create_string_buffer(request, len(request))
+    with socket.socket() as s:
+        fcntl.ioctl(s, 0x8946, struct.pack("16sQ16x", b"t0", ctypes.addressof(buffer)))
+    return buffer.raw
+n, = struct.unpack_from("I", ethtool(struct.pack("IIQI", GSSET_INFO, 0, 1 << FEATURES, 0)), 16)
+names = ethtool(struct.pack("III", GSTRINGS, FEATURES, n) + bytes(32 * n))[12:]
+at = [names[i:i + 32].split(b"\0")[0] for i in range(0, 32 * n, 32)].index(
+    b"rx-udp-gro-forwarding")
+words = [0] * (n // 32 + 1)
+words[at // 32] = 1 << at % 32
+words = [w for w in words[:(n + 31) // 32] for _ in range(2)]
+ethtool(struct.pack("II%dI" % len(words), SFEATURES, len(words) // 2, *words))
+]]
+
+  setup(function()
+    process.sandbox()
+    dev = assert(core.open { name = "t0", mode = "tun", no_pi = true, vnet_hdr = true,
+                             napi = true })
+    out = assert(core.open { name = "t1", mode = "tun", no_pi = true, vnet_hdr = true })
+    assert(core.setoption(out, "offload", { csum = true, tso4 = true, tso6 = true, uso4 = true,
+                                            uso6 = true }))
+    process.must [[
+      sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.default.rp_filter=0 \
+        net.ipv4.conf.all.rp_filter=0 net.ipv6.conf.all.forwarding=1
+      ip link set t0 addrgenmode none mtu 65535
+      ip link set t1 addrgenmode none mtu 65535
+      ip link set t0 up
+      ip link set t1 up
+      ip addr add 10.9.0.1/24 dev t0
+      ip addr add fd00::1/64 dev t0 nodad
+      ip route add 10.1.0.0/24 dev t1
+      ip route add fd01::/64 dev t1
+      unshare -m sh -c 'mount -t sysfs none /sys &&
+        echo 5000000 >/sys/class/net/t0/gro_flush_timeout'
+    ]]
+    process.must("python3 -c '" .. FEATURE .. "'")
+  end)
+
+  teardown(function()
+    if dev then dev:close() end
+    if out then out:close() end
+  end)
+
+  local function native16(bytes, at)
+    local a, b = bytes:byte(at, at + 1)
+    return core.little_endian and a + 256 * b or 256 * a + b
+  end
+
+  -- Lengths of IP packets and of the segments in them, 0 when there is one. Their order is
+  -- another: what is not held passes what is.
+  local function by_kernel(units)
+    local left, result = 0, {}
+    for _, unit in ipairs(units) do
+      left = left + #unit.bytes
+      assert(dev:write(coalesce.header(unit.vnet), unit.bytes))
+    end
+    local one = units[1].bytes
+    local at, n = 13, 8
+    if one:byte() >= 96 then
+      at, n = 9, 32
+    end
+    while left > 0 do
+      local got = assert(out:read(5))
+      local bytes, gso = got:sub(11), native16(got, 5)
+      if bytes:sub(at, at + n - 1) == one:sub(at, at + n - 1) then
+        if got:byte(2) == 0 then
+          gso = 0
+        end
+        local headers = at == 13 and 20 or 40
+        headers = headers + (bytes:byte(at == 13 and 10 or 7) == 17 and 8
+          or math.floor(bytes:byte(headers + 13) / 16) * 4)
+        local extra = gso > 0 and math.ceil((#bytes - headers) / gso) - 1 or 0
+        left = left - #bytes - extra * headers
+        result[#result + 1] = #bytes .. "/" .. gso
+      end
+    end
+    table.sort(result)
+    return table.concat(result, " ")
+  end
+
+  local function by_us(units)
+    local result = {}
+    for i, super in ipairs(core.coalesce(units)) do
+      result[i] = #super.bytes .. "/" .. (super.vnet.gso_size or 0)
+    end
+    table.sort(result)
+    return table.concat(result, " ")
+  end
+
+  -- It lets go of what it has held since the clock ticked last, too.
+  local TRIES = 20
+
+  local function same(list)
+    local units, kernel = {}
+    for i, p in ipairs(list) do
+      units[i] = coalesce.build(p)
+    end
+    local us = by_us(units)
+    for _ = 1, TRIES do
+      kernel = by_kernel(units)
+      if kernel == us then
+        return
+      end
+    end
+    assert.equal(kernel, us)
+  end
+
+  local to4, to6 = { dst = "\10\1\0\1" }, { dst = "\253\1" .. ("\0"):rep(13) .. "\1" }
+  local KINDS = {
+    ["TCP over IPv4"] = with(tcp4, to4), ["TCP over IPv6"] = with(tcp6, to6),
+    ["UDP over IPv4"] = with(udp4, to4), ["UDP over IPv6"] = with(udp6, to6),
+  }
+
+  -- What is different in the second of three; the third is behind it.
+  local DIFFERENCES = {
+    {}, { tos = 1 }, { tos = 3 }, { ttl = 63 }, payload(99), payload(101), payload(0),
+    { check = wrong }, { check = none }, { partial = true },
+    { sport = 7 }, { label = 8 }, { id = 9 }, { frag = 0 }, { ip_options = "\1\1\1\0" },
+    { flags = ACK + PSH }, { flags = ACK + FIN }, { flags = ACK + FIN + PSH },
+    { flags = ACK + SYN }, { flags = ACK + RST }, { flags = ACK + URG }, { flags = ACK + CWR },
+    { flags = ACK + ECE }, { flags = 0 }, { reserved = 1 }, { reserved = 8 }, { ack = 9 },
+    { window = 8 }, { options = "\1\1\8\10\0\0\0\2\0\0\0\1" }, { options = "\1\1\1\1" },
+    { seq = 0 }, { length = 107 }, { length = 109 },
+  }
+
+  local function name_of(changes)
+    local names = {}
+    for key, value in pairs(changes) do
+      names[#names + 1] = key .. (type(value) == "number" and " " .. value or "")
+    end
+    table.sort(names)
+    return table.concat(names, ", ")
+  end
+
+  for kind, p in pairs(KINDS) do
+    for _, changes in ipairs(DIFFERENCES) do
+      it(("joins the same: %s; %s"):format(kind, name_of(changes)), function()
+        local second = after(p, changes)
+        same { p, second, after(with(second, { flags = ACK })) }
+        local all = with(with(p, { ttl = 50 }), changes)
+        if all.flags == ACK and not changes.ip_options then
+          same(run(all, 3))
+        end
+      end)
+    end
+
+    it("joins as many: " .. kind, function()
+      same(run(p, p.udp and 70 or 60))
+    end)
+  end
+
+  it("joins datagrams with a fixed IPv4 ID", function()
+    same(run(KINDS["UDP over IPv4"], 4, { id = 5 }))
+  end)
+end
+
+if process.is_root then
+  describe("the kernel's GRO", with_gro)
+end
 
 describe("batch:coalesce", function()
   local VNET = 24

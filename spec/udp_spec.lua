@@ -459,6 +459,25 @@ describe("tun.udp", function()
         assert.same({ "to3", "to6", "to9" }, collect(other, 3))
       end)
 
+      it("to the peer that a packet is given", function()
+        pair(address)
+        local other = open { bind = address .. ":0" }
+        assert(client:write "a")
+        assert(client:write "b")
+        local batch = assert(tun.batch())
+        repeat
+          assert(server:receive(batch, 1))
+        until #batch == 2
+        for p in batch:packets() do
+          assert.equal(client:address(), p.peer)
+        end
+        batch:packet(2).peer = other:address()
+        assert.equal(other:address(), batch:packet(2).peer)
+        assert.equal(2, server:send(batch))
+        assert.same({ "a" }, collect(client, 1))
+        assert.same({ "b" }, collect(other, 1))
+      end)
+
       it("to one peer, whatever the packets' own", function()
         pair(address)
         local other = open { bind = address .. ":0" }

@@ -3,8 +3,9 @@ local batch = require "tun.batch"
 local core = require "tun.core"
 local poll = require "tun.poll"
 
--- How many packets are taken at once: few of 64 KB fit in a processor's cache.
-local SLOTS = 32
+-- How many packets are taken at once: few of 64 KB fit in a processor's cache. Of a socket
+-- as many as the kernel gives in one piece, which are of 64 KB together.
+local SLOTS, DATAGRAMS = 32, 64
 
 local function set(names)
   local numbers = {}
@@ -16,14 +17,16 @@ end
 
 -- What a failed call means: the loop goes on as it is; packets are lost, as in any router
 -- whose link is down. Anything else ends the loop.
-local GOES_ON = set "EAGAIN EINTR ECONNREFUSED"
+local GOES_ON = set [[EAGAIN EINTR ECONNREFUSED EHOSTUNREACH ENETUNREACH EPROTO ENOPROTOOPT
+  EMSGSIZE]]
 local LOST = set "EIO ENETDOWN ENETUNREACH EHOSTUNREACH ENOBUFS"
 
 -- -- One direction ------------------------------------------------------------
 
 local function direction(from, to, t, stats)
+  local slots = t.slots or getmetatable(from) == core.udp_socket and DATAGRAMS or SLOTS
   return { from = from, to = to, held = false, stats = stats,
-           batch = assert(batch { slots = t.slots or SLOTS, headroom = t.headroom }) }
+           batch = assert(batch { slots = slots, headroom = t.headroom }) }
 end
 
 -- One object as a list of one; a list as it is.
@@ -122,7 +125,7 @@ end
 -- @param t  optional; any of
 --   edit = function(packet, from, to): sees every packet, may change it (fix() it then), and
 --     returns false to drop it; the packet is good until it returns,
---   slots (32), headroom (128): of the batches, see tun.batch,
+--   slots (32, of a socket 64), headroom (128): of the batches, see tun.batch,
 --   seconds: how long to go on at most
 -- @return { there, back }: of each direction { packets, bytes, dropped, refused }; and why it
 --   ended: "closed", "deleted", "timeout", or message and errno of what failed

@@ -50,8 +50,7 @@ struct work {
 	struct flow flows[COALESCE_MOST];
 };
 
-/* -- Finding the flow of a packet --------------------------------------------
- */
+/* -- Finding the flow of a packet ------------------------------------------ */
 
 /* A packet whose ports cannot be told may be of any flow between its addresses:
  * nothing passes it. */
@@ -93,8 +92,7 @@ static struct flow *find(struct work *w, const struct member *m)
 	return flow;
 }
 
-/* -- Whether it joins ---------------------------------------------------------
- */
+/* -- Whether it joins ------------------------------------------------------ */
 
 /* By how much the IPv4 ID of b is above that of a. */
 static uint16_t id_step(const struct member *a, const struct member *b)
@@ -152,8 +150,7 @@ static bool fits_front(const struct flow *flow, const struct member *m)
 	       flow->size + m->length <= IP_MOST && same_ids(flow, m, first, 1);
 }
 
-/* -- Joining ------------------------------------------------------------------
- */
+/* -- Joining --------------------------------------------------------------- */
 
 /* Let the packet be the only one in the flow's last super-packet. */
 static void begin(struct flow *flow, const struct member *m)
@@ -290,8 +287,7 @@ size_t coalesce(struct unit *units, size_t n, unsigned int allowed,
 	return w.packets;
 }
 
-/* -- The headers of a super-packet -------------------------------------------
- */
+/* -- The headers of a super-packet ----------------------------------------- */
 
 static uint8_t gso_type(const struct member *m)
 {

@@ -8,8 +8,7 @@
 
 enum { ALL_KINDS = ~0 };
 
-/* -- Packets that are strings ------------------------------------------------
- */
+/* -- Packets that are strings ---------------------------------------------- */
 
 /* A packet of a list: its bytes, or a table with them and a virtio-net header.
  */
@@ -115,8 +114,7 @@ static int core_coalesce(lua_State *L)
 	return 1;
 }
 
-/* -- Packets in a batch ------------------------------------------------------
- */
+/* -- Packets in a batch ---------------------------------------------------- */
 
 /* Some packets of a batch, and which of its places they have. */
 struct window {

@@ -52,8 +52,7 @@ static uint32_t load32(const unsigned char *bytes)
 	return value;
 }
 
-/* -- Reading ----------------------------------------------------------------
- */
+/* -- Reading --------------------------------------------------------------- */
 
 /* Only data, acknowledged; pushed, the last of it, or with an ECN echo. */
 static bool tcp_joins(struct member *m)
@@ -215,8 +214,7 @@ unsigned int featureof(const struct member *m)
 	return m->version == 4 ? TUN_F_USO4 : TUN_F_USO6;
 }
 
-/* -- Comparing --------------------------------------------------------------
- */
+/* -- Comparing ------------------------------------------------------------- */
 
 static bool same_addresses6(const unsigned char *a, const unsigned char *b)
 {
@@ -317,8 +315,7 @@ bool read_alike(const struct member *a, const unsigned char *bytes, size_t size,
 	return m->proto == IPPROTO_TCP ? tcp_joins(m) : udp_joins(m);
 }
 
-/* -- Checksums --------------------------------------------------------------
- */
+/* -- Checksums ------------------------------------------------------------- */
 
 /* Whether the sum of an IPv4 header is 0 in ones' complement: modulo 65535, as
  * which its words may be of 32 bits and in any byte order (RFC 1071, 2). A

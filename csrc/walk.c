@@ -121,13 +121,13 @@ static const struct step *pass(lua_State *L, const struct step *step,
 static int walk(lua_State *L)
 {
 	const struct arena *arena = self(L);
-	lua_Number offset = lua_tonumber(L, 3), end = lua_tonumber(L, 4);
+	lua_Integer offset = lua_tointeger(L, 3), end = lua_tointeger(L, 4);
 	size_t at = (size_t)offset, stop = (size_t)end;
 	uint32_t layers = (uint32_t)lua_tonumber(L, 5);
 	const struct step *step = lua_touserdata(L, 6);
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	if (offset >= 0 && offset <= end && end <= (lua_Number)arena->size)
+	if (offset >= 0 && offset <= end && end <= (lua_Integer)arena->size)
 		step = pass(L, step, arena->bytes, &at, &stop, &layers);
 	lua_pushinteger(L, step ? (lua_Integer)step->id : 0);
 	lua_pushinteger(L, (lua_Integer)at);

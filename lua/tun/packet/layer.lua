@@ -17,8 +17,9 @@ layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, tr
 -- The lowest of each level.
 local LOW = { [0] = 1, 8, 64, 1024, 8192, 65536, 8388608, 2147483648 }
 
--- Protocols by mark; by level how many there are.
+--- Protocols by mark, false by 0; by level how many there are.
 local marked, counts = { [0] = false }, {}
+layer.marked = marked
 
 --- Give a protocol of a level its mark; one that replaces another has that one's.
 function layer.mark(protocol, replaced)
@@ -33,6 +34,7 @@ function layer.mark(protocol, replaced)
     end
   end
   if level then
+    protocol.mask, protocol.lowest = layer.mask(level), LOW[level]
     marked[protocol.mark] = protocol
   end
 end

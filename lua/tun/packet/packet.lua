@@ -52,20 +52,29 @@ function packet.new(arena, pointer, floor, ceiling)
   return self
 end
 
---- Enter a layer in front of those that are there.
-function packet.enter(self, protocol, o)
-  local level = protocol.level
-  local taken, at = false, 0
+-- A layer without a level, or in the place of another.
+local function crowd(self, protocol, o)
+  local more, level, row = self[MORE] or {}, protocol.level, { protocol, o }
   if level then
-    taken, at = layer.at[level](self)
-    self[LAYERS] = self[LAYERS] + protocol.mark - (taken and taken.mark or 0)
+    row = { layer.at[level](self) }
+    self[LAYERS] = self[LAYERS] - row[1].mark + protocol.mark
     self[slot.FIRST + level] = o
   end
-  if taken or not level then
-    self[MORE], self[LOOSE] = self[MORE] or {}, true
-    table.insert(self[MORE], 1, taken and { taken, at } or { protocol, o })
-  end
+  table.insert(more, 1, row)
+  self[MORE], self[LOOSE] = more, true
 end
+
+--- Enter a layer in front of those that are there.
+packet.enter = bytes.compile("packet", source.fill([[
+return function(self, protocol, o)
+  local level, layers = protocol.level, self[$LAYERS]
+  if level and $part == 0 then
+    self[$LAYERS] = layers + protocol.mark
+    self[$FIRST + level] = o
+  else
+    crowd(self, protocol, o)
+  end
+end]], { part = bytes.part("layers", "protocol.mask", "protocol.lowest") }), { crowd = crowd })
 
 --- Read a string as a packet.
 -- @param text  the bytes

@@ -10,38 +10,73 @@ local walk = {}
 
 -- Of what the declaration has: the field, and a number beside it.
 local PATTERNS = {
-  { "valid", "^([%a_]+) == (%d+)$" },
-  { "size", "^([%a_]+) %* (%d+)$" },
-  { "extent", "^([%a_]+) ?%+? ?(%d*)$" },
-  { "unless", "^([%a_]+) > 0$" },
-  { "next", "^([%a_]+)$" },
+  { "valid", "^([%a_][%w_]*) == (%d+)$" },
+  { "size", "^([%a_][%w_]*) %* (%d+)$" },
+  { "extent", "^([%a_][%w_]*) ?%+? ?(%d*)$" },
+  { "unless", "^([%a_][%w_]*) > 0$" },
+  { "next", "^([%a_][%w_]*)$" },
 }
 
-local LARGEST = 16 -- bits of a number
+local LARGEST = 16 -- bits of a number in a header
 
 -- Parsers by id; what follows by the id of a protocol and the number that says it.
 local parsers, steps = {}, {}
 local go = core.walker(steps)
 
--- The numbers of all patterns, and whether they tell all.
+local OPERATORS = { ["and"] = true, ["or"] = true, ["not"] = true }
+
+-- The field that a condition is about, and by bits the numbers below 32 with which it does
+-- not hold; nothing when it is about more.
+local function unmet(protocol, condition)
+  local name, bits = nil, 0
+  for word in condition:gmatch "[%a_][%w_]*" do
+    name = name or protocol.fields[word] and word
+    if word ~= name and not OPERATORS[word] then
+      return nil
+    end
+  end
+  if not name then
+    return nil
+  end
+  local load_text = loadstring or load -- luacheck: ignore
+  local holds = assert(load_text(("local %s = ... return %s"):format(name, condition)))
+  for number = 0, 31 do
+    bits = bits + (holds(number) and 0 or 2 ^ number)
+  end
+  return name, bits
+end
+
+-- Append a part: of which field, and the number beside it. False when C cannot take it.
+local function append(list, field, size, number)
+  local known = field and field.at and not field.swapped and field.width <= LARGEST
+    and field.at + math.ceil((field.skip + field.width) / 8) <= size
+  list[#list + 1] = known and field.at or 0
+  list[#list + 1] = known and field.skip or 0
+  list[#list + 1] = known and field.width or 0
+  list[#list + 1] = tonumber(number) or 0
+  return known
+end
+
+-- Append all parts; whether they tell all of the declaration.
 local function parts(protocol, list)
   local row, plain = protocol.row, true
   local texts = { valid = row.valid and row.valid[1], size = row.size, extent = row.extent,
                   unless = row.unless, next = row.next and row.next[2] }
+  local function add(text, name, number)
+    local known = append(list, protocol.fields[name or false], protocol.size, number)
+    plain = plain and (known or not text)
+  end
   for _, pattern in ipairs(PATTERNS) do
     local text = texts[pattern[1]]
-    local name, number = (text or ""):match(pattern[2])
-    local field = protocol.fields[name or false]
-    local known = field and field.at and not field.swapped and field.width <= LARGEST
-      and field.at + math.ceil((field.skip + field.width) / 8) <= protocol.size
-    plain = plain and (known or not text)
-    list[#list + 1] = known and field.at or 0
-    list[#list + 1] = known and field.skip or 0
-    list[#list + 1] = known and field.width or 0
-    list[#list + 1] = tonumber(number) or 0
+    add(text, (text or ""):match(pattern[2]))
   end
-  return plain and not (row.next and row.next.size) and not row.quotes
-    and type(row.inner) ~= "string"
+  local quotes = type(row.quotes) == "string"
+  if quotes then
+    add(row.quotes, unmet(protocol, row.quotes))
+  else
+    add(row.quotes)
+  end
+  return plain and not (row.next and row.next.size) and (quotes or type(row.inner) ~= "string")
 end
 
 local QUICK = source.fill [[

@@ -368,8 +368,8 @@ enum { ENTRIES = 8 }; /* what fits on the stack without asking for more */
 
 /* core.entries(table, key) -> key, value, key, value, ...: the first 8 entries
  * of a table, those behind the key if it is not nil. For generated code in the
- * place of next(): LuaJIT compiles the end of that to code that, in versions of
- * before 2023, may lose half of a pointer. */
+ * place of next(): compiled by LuaJIT of before April 2022, that may lose half
+ * of a pointer (LuaJIT/LuaJIT#829). */
 static int core_entries(lua_State *L)
 {
 	int n = 0;

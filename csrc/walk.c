@@ -25,6 +25,7 @@ struct step {
 	struct part extent;  /* bytes of header and payload: plus n */
 	struct part last;    /* more than 0 when nothing follows */
 	struct part next;    /* what follows */
+	struct part among;   /* has to be below 32, and a bit of n */
 };
 
 /* core.step(list) -> the numbers of a header, for walk() */
@@ -58,6 +59,8 @@ static uint32_t number(const unsigned char *header, const struct part *part)
 static bool usual(const struct step *step, const unsigned char *header,
 		  size_t n, size_t *size, size_t *extent)
 {
+	uint32_t kind;
+
 	*size = step->least;
 	*extent = n;
 	if (!step->plain || n < step->least)
@@ -66,6 +69,9 @@ static bool usual(const struct step *step, const unsigned char *header,
 		return false;
 	if (step->last.width && number(header, &step->last) > 0)
 		return false;
+	kind = number(header, &step->among);
+	if (step->among.width && (kind > 31 || !(step->among.n >> kind & 1)))
+		return false;
 	if (step->size.width)
 		*size = (size_t)number(header, &step->size) * step->size.n;
 	if (step->extent.width)
@@ -73,17 +79,15 @@ static bool usual(const struct step *step, const unsigned char *header,
 	return *size >= step->least && *size <= *extent && *extent <= n;
 }
 
-/* What follows a header, from upvalue 2. */
+/* What follows a header, from upvalue 2. It stays on the stack, which has room
+ * for one of each level. */
 static const struct step *following(lua_State *L, const struct step *step,
 				    const unsigned char *header)
 {
-	const struct step *next;
 	uint32_t key = step->id << 16 | number(header, &step->next);
 
 	lua_rawgeti(L, lua_upvalueindex(2), (int)key);
-	next = lua_touserdata(L, -1);
-	lua_pop(L, 1);
-	return next;
+	return lua_touserdata(L, -1);
 }
 
 /* Go over usual headers, whose offsets the packet at index 2 is to keep. */
@@ -117,13 +121,13 @@ static const struct step *pass(lua_State *L, const struct step *step,
 static int walk(lua_State *L)
 {
 	const struct arena *arena = self(L);
-	lua_Number offset = lua_tonumber(L, 3), end = lua_tonumber(L, 4);
+	lua_Integer offset = lua_tointeger(L, 3), end = lua_tointeger(L, 4);
 	size_t at = (size_t)offset, stop = (size_t)end;
 	uint32_t layers = (uint32_t)lua_tonumber(L, 5);
 	const struct step *step = lua_touserdata(L, 6);
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	if (offset >= 0 && offset <= end && end <= (lua_Number)arena->size)
+	if (offset >= 0 && offset <= end && end <= (lua_Integer)arena->size)
 		step = pass(L, step, arena->bytes, &at, &stop, &layers);
 	lua_pushinteger(L, step ? (lua_Integer)step->id : 0);
 	lua_pushinteger(L, (lua_Integer)at);

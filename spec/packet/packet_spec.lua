@@ -45,6 +45,12 @@ describe("a packet", function()
     assert.matches('packet: no layer "upd"', line(function() packet.parse("", "upd") end))
   end)
 
+  it("has lengths without fractions, also behind a header whose fields may be absent", function()
+    assert.truthy((packet.gre { key = 1 } / packet.ip4 {}):bytes())
+    local line = tostring(packet.eth { type = 0x1234 } / "x")
+    assert.truthy(line:find "length 15$")
+  end)
+
   it("tells where and why reading stopped, with what could be read", function()
     local p = packet.parse(frame():bytes():sub(1, 38))
     assert.equal("eth/ip4", names(p))

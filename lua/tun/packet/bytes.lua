@@ -82,10 +82,10 @@ if jitted then
     return table.concat(lines, "; ")
   end
 
-  --- Source of the bits of a word below 2^31 that are worth less than one power of two,
-  -- but not less than another: both are source too.
-  function bytes.part(word, low, high)
-    return ("band(%s, %s - %s)"):format(word, high, low)
+  --- Source of the bits of a word below 2^31 that a mask has, all from its lowest on: both
+  -- are source too.
+  function bytes.part(word, mask)
+    return ("band(%s, %s)"):format(word, mask)
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.
@@ -138,11 +138,11 @@ else
     return ("setbits(p, %s, %d, %d, %s)"):format(at, skip, width, value)
   end
 
-  function bytes.part(word, low, high)
-    if math.type then -- from Lua 5.3 on there are operators for this
-      return ("(%s & %s - %s)"):format(word, high, low)
+  function bytes.part(word, mask, lowest)
+    if math.type then -- from Lua 5.3 on there is an operator for this
+      return ("(%s & %s)"):format(word, mask)
     end
-    return ("(%s %% %s - %s %% %s)"):format(word, high, word, low)
+    return ("(%s %% (%s + %s) - %s %% %s)"):format(word, mask, lowest, word, lowest)
   end
 
   function bytes.load(rows)

@@ -52,19 +52,18 @@ end
 
 -- The levels from the innermost to the outermost, without a loop.
 local function walker()
-  local given = { one = one, inner_first = inner_first, NONE = {} }
+  local given = { one = one, inner_first = inner_first, marked = layer.marked, NONE = {} }
   local lines = { source.fill [[
 return function(self, p, kept)
   local limit, behind, following = self[$LIMIT], self[$PAYLOAD], inner_first(self)
-  local protocol, o]] }
+  local layers, protocol, o = self[$LAYERS] ]] }
   for level = #layer.at, 0, -1 do
     lines[#lines + 1] = source.fill([[
-  protocol, o = at$level(self)
-  if protocol then
+  if $part ~= 0 then
+    protocol, o = marked[$part], self[$offset]
     one(self, p, protocol, o, behind, limit, following, kept and (kept[o] or NONE))
     behind, following = o, protocol
-  end]], { level = level })
-    given["at" .. level] = layer.at[level]
+  end]], { part = layer.part("layers", level), offset = slot.FIRST + level })
   end
   lines[#lines + 1] = "end"
   return bytes.compile("fix", table.concat(lines, "\n"), given)

@@ -17,8 +17,9 @@ layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, tr
 -- The lowest of each level.
 local LOW = { [0] = 1, 8, 64, 1024, 8192, 65536, 8388608, 2147483648 }
 
--- Protocols by mark; by level how many there are.
+--- Protocols by mark, false by 0; by level how many there are.
 local marked, counts = { [0] = false }, {}
+layer.marked = marked
 
 --- Give a protocol of a level its mark; one that replaces another has that one's.
 function layer.mark(protocol, replaced)
@@ -44,7 +45,7 @@ end
 
 --- Source of the mark at a level, 0 for none.
 function layer.part(word, level)
-  return bytes.part(word, LOW[level], LOW[level + 1])
+  return bytes.part(word, layer.mask(level), LOW[level])
 end
 
 --- By level: a function from a packet to the protocol there, or false, and its offset.
@@ -233,7 +234,7 @@ local rows = {}
 local ROW = [[
   local row = rows[key]
   if row then
-    if $part == row[3] then
+    if $part == row[1] then
       local found = self[$VIEWS] and self[$VIEWS][row[5] ] or keep(self, row[5])
       found[1], found[2] = self[$POINTER], self[row[4] ]
       return found
@@ -248,9 +249,8 @@ function layer.found(given)
     return ""
   end
   given.rows, given.keep, given.find = rows, keep, find
-  return source.fill(ROW, {
-    part = bytes.part(source.fill "self[$LAYERS]", "row[1]", "row[2]"),
-  })
+  local part = bytes.part(source.fill "self[$LAYERS]", "row[2]", "row[3]")
+  return source.fill(ROW, { part = part })
 end
 
 --- How a script finds the layer in a packet: nil when it is absent.
@@ -270,8 +270,8 @@ function layer.accessor(protocol)
   local places = { part = layer.part(source.fill "packet[$LAYERS]", level),
                    mark = protocol.mark, offset = slot.FIRST + level }
   places.found = source.fill(bytes.compiled and FRESH or KEPT, places)
-  rows[protocol.name] = { LOW[level], LOW[level + 1], protocol.mark, places.offset, protocol.view,
-                          protocol }
+  rows[protocol.name] = { protocol.mark, layer.mask(level), LOW[level], places.offset,
+                          protocol.view, protocol }
   return bytes.compile(protocol.name, source.fill(LAYER, places),
     { keep = keep, protocol = protocol, view = protocol.view, find = find,
       setmetatable = setmetatable })

@@ -23,7 +23,32 @@ local LARGEST = 16 -- bits of a number
 local parsers, steps = {}, {}
 local go = core.walker(steps)
 
--- The numbers of all patterns, and whether they tell all.
+-- A field, and by bits the numbers below 32 with which a condition of it does not hold.
+local function unmet(protocol, condition)
+  local name, bits = nil, 0
+  for number = 0, 31 do
+    local text = condition:gsub("[%a_][%w_]*", function(word)
+      name = protocol.fields[word] and word or name
+      return protocol.fields[word] and tostring(number)
+    end)
+    local load_text = loadstring or load -- luacheck: ignore
+    bits = bits + (assert(load_text("return " .. text))() and 0 or 2 ^ number)
+  end
+  return name, bits
+end
+
+-- Append a part: of which field, and the number beside it. False when C cannot take it.
+local function append(list, field, size, number)
+  local known = field and field.at and not field.swapped and field.width <= LARGEST
+    and field.at + math.ceil((field.skip + field.width) / 8) <= size
+  list[#list + 1] = known and field.at or 0
+  list[#list + 1] = known and field.skip or 0
+  list[#list + 1] = known and field.width or 0
+  list[#list + 1] = tonumber(number) or 0
+  return known
+end
+
+-- Append all parts; whether they tell all of the declaration.
 local function parts(protocol, list)
   local row, plain = protocol.row, true
   local texts = { valid = row.valid and row.valid[1], size = row.size, extent = row.extent,
@@ -31,17 +56,14 @@ local function parts(protocol, list)
   for _, pattern in ipairs(PATTERNS) do
     local text = texts[pattern[1]]
     local name, number = (text or ""):match(pattern[2])
-    local field = protocol.fields[name or false]
-    local known = field and field.at and not field.swapped and field.width <= LARGEST
-      and field.at + math.ceil((field.skip + field.width) / 8) <= protocol.size
-    plain = plain and (known or not text)
-    list[#list + 1] = known and field.at or 0
-    list[#list + 1] = known and field.skip or 0
-    list[#list + 1] = known and field.width or 0
-    list[#list + 1] = tonumber(number) or 0
+    plain = append(list, protocol.fields[name or false], protocol.size, number) and plain
+      or plain and not text
   end
-  return plain and not (row.next and row.next.size) and not row.quotes
-    and type(row.inner) ~= "string"
+  local quotes = type(row.quotes) == "string"
+  local name, bits = unmet(protocol, quotes and row.quotes or "false")
+  plain = append(list, protocol.fields[name or false], protocol.size, bits) and plain
+    or plain and not row.quotes
+  return plain and not (row.next and row.next.size) and (quotes or type(row.inner) ~= "string")
 end
 
 local QUICK = source.fill [[

@@ -17,6 +17,26 @@ local function read(name, header)
   return self[slot.PAYLOAD]
 end
 
+-- Quoting depends on more than one number.
+packet.header("spec_quote", {
+  { "type", 8 },
+  { "code", 8 },
+  level = "transport",
+  inner = "ip4",
+  quotes = "type == 3 and code == 4",
+})
+
+describe("a level", function()
+  it("has room for so many protocols", function()
+    assert.error_matches(function()
+      for i = 1, 7 do
+        packet.header("spec_service" .. i, { { "number", 8 }, level = "service" })
+        packet.header("spec_service" .. i, { { "again", 8 }, level = "service" })
+      end
+    end, 'header "spec_service7": no room for more protocols of its level')
+  end)
+end)
+
 describe("C", function()
   it("reads the headers of usual packets", function()
     assert.equal(8, read("udp", packet.udp {} / "x"))
@@ -33,6 +53,7 @@ describe("C", function()
       eth = packet.eth { type = 0x1234 },
       ip4 = packet.ip4 { version = 5 },
       frag = packet.frag {},
+      spec_quote = packet.spec_quote { type = 1 },
     }
     for name, header in pairs(wrong) do
       assert.error_matches(function() read(name, header) end, "left to Lua")

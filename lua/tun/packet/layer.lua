@@ -14,12 +14,14 @@ layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, tr
 -- A protocol's mark is a number in the bits of its level. The marks of a packet's layers
 -- are one word, which generated code adds up while it reads: no table is stored, nothing
 -- has to be cleared, and a JIT compiler knows the word where it followed the reading.
--- The lowest of each level.
+
+-- The lowest mark of each level.
 local LOW = { [0] = 1, 8, 64, 1024, 8192, 65536, 8388608, 2147483648 }
 
---- Protocols by mark, false by 0; by level how many there are.
-local marked, counts = { [0] = false }, {}
-layer.marked = marked
+--- Protocols by mark, false by 0.
+layer.marked = { [0] = false }
+
+local marked, counts = layer.marked, {} -- by level how many there are
 
 --- Give a protocol of a level its mark; one that replaces another has that one's.
 function layer.mark(protocol, replaced)

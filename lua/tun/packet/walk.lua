@@ -10,29 +10,38 @@ local walk = {}
 
 -- Of what the declaration has: the field, and a number beside it.
 local PATTERNS = {
-  { "valid", "^([%a_]+) == (%d+)$" },
-  { "size", "^([%a_]+) %* (%d+)$" },
-  { "extent", "^([%a_]+) ?%+? ?(%d*)$" },
-  { "unless", "^([%a_]+) > 0$" },
-  { "next", "^([%a_]+)$" },
+  { "valid", "^([%a_][%w_]*) == (%d+)$" },
+  { "size", "^([%a_][%w_]*) %* (%d+)$" },
+  { "extent", "^([%a_][%w_]*) ?%+? ?(%d*)$" },
+  { "unless", "^([%a_][%w_]*) > 0$" },
+  { "next", "^([%a_][%w_]*)$" },
 }
 
-local LARGEST = 16 -- bits of a number
+local LARGEST = 16 -- bits of a number in a header
 
 -- Parsers by id; what follows by the id of a protocol and the number that says it.
 local parsers, steps = {}, {}
 local go = core.walker(steps)
 
--- A field, and by bits the numbers below 32 with which a condition of it does not hold.
+local OPERATORS = { ["and"] = true, ["or"] = true, ["not"] = true }
+
+-- The field that a condition is about, and by bits the numbers below 32 with which it does
+-- not hold; nothing when it is about more.
 local function unmet(protocol, condition)
   local name, bits = nil, 0
+  for word in condition:gmatch "[%a_][%w_]*" do
+    name = name or protocol.fields[word] and word
+    if word ~= name and not OPERATORS[word] then
+      return nil
+    end
+  end
+  if not name then
+    return nil
+  end
+  local load_text = loadstring or load -- luacheck: ignore
+  local holds = assert(load_text(("local %s = ... return %s"):format(name, condition)))
   for number = 0, 31 do
-    local text = condition:gsub("[%a_][%w_]*", function(word)
-      name = protocol.fields[word] and word or name
-      return protocol.fields[word] and tostring(number)
-    end)
-    local load_text = loadstring or load -- luacheck: ignore
-    bits = bits + (assert(load_text("return " .. text))() and 0 or 2 ^ number)
+    bits = bits + (holds(number) and 0 or 2 ^ number)
   end
   return name, bits
 end
@@ -53,16 +62,20 @@ local function parts(protocol, list)
   local row, plain = protocol.row, true
   local texts = { valid = row.valid and row.valid[1], size = row.size, extent = row.extent,
                   unless = row.unless, next = row.next and row.next[2] }
+  local function add(text, name, number)
+    local known = append(list, protocol.fields[name or false], protocol.size, number)
+    plain = plain and (known or not text)
+  end
   for _, pattern in ipairs(PATTERNS) do
     local text = texts[pattern[1]]
-    local name, number = (text or ""):match(pattern[2])
-    plain = append(list, protocol.fields[name or false], protocol.size, number) and plain
-      or plain and not text
+    add(text, (text or ""):match(pattern[2]))
   end
   local quotes = type(row.quotes) == "string"
-  local name, bits = unmet(protocol, quotes and row.quotes or "false")
-  plain = append(list, protocol.fields[name or false], protocol.size, bits) and plain
-    or plain and not row.quotes
+  if quotes then
+    add(row.quotes, unmet(protocol, row.quotes))
+  else
+    add(row.quotes)
+  end
   return plain and not (row.next and row.next.size) and (quotes or type(row.inner) ~= "string")
 end
 

@@ -410,21 +410,17 @@ static int core_rest(lua_State *L)
 enum { ENTRIES = 8 }; /* what fits on the stack without asking for more */
 
 /* core.entries(table, key) -> key, value, key, value, ...: the first 8 entries
- * of a table, or the first 8 behind a key. It is what a loop over next() would
- * be, without a loop and without compiled next(): some versions of LuaJIT
- * compile the last step of that to code that loses half of a pointer. */
+ * of a table, those behind the key if it is not nil. For generated code in the
+ * place of next(): compiled by LuaJIT of before April 2022, that may lose half
+ * of a pointer (LuaJIT/LuaJIT#829). */
 static int core_entries(lua_State *L)
 {
 	int n = 0;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 2);
-	lua_pushvalue(L, 2);
-	while (lua_next(L, 1)) {
-		if (++n == ENTRIES)
-			break;
+	while (lua_next(L, 1) && ++n < ENTRIES)
 		lua_pushvalue(L, -2);
-	}
 	return 2 * n;
 }
 

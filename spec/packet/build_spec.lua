@@ -129,6 +129,52 @@ describe("a packet that is built", function()
     assert.equal(0, p.icmp.type)
   end)
 
+  it("takes more fields than a few at once", function()
+    local fields = { sport = 1, dport = 2, seq = 3, window = 4, urgent = 5, syn = true,
+                     fin = true, rst = true, psh = true, urg = true, ece = true, cwr = true }
+    local p = ip4 {} / tcp(fields) / "x"
+    for name, value in pairs(fields) do
+      assert.equal(value, p.tcp[name])
+    end
+    fields.nonsense = 1
+    assert.matches("tcp has no field nonsense", complaint(tcp, fields))
+  end)
+
+  it("is the same the first time and later, whatever its headers are", function()
+    local function stacks(i)
+      return {
+        ip4 { id = i } / udp { dport = 7 } / ("x"):rep(i),
+        eth {} / ip6 {} / tcp { options = i % 2 == 0 and { { "mss", 1460 } } or nil },
+        ip4 { length = 99 } / icmp {} / "x",
+        ip4 {} / icmp { type = "unreachable" } / (ip4 {} / udp {} / "x"),
+        ip6 {} / packet.hopopts {} / udp {} / "x",
+        ip4 {} / packet.gre {} / ip4 {} / udp {} / packet.dns {},
+      }
+    end
+    local function bytes(i, j)
+      return stacks(i)[j]:bytes()
+    end
+    for j = 1, 6 do
+      local first = bytes(4, j)
+      for i = 1, 100 do
+        bytes(i, j)
+      end
+      assert.equal(first, bytes(4, j))
+    end
+    assert.equal(99, stacks(1)[3].ip4.length)
+  end)
+
+  it("may be one of any number of sizes", function()
+    local front = ip4 {} / udp {}
+    for i = 1, 3000 do
+      local p = front / packet.dhcp { options = { { 224, ("x"):rep(i % 200) }, { "end" } } }
+      if i % 100 == 0 then
+        assert.equal(28 + #p.payload, #p:bytes())
+        assert.is_true(p:verify())
+      end
+    end
+  end)
+
   it("takes addresses as text and as numbers", function()
     assert.equal("10.0.0.1", ip4 { src = 0x0a000001 }.ip4.src)
     assert.equal(0x0a000002, ip4 { dst_n = 0x0a000002 }.ip4.dst_n)

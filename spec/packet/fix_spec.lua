@@ -157,6 +157,8 @@ describe("fix", function()
     local p = packet.virtio_net { needs_csum = true, csum_start = 20, csum_offset = 16 } / whole
     local q = packet.parse(p:bytes(), "virtio_net")
     q:fix()
+    assert.equal(whole.ip4.checksum, p.ip4.checksum)
+    assert.equal(whole.ip4.checksum, q.ip4.checksum)
     -- What the device does: the sum from the transport on, into the field.
     local sum, bytes = 0, q:bytes():sub(11 + 20)
     for i = 1, #bytes, 2 do

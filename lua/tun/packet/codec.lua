@@ -7,6 +7,8 @@ local core = require "tun.core"
 
 local codec = {}
 
+local floor, type = math.floor, type
+
 local KEPT = 4096 -- texts of each codec, before it starts anew
 
 -- A function from numbers to texts that keeps what it made.
@@ -32,8 +34,6 @@ local function keep_texts(make)
     return type(text) == "string" and kept(text)
   end
 end
-
-local floor = math.floor
 
 codec.ip4 = {
   width = 32,

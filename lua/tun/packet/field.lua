@@ -8,6 +8,8 @@ local source = require "tun.packet.source"
 
 local field = {}
 
+local type = type
+
 -- -- Layout ---------------------------------------------------------------
 
 local function place(protocol, each, row, bits)

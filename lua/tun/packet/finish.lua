@@ -73,11 +73,10 @@ local CHECKSUM = [[
     local n = $stop - o
     local initial = 0
     $pseudo
-    local value
-    if partial(packet, o) then
+    local value = 0
+    if $device and partial(packet, o) then
       value = bytes_sum(p, o, 0, initial)
     else
-      value = 0
       $write
       value = 65535 - bytes_sum(p, o, n, initial)
       $optional
@@ -91,6 +90,11 @@ local PSEUDO = [[
     initial = below.pseudo(packet, p, at) + n + $number
   end]]
 
+-- Whether there is a layer that may leave a transport's checksum to the device.
+local DEVICE = ("(%s ~= 0 or %s ~= 0)"):format(
+  layer.part(source.fill "packet[$LAYERS]", LEVELS.info),
+  layer.part(source.fill "packet[$LAYERS]", LEVELS.meta))
+
 local function checksum(protocol, each)
   local row = protocol.row.checksum or { over = "header" }
   local number = protocol.follows.ip
@@ -99,6 +103,7 @@ local function checksum(protocol, each)
   return source.fill(CHECKSUM, {
     guard = row.optional and ("if kept or %s ~= 0 then"):format(each.load) or "do",
     stop = row.over == "header" and "behind" or "limit",
+    device = row.over == "header" and "false" or DEVICE,
     pseudo = row.pseudo and addresses or "",
     write = field.write(each),
     optional = row.optional and "if value == 0 then value = 65535 end" or "",

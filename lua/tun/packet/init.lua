@@ -4,6 +4,12 @@ local core = require "tun.core"
 -- Errors of a caller are reported at the first line outside of the library's folder.
 core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
+-- Traces of what generates code, once, would stay for good and be in the collector's way.
+local paused = require "tun.packet.bytes".compiled
+if paused then
+  jit.off()
+end
+
 local header = require "tun.packet.header"
 local packet = require "tun.packet.packet"
 
@@ -18,6 +24,10 @@ end
 local fragment = require "tun.packet.fragment"
 packet.methods.segment = require "tun.packet.segment"
 packet.methods.reply = require "tun.packet.reply"
+
+if paused then
+  jit.on()
+end
 
 return setmetatable({
   parse = packet.parse,

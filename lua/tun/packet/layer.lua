@@ -36,7 +36,6 @@ function layer.mark(protocol, replaced)
     end
   end
   if level then
-    protocol.mask, protocol.lowest = layer.mask(level), LOW[level]
     marked[protocol.mark] = protocol
   end
 end

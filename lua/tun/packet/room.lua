@@ -8,7 +8,7 @@ local room = {}
 local SIZE = 16384
 
 --- Bytes in front of a packet, for headers that are pushed.
-room.HEADROOM = 128
+room.HEADROOM = 64
 
 local shared, pointer, used = nil, nil, SIZE
 

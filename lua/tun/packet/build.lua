@@ -19,7 +19,7 @@ local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slo
 local FRONT, PROTOCOL, SIZE, KEPT = piece.FRONT, piece.PROTOCOL, piece.SIZE, piece.KEPT
 local DEPTH, TOTAL, GIVEN = piece.DEPTH, piece.TOTAL, piece.GIVEN
 local BYTES, BY_PORT, PLAN = piece.BYTES, piece.BY_PORT, piece.PLAN
-local HEADROOM = room.HEADROOM
+local BUILT = room.BUILT
 
 -- Functions are constants to a JIT compiler, what tables of them hold is not.
 local copy, fill, take = bytes.copy, bytes.fill, room.take
@@ -114,10 +114,10 @@ local function general(self)
   rest() -- what was before and what comes now are too much for one trace
   local last, text = self[PIECE], self[TEXT]
   local from, start, n = self[POINTER], self[AT], last[TOTAL]
-  local need = HEADROOM + n + #text
+  local need = BUILT + n + #text
   local arena, p, o = take(need)
-  copy(p, o + HEADROOM, from, start, n)
-  fill(p, o + HEADROOM + n, text)
+  copy(p, o + BUILT, from, start, n)
+  fill(p, o + BUILT + n, text)
   if last[FRONT] then
     setmetatable(self, meta)
   else
@@ -126,7 +126,7 @@ local function general(self)
   local now = last[DEPTH] > 0 and packet.new(false, false, 0, 0) or self
   blank(now, arena, p, o + need)
   now[slot.LAYERS] = 0
-  lay(self, now, last, nil, o + HEADROOM + n, last[GIVEN] and {} or NONE)
+  lay(self, now, last, nil, o + BUILT + n, last[GIVEN] and {} or NONE)
   self[FLOOR] = o
 end
 

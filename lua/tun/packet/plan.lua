@@ -44,7 +44,7 @@ local PLAN = [[
 return function(self)
   local from, start, text = self[$FROM], self[$AT], self[$TEXT]
   local arena, p, o = take($need + #text)
-  local first = o + $HEADROOM
+  local first = o + $BUILT
   local payload = first + $total
   local stop = payload + #text
   copy(p, first, from, start, $total)
@@ -73,8 +73,8 @@ function plan.compile(this)
   end
   given["protocol" .. #enter + 1] = false
   return bytes.compile("plan", source.fill(PLAN, {
-    FROM = stack.POINTER, AT = stack.AT, TEXT = stack.TEXT, HEADROOM = room.HEADROOM,
-    total = this[piece.TOTAL], need = room.HEADROOM + this[piece.TOTAL],
+    FROM = stack.POINTER, AT = stack.AT, TEXT = stack.TEXT, BUILT = room.BUILT,
+    total = this[piece.TOTAL], need = room.BUILT + this[piece.TOTAL],
     layers = layers, enter = table.concat(enter, "\n"), finish = table.concat(finish, "\n"),
   }), given)
 end

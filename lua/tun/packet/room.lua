@@ -8,7 +8,10 @@ local room = {}
 local SIZE = 16384
 
 --- Bytes in front of a packet, for headers that are pushed.
-room.HEADROOM = 64
+room.HEADROOM = 128
+
+--- The same of a packet that is built, which has most of its headers already.
+room.BUILT = 64
 
 local shared, pointer, used = nil, nil, SIZE
 

@@ -18,11 +18,41 @@ enum {
 
 /* -- Slots ----------------------------------------------------------------- */
 
+/* The numbers of free slots lie in a ring. At its end are those whose room was
+ * used last, which a cache may have yet; at its beginning those of packets that
+ * lay in the room of others, to be used for such again. */
+static uint32_t *spare(struct pool *pool, uint32_t i)
+{
+	i += pool->first;
+	return &pool->of[i < pool->slots ? i : i - pool->slots].free;
+}
+
+static uint32_t take_last(struct pool *pool)
+{
+	return *spare(pool, --pool->unused);
+}
+
+static uint32_t take_first(struct pool *pool)
+{
+	uint32_t number = *spare(pool, 0);
+
+	pool->first = pool->first + 1 < pool->slots ? pool->first + 1 : 0;
+	pool->unused--;
+	return number;
+}
+
 /* A slot is free when nobody needs it. */
 static void release(struct pool *pool, uint32_t number)
 {
-	if (--pool->of[number].users == 0)
-		pool->of[pool->unused++].free = number;
+	if (--pool->of[number].users)
+		return;
+	if (pool->of[number].home != number) {
+		pool->first = (pool->first ? pool->first : pool->slots) - 1;
+		*spare(pool, 0) = number;
+		pool->unused++;
+	} else {
+		*spare(pool, pool->unused++) = number;
+	}
 }
 
 static void discard(struct pool *pool, uint32_t number)
@@ -32,10 +62,11 @@ static void discard(struct pool *pool, uint32_t number)
 	release(pool, number);
 }
 
-struct slot *occupy(struct batch *batch, uint32_t i)
+/* The metadata of a slot that is in use from now on, for place i of the list.
+ */
+static struct slot *enlist(struct batch *batch, uint32_t i, uint32_t number)
 {
 	struct pool *pool = batch->pool;
-	uint32_t number = pool->of[--pool->unused].free;
 	struct slot *slot = memset(metaof(pool, number), 0, sizeof(*slot));
 
 	pool->of[number].home = number;
@@ -43,6 +74,11 @@ struct slot *occupy(struct batch *batch, uint32_t i)
 	batch->list[i] = number;
 	slot->at = number * pool->stride + SLOT_META + pool->headroom;
 	return slot;
+}
+
+struct slot *occupy(struct batch *batch, uint32_t i)
+{
+	return enlist(batch, i, take_last(batch->pool));
 }
 
 struct slot *append(struct batch *batch)
@@ -58,14 +94,15 @@ void withdraw(struct batch *batch)
 struct slot *append_within(struct batch *batch, uint32_t i)
 {
 	struct pool *pool = batch->pool;
-	struct slot *slot = append(batch);
-	uint32_t home = pool->of[batch->list[i]].home;
+	uint32_t home = pool->of[batch->list[i]].home, number;
 
-	if (!slot)
+	if (!hasroom(batch))
 		return NULL;
-	pool->of[batch->list[batch->count - 1]].home = home;
+	number = take_first(pool);
 	pool->of[home].users++;
-	return slot;
+	enlist(batch, batch->count++, number);
+	pool->of[number].home = home;
+	return metaof(pool, number);
 }
 
 size_t headroomof(const struct batch *batch, uint32_t i)

@@ -37,9 +37,9 @@ struct pool {
 	unsigned char *bytes;
 	uint32_t slots, stride, headroom, room;
 	uint32_t unused; /* how many slots are free */
+	uint32_t first;	 /* where the ring of their numbers begins */
 	struct {
-		uint32_t
-			free; /* of the first `unused`: numbers of free slots */
+		uint32_t free;	/* in the ring: the number of a free slot */
 		uint32_t home;	/* in whose room the slot's packet lies: its
 				 * own, unless it was split off another */
 		uint32_t users; /* how many need the slot: itself, when it is in

@@ -38,7 +38,7 @@ struct udp {
 	/* What was received, but not given to the caller yet: of messages,
 	 * those from `first` up to before `last`. */
 	uint32_t first, last;
-	uint32_t most;	 /* datagrams in a message of the last system call */
+	uint32_t most;	 /* datagrams in a message, lately */
 	uint32_t expect; /* messages that the next one may give */
 	struct message messages[MESSAGES_IN];
 	unsigned char *held;	/* HELD bytes: MESSAGE_ROOM for each */

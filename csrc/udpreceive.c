@@ -211,7 +211,7 @@ static int list_all(struct udp *udp, struct batch *batch,
 	batch->count -= messages;
 	memcpy(numbers, batch->list + batch->count,
 	       messages * sizeof(*numbers));
-	udp->most = 1;
+	udp->most -= udp->most > 1 ? (udp->most + 7) / 8 : 0;
 	for (i = 0; i < messages; i++) {
 		m = message_of(in, i);
 		if (in->headers[i].msg_hdr.msg_flags & MSG_TRUNC) {

@@ -4,8 +4,8 @@ local core = require "tun.core"
 local poll = require "tun.poll"
 
 -- How many packets are taken at once: few of 64 KB fit in a processor's cache. Of a socket
--- as many as the kernel gives in one piece, which are of 64 KB together.
-local SLOTS, DATAGRAMS = 32, 64
+-- what comes in some pieces of 64 KB each.
+local SLOTS, DATAGRAMS = 32, 256
 
 local function set(names)
   local numbers = {}
@@ -125,7 +125,7 @@ end
 -- @param t  optional; any of
 --   edit = function(packet, from, to): sees every packet, may change it (fix() it then), and
 --     returns false to drop it; the packet is good until it returns,
---   slots (32, of a socket 64), headroom (128): of the batches, see tun.batch,
+--   slots (32, of a socket 256), headroom (128): of the batches, see tun.batch,
 --   seconds: how long to go on at most
 -- @return { there, back }: of each direction { packets, bytes, dropped, refused }; and why it
 --   ended: "closed", "deleted", "timeout", or message and errno of what failed

@@ -39,7 +39,7 @@ if jitted then
   struct tun_slot { uint8_t vnet[24]; uint32_t at, size; uint16_t flags; };
   struct tun_pool {
     uint8_t *bytes;
-    uint32_t slots, stride, headroom, room, unused;
+    uint32_t slots, stride, headroom, room, unused, first;
     struct { uint32_t free, home, users; } of[1];
   };
   struct tun_batch { struct tun_pool *pool; uint32_t count, ethernet, list[1]; };

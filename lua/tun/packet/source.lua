@@ -69,7 +69,7 @@ local function choose(functions, act, otherwise, given)
   for i = 1, bytes.compiled and math.min(#keys, MOST - first) or 0 do
     given[first + i] = functions[keys[i]]
     local one = act:gsub("%f[%w]act%f[%W]", "act" .. first + i)
-    lines[i] = ("if key == %q then %s else"):format(keys[i], one)
+    lines[i] = ("if size == %d and key == %q then %s else"):format(#keys[i], keys[i], one)
   end
   if #lines < #keys then
     given["functions" .. first] = functions
@@ -81,7 +81,8 @@ end
 
 --- Source that uses the function that `key` names. A JIT compiler knows the key that a
 -- script has, so that comparing costs nothing there, while what a table holds has to be
--- looked up and checked; elsewhere a table is quicker.
+-- looked up and checked; elsewhere a table is quicker. Sizes are compared first, since each
+-- name that is compared takes one of the 500 constants that a trace may have.
 -- @param sets  list of { functions by key, source of the use: "value = act(self)" }
 -- @param otherwise  source for a key that has no function
 -- @param given  gets what the source needs
@@ -93,7 +94,8 @@ function source.choice(sets, otherwise, given)
   for key, value in pairs(functions) do
     given[type(key) == "number" and "act" .. key or key] = value
   end
-  return otherwise
+  given.type = type
+  return bytes.compiled and 'local size = type(key) == "string" and #key ' .. otherwise or otherwise
 end
 
 --- An expression of one field, linear in it, solved for the field: its name, factor, rest.

@@ -23,8 +23,8 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo run examples test spec asan valgrind lint peers hostile properties \
-	bench install clean help deps
+.PHONY: all demo run examples test spec asan valgrind lint peers hostile \
+	properties soak bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -46,7 +46,8 @@ build/bench/%: spec/bench/%.c
 demo: run ## Answer the kernel's pings from Lua, in a sandbox
 
 EXAMPLE = ping_responder
-run: deps-demo all ## Run an example (make run EXAMPLE=hello_tap)
+run: deps-$(if $(EXAMPLE:ping_responder=),examples,demo)
+run: all ## Run an example (make run EXAMPLE=hello_tap)
 	$(LUA) examples/$(EXAMPLE).lua
 
 # $(call specs,Luas,variables): the specs under each Lua; fails if any failed.
@@ -57,7 +58,7 @@ done; [ -z "$$failed" ] || { echo "specs failed under:$$failed"; exit 1; }
 endef
 
 EXAMPLES = ping_responder sniff nat dns_responder ndp_and_ping6 my_protocol \
-	two_queues udp_tunnel
+	two_queues udp_tunnel forward
 examples: deps-examples $(MODULE) ## Run those that tell by themselves whether they work
 	@for name in $(EXAMPLES); do printf '\n== %s\n' $$name; \
 	  timeout 60 $(LUA) examples/$$name.lua || exit 1; done
@@ -127,6 +128,10 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
+soak: SECONDS = 60
+soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
+	$(LUA) spec/soak.lua $(SECONDS)
+
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \
 	  $(MAKE) -s LUA=$$lua build/$$lua/tun/core.so || exit 1; done
@@ -151,9 +156,10 @@ packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 packages-bench = $(packages-demo) $(call lua,lua5.1) $(call lua,lua5.4)
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv python3
+packages-soak = $(packages-demo) iperf3
 packages-asan = $(packages-test) patchelf
 packages-valgrind = $(packages-test) valgrind
-packages-examples = $(packages-demo) bind9-dnsutils curl python3
+packages-examples = $(packages-soak) bind9-dnsutils curl python3
 packages-peers = $(packages-test) python3-scapy tshark
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
 	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))

@@ -26,7 +26,7 @@
 #define NEAR "10.0.0.1"
 #define FAR "10.0.0.2"
 
-enum { PORT = 5001, CHUNK = 256 << 10, GIGABYTE = 1000000000 };
+enum { PORT = 5001, CHUNK = 128 << 10, GIGABYTE = 1000000000 };
 
 static const double WARM_UP = 0.05, MEASURED = 0.3, PATIENCE = 5;
 
@@ -59,16 +59,23 @@ static void enter(int namespace)
 		err(1, "setns");
 }
 
-/* A connection that has paused goes on as fast as before. */
-static void keep_pace(void)
+/* What the namespaces' TCP does as it is told: a connection that has paused
+ * goes on as fast as before, and has its buffer from the beginning. */
+static void tune(void)
 {
-	static const char path[] =
-		"/proc/sys/net/ipv4/tcp_slow_start_after_idle";
-	int fd = open(path, O_WRONLY);
+	static const char *const rows[][2] = {
+		{ "/proc/sys/net/ipv4/tcp_slow_start_after_idle", "0" },
+		{ "/proc/sys/net/ipv4/tcp_rmem", "4096 8388608 8388608" },
+	};
+	size_t i;
+	int fd;
 
-	if (fd < 0 || write(fd, "0", 1) != 1)
-		err(1, "%s", path);
-	close(fd);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		fd = open(rows[i][0], O_WRONLY);
+		if (fd < 0 || write(fd, rows[i][1], strlen(rows[i][1])) < 0)
+			err(1, "%s", rows[i][0]);
+		close(fd);
+	}
 }
 
 /* With a queue in which nothing is lost: that would measure TCP. */
@@ -110,13 +117,14 @@ static int connect_namespaces(struct stream *stream, char *argv[], int argc,
 				   .sin_port = htons(PORT) };
 	int far = new_namespace(), near, listener;
 
+	tune();
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(listener, (void *)&any, sizeof(any)) < 0 ||
 	    listen(listener, 1) < 0)
 		err(1, "listen");
 	near = new_namespace();
 	IP("link", "set", "lo", "up");
-	keep_pace();
+	tune();
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), far);
 	if (strcmp(argv[0], "veth") == 0)
 		IP("link", "add", names[0], "type", "veth", "peer", names[1]);
@@ -128,6 +136,19 @@ static int connect_namespaces(struct stream *stream, char *argv[], int argc,
 	set_up(names[1], FAR, mtu);
 	enter(near);
 	return listener;
+}
+
+/* The receiver may be on either processor beside a forwarder, which is on
+ * another one than the sender; with none, it is not where the sender is. */
+static void place_receiver(bool beside_forwarder)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(1, &set);
+	if (beside_forwarder)
+		CPU_SET(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
 }
 
 /* Receive in another process, which ends with the connection. */
@@ -144,6 +165,7 @@ static void start_receiver(struct stream *stream, int listener)
 	if (pid > 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	place_receiver(stream->forwarder[0] != 0);
 	fd = accept(listener, NULL, NULL);
 	while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
 		if (bytes[0] != stream->chunk[at % CHUNK] ||

@@ -84,14 +84,14 @@ static inline void complete(const struct virtio_net_hdr *info,
 	memcpy(packet + info->csum_start + info->csum_offset, &check, 2);
 }
 
-/* Write the headers of the segment whose payload begins at an offset. */
-static inline void segment_headers(unsigned char *out, size_t headers,
-				   size_t index, size_t at, size_t payload,
-				   bool last)
+/* Change the headers of a segment of so many bytes to what they say of it; its
+ * payload, whose sum is given, begins at an offset. */
+static inline void label(unsigned char *out, size_t size, size_t index,
+			 size_t at, bool last, uint64_t payload)
 {
 	struct iphdr *ip = (struct iphdr *)out;
 	struct tcphdr *tcp = tcp_of(ip);
-	size_t size = headers + payload, tcp_size = size - sizeof(*ip);
+	size_t tcp_size = size - sizeof(*ip);
 
 	ip->tot_len = htons((uint16_t)size);
 	ip->id = htons((uint16_t)(ntohs(ip->id) + index));
@@ -101,7 +101,8 @@ static inline void segment_headers(unsigned char *out, size_t headers,
 	if (!last)
 		tcp->fin = tcp->psh = 0;
 	tcp->check = 0;
-	tcp->check = fold(pseudo_sum(ip, tcp_size) + sum(tcp, tcp_size));
+	tcp->check = fold(pseudo_sum(ip, tcp_size) + sum(tcp, tcp->doff * 4u) +
+			  payload);
 }
 
 static inline void empty(struct batch *batch)
@@ -132,6 +133,7 @@ static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 	size_t headers = header_size(packet, size), at, n, index = 0;
 	bool super = info->gso_type != VIRTIO_NET_HDR_GSO_NONE;
 	unsigned char *out;
+	uint64_t payload;
 
 	if (!super) {
 		complete(info, packet, size);
@@ -145,9 +147,9 @@ static inline void split(struct batch *batch, const struct virtio_net_hdr *info,
 		if (n > info->gso_size)
 			n = info->gso_size;
 		memcpy(out, packet, headers);
-		memcpy(out + headers, packet + headers + at, n);
-		segment_headers(out, headers, index++, at, n,
-				at + n == size - headers);
+		payload = copy(out + headers, packet + headers + at, n);
+		label(out, headers + n, index++, at, at + n == size - headers,
+		      payload);
 		append(batch, headers + n);
 	}
 }

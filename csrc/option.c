@@ -361,6 +361,7 @@ static const struct option options[] = {
 	  .codec = &as_program },
 	{ "filter_bpf", 0, TUNSETFILTEREBPF, BY_POINTER, .codec = &as_program },
 	{ "carrier", 0, TUNSETCARRIER, BY_POINTER, .codec = &as_boolean },
+	{ "threaded", IS_FILE, IS_FILE, .codec = &as_switch },
 	{ "netns", TUNGETDEVNETNS, 0, BY_POINTER, .codec = &as_netns },
 	{ "socket_netns", SIOCGSKNS, 0, BY_POINTER, .codec = &as_netns },
 	{ "mac", SIOCGIFHWADDR, SIOCSIFHWADDR, BY_POINTER, .codec = &as_mac },

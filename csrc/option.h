@@ -26,6 +26,11 @@ struct codec {
 /* Codecs of filter.c. */
 extern const struct codec as_filter, as_tx_filter;
 
+/* Codec of sysfs.c: a file named as the option, in the place of requests. */
+extern const struct codec as_switch;
+
+enum { IS_FILE = 1 };
+
 /* Push the triple of an ioctl that failed. */
 int failed(lua_State *L, struct device *dev, const struct option *o);
 

@@ -275,7 +275,7 @@ describe("an option", function()
   end)
 
   it("is in these specs if it is one at all", function()
-    local known = set("persist", "offload", "netns", "socket_netns", "carrier")
+    local known = set("persist", "offload", "netns", "socket_netns", "carrier", "threaded")
     for _, rows in ipairs { reads, sets } do
       for _, row in ipairs(rows) do
         known[row[2]] = true
@@ -371,6 +371,26 @@ describe("the option", function()
     with({ multi_queue = true }, function(dev)
       dev:detach()
       check("EPERM", core.setoption(dev, "carrier", true))
+    end)
+  end)
+
+  it("threaded is for a device with napi, and where sysfs can be asked", function()
+    with({ napi = true }, function(dev)
+      if not process.is_root then
+        check("EPERM", core.getoption(dev, "threaded"))
+        check("EPERM", core.setoption(dev, "threaded", true))
+        return
+      end
+      assert.is_false(core.getoption(dev, "threaded"))
+      assert.is_true(core.setoption(dev, "threaded", true))
+      assert.is_true(core.getoption(dev, "threaded"))
+      up()
+      assert.is_true(core.setoption(dev, "threaded", false))
+      assert.is_false(core.getoption(dev, "threaded"))
+      refused("threaded: 1 is not true or false", core.setoption, dev, "threaded", 1)
+    end)
+    with({}, function(dev)
+      check(process.is_root and "EOPNOTSUPP" or "EPERM", core.setoption(dev, "threaded", true))
     end)
   end)
 

@@ -93,6 +93,11 @@ local options = {
         .. "machine" },
   },
   netns = { { "EPERM", "needs root (CAP_NET_ADMIN)" } },
+  threaded = {
+    { "EOPNOTSUPP", "only a device that was opened with napi = true has it" },
+    { "EPERM", "needs root (CAP_SYS_ADMIN) of the host" },
+    { "ENOENT", "the device is not in this network namespace, or this kernel is older than 5.12" },
+  },
   steering_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
   filter_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
 }

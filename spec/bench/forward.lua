@@ -4,13 +4,18 @@
 local tun = require "tun"
 
 local mode = arg[1]
-local OFFLOAD = { plain = {}, whole = { true, true }, split = { true, true },
-                  from = { true, false }, to = { false, true } }
+local PLAIN, OFFLOAD = {}, { offload = true }
+-- Its kernel joins what comes to it one by one, on another processor.
+local THREADED = { napi = true, threaded = true }
+local KINDS = { plain = { PLAIN, PLAIN }, whole = { OFFLOAD, OFFLOAD },
+                split = { OFFLOAD, OFFLOAD }, from = { OFFLOAD, THREADED },
+                to = { THREADED, OFFLOAD } }
 
 local sides = {}
 for i = 1, 2 do
-  sides[i] = assert(tun.open { name = "measured%d", mode = "tun",
-                               offload = OFFLOAD[mode][i] or nil })
+  local kind = KINDS[mode][i]
+  sides[i] = assert(tun.open { name = "measured%d", mode = "tun", offload = kind.offload,
+                               napi = kind.napi, threaded = kind.threaded })
   print(sides[i]:name())
 end
 io.flush()

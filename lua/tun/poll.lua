@@ -53,15 +53,15 @@ end
 --   nil, "interrupted", EINTR
 -- Source: poll(2)
 local function poll(objects, timeout)
-  local waiting, fds, events, more = {}, {}, {}, {}
+  local waiting, fds, events, more, some = {}, {}, {}, {}, false
   for i, what in ipairs(objects) do
     waiting[i], fds[i], events[i] = entry(what, i)
     if fds[i] >= 0 and has_more(waiting[i], events[i]) then
-      more[i], timeout = true, 0
+      more[i], some, timeout = true, true, 0
     end
   end
   local found, why, errno = core.poll(fds, events, timeout)
-  if not found and not (why == "timeout" and next(more)) then
+  if not found and not (why == "timeout" and some) then
     return nil, why, errno
   end
   local ready, got = {}, {}

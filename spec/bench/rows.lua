@@ -69,8 +69,8 @@ local function lua5(version, script)
   return ("env LUA_CPATH='build/lua%s/?.so' lua%s spec/bench/"):format(version, version) .. script
 end
 
--- TCP through a forwarder, a tunnel, or with neither between two namespaces: the seconds
--- of a gigabyte.
+-- TCP from one namespace to another, through a forwarder, a tunnel or veth: the seconds of
+-- a gigabyte. Every bound is of "so many times as fast as the yardstick".
 local function stream(through, options)
   return c "stream " .. (options or "") .. " " .. through
 end
@@ -107,22 +107,26 @@ for _, row in ipairs {
 end
 
 -- UDP super-packets of 45 x 1400 B: the seconds of a datagram.
-for _, figure in ipairs { "wall", "cpu" } do
+for _, row in ipairs {
+  { "wall", "receive UDP super-packets, to C", 0.9 },
+  { "cpu", "receive UDP super-packets, to C: processor time" },
+} do
+  local figure, name, at_least = row[1], row[2], row[3]
   streams[#streams + 1] = {
-    name = ("receive UDP super-packets, to C: a datagram, %s"):format(figure),
+    name = name,
     measured = c("datagrams " .. figure .. " " .. lua "count.lua"),
     yardstick = c("datagrams " .. figure .. " " .. c "count"),
-    unit = "ns", scale = 1e9, at_least = 0.9, rounds = 15,
+    unit = "ns", scale = 1e9, at_least = at_least, rounds = 15,
   }
 end
 
--- After a minute of traffic, to a second of it: flat.
-local MINUTE = tonumber(os.getenv "SECONDS") or 60
+-- The program fails when memory is not flat. MINUTE: seconds to take instead of 60.
+local MINUTE = os.getenv "MINUTE" or "60"
 streams[#streams + 1] = {
-  name = "memory of a forwarder after a minute",
+  name = "memory of a forwarder after a minute, to C",
   measured = stream(lua "forward.lua whole", REWRITTEN .. " -r " .. MINUTE),
-  yardstick = stream(lua "forward.lua whole", REWRITTEN .. " -r 1"),
-  unit = "MB", scale = 1e-6, at_most = 1.05, within = 12, rounds = 1, warm_up = 0,
+  yardstick = stream(c "forward whole", "-r 1"),
+  unit = "MB", scale = 1e-6, within = 12, rounds = 1, warm_up = 0,
 }
 
 -- The Internet checksum: the plain loop is short enough to beat for few bytes.

@@ -9,7 +9,7 @@
  *   -e  a forwarder is two processes, the ends of a tunnel
  *   -c  the figure is processor time of the forwarder
  *   -r  the figure is the resident memory of the forwarder after so much time
- *       of traffic, in bytes
+ *       of traffic, in bytes; it must be flat
  * A forwarder prints the names of its devices, one in a line, once they are
  * open; the end of a tunnel gets another argument, 1 or 2, and prints one. */
 #include "bench.h"
@@ -247,6 +247,21 @@ static double resident(pid_t pid)
 	return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Memory after some time of traffic; it must not grow after a tenth of it. */
+static double memory_turn(void *arg)
+{
+	struct stream *stream = arg;
+	double early, late;
+
+	send_for(stream, stream->traffic / 10);
+	early = resident(stream->forwarder[0]);
+	send_for(stream, stream->traffic * 9 / 10);
+	late = resident(stream->forwarder[0]);
+	if (late > early * 1.05)
+		errx(1, "memory has grown from %.0f to %.0f", early, late);
+	return late;
+}
+
 static double turn(void *arg)
 {
 	struct stream *stream = arg;
@@ -259,12 +274,10 @@ static double turn(void *arg)
 		errx(1, "no processor time of the forwarder");
 	begin = seconds(clock);
 	before = atomic_load(stream->received);
-	send_for(stream, stream->traffic > 0 ? stream->traffic : MEASURED);
+	send_for(stream, MEASURED);
 	took = seconds(clock) - begin;
 	before = atomic_load(stream->received) - before;
 	wait_for_rest(stream);
-	if (stream->traffic > 0)
-		return resident(stream->forwarder[0]);
 	return took / (double)before * GIGABYTE;
 }
 
@@ -304,5 +317,5 @@ int main(int argc, char *argv[])
 				      ends, mtu);
 	start_receiver(&stream, listener);
 	connect_to(&stream, port);
-	take_turns(turn, &stream);
+	take_turns(stream.traffic > 0 ? memory_turn : turn, &stream);
 }

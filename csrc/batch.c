@@ -548,9 +548,16 @@ static int batch_tostring(lua_State *L)
 	return 1;
 }
 
+/* What ends is empty, and stays so: its memory may go before the last one who
+ * calls a method. */
 static int batch_gc(lua_State *L)
 {
-	return batch_clear(L);
+	static struct pool nothing;
+	struct batch *batch = self(L);
+
+	clear(batch);
+	batch->pool = &nothing;
+	return 0;
 }
 
 static const luaL_Reg metamethods[] = {

@@ -75,6 +75,9 @@ static bool take(const struct device *dev, struct batch *batch)
 int renew(const struct device *dev, struct batch *batch)
 {
 	clear(batch);
+	errno = EINVAL;
+	if (dev->common->foreign || front(dev) > batch->pool->headroom)
+		return -1;
 	return receive_batch(dev, batch);
 }
 

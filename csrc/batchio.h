@@ -13,8 +13,8 @@
  * errno when the first could not be read. */
 int receive_batch(const struct device *dev, struct batch *batch);
 
-/* The same into the batch without the packets that it had, for one whose
- * headers are known to be ours. */
+/* The same into the batch without the packets that it had, if its slots are of
+ * use for the device. */
 int renew(const struct device *dev, struct batch *batch);
 
 /* Send the i-th packet, which stays in the batch. Returns its bytes, or -1 with

@@ -281,4 +281,6 @@ void open_packetio(lua_State *L)
 	setmethods(L, lua_gettop(L) - 1, methods);
 	lua_pop(L, 1);
 	push_addresses(L);
+	lua_pushinteger(L, PI_SIZE + VNET_MAX);
+	lua_setfield(L, -2, "front_most");
 }

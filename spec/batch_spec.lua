@@ -203,6 +203,22 @@ describe("a batch", function()
     assert.has_error(function() packet.ip4 {}:copy():drop() end)
   end)
 
+  it("goes on behind as many as were dropped", function()
+    local batch = tun.batch { slots = 65536, size = 20 }
+    for _ = 1, 65536 do
+      batch:add "\69"
+    end
+    local seen = 0
+    for _ in batch:packets() do
+      seen = seen + 1
+      for i = 2, seen == 1 and 65535 or 1 do
+        batch:drop(i)
+      end
+    end
+    assert.equal(2, seen)
+    assert.equal(2, batch:count())
+  end)
+
   it("has room for headers in front, as much as headroom", function()
     local batch = tun.batch { slots = 1, size = 100, headroom = 40 }
     batch:add(packet.ip4 { dst = "10.9.0.1" } / packet.udp {} / "in")

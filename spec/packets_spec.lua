@@ -111,6 +111,33 @@ describe("a device", function()
     end)
   end
 
+  it("gives what comes while its virtio-net header changes", function()
+    open { mode = "tun", vnet_hdr = true }
+    local sizes = { 12, 256, 20, 10 }
+    for i, size in ipairs(sizes) do
+      say("before " .. i)
+      assert(heard("before " .. i))
+      assert(dev:set { vnet_hdr_size = size })
+      say("after " .. i)
+      for each in dev:packets() do
+        if each.udp and each.payload == "after " .. i then
+          assert(dev:send(turn(each)))
+          break
+        end
+      end
+      assert.equal("after " .. i, (udp:receive()))
+    end
+    say "one"
+    for each in dev:packets() do
+      if each.udp and each.payload == "one" then
+        assert(dev:set { vnet_hdr_size = 256 })
+        say "two"
+      elseif each.udp and each.payload == "two" then
+        break
+      end
+    end
+  end)
+
   it("ends the loop when it is deleted", function()
     open { mode = "tun" }
     say "last"

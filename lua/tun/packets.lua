@@ -141,22 +141,24 @@ local function see(state, i)
   return it
 end
 
-local skip
+-- The view on the first packet from the i-th on. A loop would end a trace.
+local function seek(state, i)
+  local it
+  repeat
+    it, i = see(state, i), i + 1
+  until it ~= nil
+  state.i = i - 1
+  return it
+end
 
 local function step(state)
   local i = state.i + 1
   state.i = i
   local it = see(state, i)
   if it == nil then
-    it = skip(state)
+    it = seek(state, i + 1)
   end
   return it or nil
-end
-
--- No loop, which would end a trace.
-function skip(state)
-  local it = step(state)
-  return it
 end
 
 --- As batch:packets().
@@ -222,7 +224,8 @@ function packets.each(dev)
     return nothing
   end
   local mode = flags.tap and "tap" or "tun"
-  local state = viewer(assert(core.batch(1, core.packet_most, room.HEADROOM, mode)))
+  local headroom = room.HEADROOM + core.front_most
+  local state = viewer(assert(core.batch(1, core.packet_most, headroom, mode)))
   state.dev, state.quick = dev, 0
   return next_view, state
 end

@@ -6,14 +6,15 @@
  *        forward split  offload on both: super-packets are split into single
  *                       packets on the way in and joined on the way out
  *        forward from   offload on the first device only
- *        forward to     offload on the second device only */
+ *        forward to     offload on the second device only
+ * Where offload is on one device only, the other one has a thread. */
 #include "segments.h"
 
 #include <poll.h>
 
 struct side {
 	int fd;
-	bool offload;
+	enum kind kind;
 };
 
 typedef unsigned move(const struct side *from, const struct side *to);
@@ -64,9 +65,9 @@ static unsigned pass_singles(const struct side *from, const struct side *to)
 	bool more = true;
 
 	for (empty(&batch); more && batch.count < MOST;)
-		more = from->offload ? read_split(&batch, from->fd)
-				     : read_plain(&batch, from->fd);
-	if (to->offload)
+		more = from->kind == OFFLOAD ? read_split(&batch, from->fd)
+					     : read_plain(&batch, from->fd);
+	if (to->kind == OFFLOAD)
 		write_joined(&batch, to->fd);
 	else
 		write_plain(&batch, to->fd);
@@ -91,14 +92,14 @@ int main(int argc, char *argv[])
 {
 	static const struct {
 		const char *name;
-		bool offload[2];
+		enum kind kinds[2];
 		move *move;
 	} modes[] = {
-		{ "plain", { false, false }, pass },
-		{ "whole", { true, true }, pass },
-		{ "split", { true, true }, pass_singles },
-		{ "from", { true, false }, pass_singles },
-		{ "to", { false, true }, pass_singles },
+		{ "plain", { PLAIN, PLAIN }, pass },
+		{ "whole", { OFFLOAD, OFFLOAD }, pass },
+		{ "split", { OFFLOAD, OFFLOAD }, pass_singles },
+		{ "from", { OFFLOAD, THREADED }, pass_singles },
+		{ "to", { THREADED, OFFLOAD }, pass_singles },
 	};
 	struct side sides[2];
 	size_t i, j;
@@ -107,8 +108,8 @@ int main(int argc, char *argv[])
 		if (argc != 2 || strcmp(argv[1], modes[i].name) != 0)
 			continue;
 		for (j = 0; j < 2; j++) {
-			sides[j].offload = modes[i].offload[j];
-			sides[j].fd = open_device(sides[j].offload);
+			sides[j].kind = modes[i].kinds[j];
+			sides[j].fd = open_device(sides[j].kind);
 		}
 		forward(sides, modes[i].move);
 	}

@@ -295,19 +295,37 @@ static inline bool read_split(struct batch *batch, int fd)
 	return n > 0;
 }
 
-/* Open a device, with offload or without, and print its name. */
-static inline int open_device(bool offload)
+/* Have a thread of the kernel take what is written to a device, and join it.
+ * Source: linux/Documentation/networking/napi.rst */
+static inline void set_threaded(const char *name)
 {
-	struct ifreq ifr = { .ifr_name = "yard%d",
-			     .ifr_flags = IFF_TUN | IFF_NO_PI };
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "mount -t sysfs sysfs /sys && "
+		 "echo 1 >/sys/class/net/%s/threaded",
+		 name);
+	run((char *[]){ "unshare", "-m", "sh", "-c", command, NULL });
+}
+
+enum kind { PLAIN, THREADED, OFFLOAD };
+
+/* Open a device and print its name. */
+static inline int open_device(enum kind kind)
+{
+	static const short flags[] = {
+		[THREADED] = IFF_NAPI, [OFFLOAD] = IFF_VNET_HDR
+	};
+	struct ifreq ifr = { .ifr_name = "yard%d" };
 	unsigned long mask = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
-	if (offload)
-		ifr.ifr_flags |= IFF_VNET_HDR;
+	ifr.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags[kind]);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0 ||
-	    (offload && ioctl(fd, TUNSETOFFLOAD, mask) < 0))
+	    (kind == OFFLOAD && ioctl(fd, TUNSETOFFLOAD, mask) < 0))
 		err(1, "/dev/net/tun");
+	if (kind == THREADED)
+		set_threaded(ifr.ifr_name);
 	printf("%s\n", ifr.ifr_name);
 	fflush(stdout);
 	return fd;

@@ -193,7 +193,7 @@ int main(int argc, char *argv[])
 	    (!batch && strcmp(argv[1], "single") != 0))
 		errx(2, "usage: tunnel batch|single 1|2");
 	end.udp = open_socket(number);
-	end.tun = open_device(batch);
+	end.tun = open_device(batch ? OFFLOAD : PLAIN);
 	if (batch)
 		carry(&end, batch_out, batch_in);
 	carry(&end, single_out, single_in);

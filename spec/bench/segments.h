@@ -317,7 +317,7 @@ static inline int open_device(enum kind kind)
 		[THREADED] = IFF_NAPI, [OFFLOAD] = IFF_VNET_HDR
 	};
 	struct ifreq ifr = { .ifr_name = "yard%d" };
-	unsigned long mask = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	unsigned long mask = TUN_F_CSUM | TUN_F_TSO4;
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	ifr.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags[kind]);

@@ -19,7 +19,6 @@ local packets = {}
 
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
 local FLOOR, CEILING, SLOT = slot.FLOOR, slot.CEILING, slot.SLOT
-local BATCH, PLACE = slot.BATCH, slot.PLACE
 local meta_at, info_at = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
 local META, INFO = slot.FIRST + layer.LEVELS.meta, slot.FIRST + layer.LEVELS.info
 local PI, VNET = packet.tun_pi, packet.virtio_net
@@ -114,13 +113,14 @@ end
 
 -- -- Views of a batch -------------------------------------------------------------
 
--- What it takes to see the packets of a batch: one view, of one after the other.
+-- What it takes to see the packets of a batch: one view, of one after the other, whose place
+-- this says, see slot.lua.
 local function viewer(batch)
   local arena = batch:arena()
   local it = view.new(arena, bytes.pointer(arena), 0, 0)
-  it[BATCH] = batch
-  return { batch = batch, handle = handle(batch), view = it, i = 0,
-           kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }
+  it[SLOT] = { batch = batch, handle = handle(batch), view = it, i = 0, base = 0,
+               kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }
+  return it[SLOT]
 end
 
 -- The view on the i-th packet; false behind the last, nil where there is none.
@@ -136,7 +136,7 @@ local function see(state, i)
   if pi then
     it[META], layers = base + core.slot_pi, layers + PI.mark
   end
-  it[FLOOR], it[CEILING], it[SLOT], it[PLACE] = floor, ceiling, base, i
+  it[FLOOR], it[CEILING], state.base, state.i = floor, ceiling, base, i
   view.read(it, at, stop, state.kind, layers)
   return it
 end
@@ -147,13 +147,11 @@ local function seek(state, i)
   repeat
     it, i = see(state, i), i + 1
   until it ~= nil
-  state.i = i - 1
   return it
 end
 
 local function step(state)
   local i = state.i + 1
-  state.i = i
   local it = see(state, i)
   if it == nil then
     it = seek(state, i + 1)
@@ -296,9 +294,10 @@ end
 --- Send a packet as it is: fix() it first if it was changed.
 function packets.send(dev, self)
   of(self)
-  if self[BATCH] then
-    local n = quick_place(dev, self[BATCH], self[PLACE])
-    return n > 0 and n or send_place(dev, self[BATCH], self[PLACE])
+  local where = self[SLOT]
+  if where and where.batch then
+    local n = quick_place(dev, where.batch, where.i)
+    return n > 0 and n or send_place(dev, where.batch, where.i)
   elseif not is_plain(dev) or info_at(self) or meta_at(self) then
     return send_copy(dev, self)
   end

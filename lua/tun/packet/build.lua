@@ -167,7 +167,7 @@ local function clone(self)
   for at = 1, slot.COUNT do
     twin[at] = self[at]
   end
-  twin[slot.VIEWS], twin[slot.SLOT], twin[slot.BATCH] = false, false, false
+  twin[slot.VIEWS], twin[slot.SLOT] = false, false
   twin[slot.LAYERS] = twin[slot.LAYERS] - packet.apart(self)
   if twin[INNER] then
     twin[INNER][OUTER] = twin

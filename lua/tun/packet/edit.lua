@@ -12,7 +12,7 @@ local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, MORE, INNER, OUTER = slot.PAYLOAD, slot.MORE, slot.INNER, slot.OUTER
 local FLOOR, CEILING = slot.FLOOR, slot.CEILING
-local SLOT, BATCH, PLACE = slot.SLOT, slot.BATCH, slot.PLACE
+local SLOT = slot.SLOT
 local INFO, META = slot.FIRST + layer.LEVELS.info, slot.FIRST + layer.LEVELS.meta
 
 -- Let a packet's offsets, and those of packets inside, be of other memory.
@@ -34,8 +34,8 @@ end
 
 -- Take what is known of a packet beside its bytes along, to an offset of other memory.
 local function take_along(self, from, p, o)
-  bytes.copy(p, o, from, self[SLOT], core.slot_meta)
-  self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, o
+  bytes.copy(p, o, from, self[SLOT].base, core.slot_meta)
+  self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, { base = o, batch = false }
 end
 
 -- Move a packet to memory of its own, with so many bytes in front and behind.
@@ -54,7 +54,7 @@ end
 
 -- Move a packet that has not so much room where it lies.
 local function grow(self, front, behind)
-  if self[BATCH] then
+  if self[SLOT] and self[SLOT].batch then
     core.misuse "the packet's slot has no room for more: a batch takes headroom and size"
   end
   move(self, front, behind)
@@ -64,12 +64,13 @@ end
 -- the batch that it is in, if it is, has to know where it lies.
 -- @param by  how many bytes came in front; negative when they went
 function packet.settle(self, by)
-  local info = self[SLOT] and by ~= 0 and self.virtio_net
+  local where = self[SLOT]
+  local info = where and by ~= 0 and self.virtio_net
   if info then
     info.csum_start = math.max(info.csum_start + by, 0)
   end
-  if self[BATCH] then
-    self[BATCH]:resize(self[PLACE], self[START], self[STOP] - self[START])
+  if where and where.batch then
+    where.batch:resize(where.i, self[START], self[STOP] - self[START])
   end
 end
 
@@ -100,7 +101,6 @@ end
 -- @return packet
 function methods:copy()
   local copy = twin(self, false)
-  copy[BATCH] = false
   move(copy, room.HEADROOM, 0)
   return copy
 end
@@ -194,20 +194,22 @@ end
 
 --- Take the packet out of the batch that it is in.
 function methods:drop()
-  if not self[BATCH] then
+  local where = self[SLOT]
+  if not where or not where.batch then
     core.misuse "drop: the packet is in no batch"
   end
-  self[BATCH]:drop(self[PLACE])
+  where.batch:drop(where.i)
 end
 
 --- Put the packet in another batch, at its end: the same bytes where the memory is shared,
 -- else a copy.
 -- @return true | nil, message, errno: all slots there are in use
 function methods:move(to)
-  if not self[BATCH] then
+  local where = self[SLOT]
+  if not where or not where.batch then
     core.misuse "move: the packet is in no batch; use batch:add(packet)"
   end
-  return self[BATCH]:move(self[PLACE], to)
+  return where.batch:move(where.i, to)
 end
 
 return methods

@@ -50,7 +50,7 @@ end
 function packet.new(arena, pointer, floor, ceiling)
   local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false,
-    false, false, 0 }
+    false }
   setmetatable(self, meta)
   return self
 end
@@ -128,7 +128,7 @@ end
 --- Where a packet of a batch that received from UDP came from, and where such a batch sends
 -- it: "10.0.0.1:5000".
 function accessors.peer(self)
-  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT])
+  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT].base)
 end
 
 --- The bytes behind the innermost header, as a string.
@@ -236,7 +236,7 @@ header.watch(forget)
 
 function meta.__newindex(self, key, value)
   if key == "peer" and self[slot.SLOT] then
-    core.setpeer(self[ARENA], self[slot.SLOT], value)
+    core.setpeer(self[ARENA], self[slot.SLOT].base, value)
   elseif key == "payload" then
     methods.set_payload(self, value)
   else

@@ -26,8 +26,7 @@ return {
   CEILING = 28, -- offset up to which the packet can grow
   LOOSE = 29, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
   VIEWS = 30, -- false, or views by protocol, where they are kept
-  SLOT = 31, -- false, or the offset of what is known of the packet beside its bytes
-  BATCH = 32, -- false, or the batch that it is in
-  PLACE = 33, -- where in the batch
-  COUNT = 33,
+  SLOT = 31, -- false, or what says where more is known of the packet than its bytes: base, the
+  -- offset of a slot's beginning; batch, false or the batch that it is in; i, where in it
+  COUNT = 31, -- 0 to 31 are 32, which is what a table takes memory for
 }

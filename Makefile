@@ -46,8 +46,8 @@ build/bench/%: spec/bench/%.c
 demo: run ## Answer the kernel's pings from Lua, in a sandbox
 
 EXAMPLE = ping_responder
-run: deps-$(if $(EXAMPLE:ping_responder=),examples,demo)
-run: all ## Run an example (make run EXAMPLE=hello_tap)
+example = deps-$(if $(EXAMPLE:ping_responder=),examples,demo)
+run: $(example) all ## Run an example (make run EXAMPLE=hello_tap)
 	$(LUA) examples/$(EXAMPLE).lua
 
 # $(call specs,Luas,variables): the specs under each Lua; fails if any failed.

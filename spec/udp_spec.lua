@@ -437,6 +437,17 @@ describe("tun.udp", function()
         assert.is_true(table.concat(sent, ";") == table.concat(got, ";"))
       end)
 
+      it("while more comes than can be held back", function()
+        pair(address)
+        local sent = numbered(46, 1400)
+        assert.equal(46, client:send(batch_of(sent)))
+        for size = 1, 200 do
+          sent[#sent + 1] = ("x"):rep(size)
+          assert(client:write(sent[#sent]))
+        end
+        assert.same(sent, collect(server, #sent, { slots = 40 }))
+      end)
+
       it("with empty datagrams among others", function()
         pair(address)
         local sent = { "", "a", "", "", "bb", "cc", "" }

@@ -17,6 +17,11 @@ double now(void);
  * ready, or 0 with an errno: EAGAIN when it is late, EINTR after a signal. */
 int await(lua_State *L, struct pollfd *fds, nfds_t n, double until);
 
+/* After a call on a descriptor failed: wait until it can be read, if EAGAIN is
+ * what it failed with, for so many seconds from the first time, when *until is
+ * 0. False, with an errno, when there is no use in trying again. */
+bool retry(lua_State *L, int fd, double seconds, double *until);
+
 /* The thread on which an interpreter sets its hook for Ctrl-C, or NULL. */
 lua_State *mainthread(lua_State *L);
 

@@ -119,7 +119,6 @@ static int refuse_foreign(lua_State *L, struct device *dev)
 int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 {
 	double seconds = lua_isnoneornil(L, 3) ? dev->timeout : toseconds(L, 3);
-	struct pollfd fd = { .fd = dev->fd, .events = POLLIN };
 	double until = 0;
 	int n, code;
 
@@ -133,11 +132,7 @@ int receive_into(lua_State *L, struct device *dev, struct batch *batch)
 	while ((n = receive_batch(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
 			return fail(L, "%s: " TOO_LONG, nameof(dev));
-		if (errno != EAGAIN || seconds == 0)
-			return refuse(L, dev);
-		if (until == 0)
-			until = now() + seconds;
-		if (!await(L, &fd, 1, until))
+		if (!retry(L, dev->fd, seconds, &until))
 			return refuse(L, dev);
 	}
 	code = errno;

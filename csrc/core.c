@@ -112,6 +112,15 @@ void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
 	lua_setfield(L, table, "__index");
 }
 
+void addmethods(lua_State *L, const char *type, const luaL_Reg *methods)
+{
+	luaL_getmetatable(L, type);
+	lua_getfield(L, -1, "__index");
+	lua_insert(L, -2);
+	setmethods(L, lua_gettop(L) - 1, methods);
+	lua_pop(L, 1);
+}
+
 void *newobject(lua_State *L, const char *type, size_t size)
 {
 	void *object = memset(lua_newuserdata(L, size), 0, size);

@@ -45,6 +45,9 @@ void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
  * stack, which is popped, as their upvalue 1. */
 void setmethods(lua_State *L, int table, const luaL_Reg *functions);
 
+/* Add methods to a type that newtype() made. */
+void addmethods(lua_State *L, const char *type, const luaL_Reg *methods);
+
 /* Push a zeroed object of a type. Collectable from its first moment, so what
  * it acquires later cannot leak. */
 void *newobject(lua_State *L, const char *type, size_t size);

@@ -27,17 +27,12 @@ enum {
 static int take(lua_State *L, struct device *dev, void *packet, size_t room,
 		double seconds, size_t *size)
 {
-	struct pollfd fd = { .fd = dev->fd, .events = POLLIN };
 	double until = 0;
 	ssize_t n;
 
 	heed(L, dev->mainthread);
 	while ((n = read(dev->fd, packet, room)) < 0) {
-		if (errno != EAGAIN || seconds == 0)
-			return refuse(L, dev);
-		if (until == 0)
-			until = now() + seconds;
-		if (!await(L, &fd, 1, until))
+		if (!retry(L, dev->fd, seconds, &until))
 			return refuse(L, dev);
 	}
 	*size = (size_t)n;
@@ -275,11 +270,7 @@ static void push_addresses(lua_State *L)
 
 void open_packetio(lua_State *L)
 {
-	luaL_getmetatable(L, DEVICE);
-	lua_getfield(L, -1, "__index");
-	lua_insert(L, -2);
-	setmethods(L, lua_gettop(L) - 1, methods);
-	lua_pop(L, 1);
+	addmethods(L, DEVICE, methods);
 	push_addresses(L);
 	lua_pushinteger(L, PI_SIZE + VNET_MAX);
 	lua_setfield(L, -2, "front_most");

@@ -53,6 +53,17 @@ int await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
 	return ready > 0 ? ready : 0;
 }
 
+bool retry(lua_State *L, int fd, double seconds, double *until)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	if (errno != EAGAIN || seconds == 0)
+		return false;
+	if (*until == 0)
+		*until = now() + seconds;
+	return await(L, &readable, 1, *until);
+}
+
 lua_State *mainthread(lua_State *L)
 {
 	lua_State *found;

@@ -202,10 +202,6 @@ static const luaL_Reg functions[] = {
 
 void open_segment(lua_State *L)
 {
-	luaL_getmetatable(L, BATCH);
-	lua_getfield(L, -1, "__index");
-	lua_insert(L, -2);
-	setmethods(L, lua_gettop(L) - 1, methods);
-	lua_pop(L, 1);
+	addmethods(L, BATCH, methods);
 	setfuncs(L, functions);
 }

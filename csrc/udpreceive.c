@@ -287,17 +287,12 @@ static int receive_all(struct udp *udp, struct batch *batch)
 static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 {
 	double seconds = lua_isnoneornil(L, 3) ? udp->timeout : toseconds(L, 3);
-	struct pollfd fd = { .fd = udp->fd, .events = POLLIN };
 	double until = 0;
 	int n;
 
 	compact(batch);
 	while ((n = receive_all(udp, batch)) < 0) {
-		if (errno != EAGAIN || seconds == 0)
-			return refuse_udp(L, udp);
-		if (until == 0)
-			until = now() + seconds;
-		if (!await(L, &fd, 1, until))
+		if (!retry(L, udp->fd, seconds, &until))
 			return refuse_udp(L, udp);
 	}
 	lua_pushinteger(L, n);
@@ -325,7 +320,6 @@ static void push_sender(lua_State *L, struct udp *udp, const union endpoint *e)
 /* Push a datagram and who sent it. */
 static int receive(lua_State *L, struct udp *udp, double seconds)
 {
-	struct pollfd fd = { .fd = udp->fd, .events = POLLIN };
 	const unsigned char *bytes;
 	double until = 0;
 	struct message *m;
@@ -337,11 +331,7 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
 		udp->code = 0;
 		if (!errno && take_held(udp, 1) > 0)
 			continue;
-		if (errno != EAGAIN || seconds == 0)
-			return refuse_udp(L, udp);
-		if (until == 0)
-			until = now() + seconds;
-		if (!await(L, &fd, 1, until))
+		if (!retry(L, udp->fd, seconds, &until))
 			return refuse_udp(L, udp);
 	}
 	n = next(m, &bytes);

@@ -1,5 +1,6 @@
 -- device.lua: what a device can do beyond its descriptor: its link, addresses and
 -- routes, options, loops, and its line for people.
+local closing = require "tun.closing"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
@@ -10,7 +11,7 @@ local setup = require "tun.setup"
 
 local meta = core.device
 local device = meta.__index
-local read, close, attach, detach = device.read, device.close, device.attach, device.detach
+local read, attach, detach = device.read, device.attach, device.detach
 local send = device.send
 
 -- A table of ours with the keys of another, which may be missing.
@@ -125,13 +126,7 @@ end
 --- Close the descriptor; what waits for it in a cqueues loop wakes.
 -- A device that is not persistent goes with its last descriptor.
 -- @return true
-function device:close()
-  local cqueues = package.loaded.cqueues
-  if cqueues and self:fd() >= 0 then
-    cqueues.cancel(self:fd())
-  end
-  return close(self)
-end
+device.close = closing(device.close)
 meta.__close = device.close
 
 -- Whether a loop goes on after this: a signal may have run a hook, and that is all.

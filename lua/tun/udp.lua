@@ -1,10 +1,11 @@
 -- udp.lua: UDP sockets that take and give the same packets and batches as devices do:
 -- the other end of most tunnels.
+local closing = require "tun.closing"
 local core = require "tun.core"
 
 local meta = core.udp_socket
 local socket = meta.__index
-local read, close, send, write = socket.read, socket.close, socket.send, socket.write
+local read, send, write = socket.read, socket.send, socket.write
 local errno = core.errno
 
 -- What can be set, in the order to do so before a socket is bound.
@@ -104,13 +105,7 @@ end
 
 --- Close the descriptor; what waits for it in a cqueues loop wakes.
 -- @return true
-function socket:close()
-  local cqueues = package.loaded.cqueues
-  if cqueues and self:fd() >= 0 then
-    cqueues.cancel(self:fd())
-  end
-  return close(self)
-end
+socket.close = closing(socket.close)
 meta.__close = socket.close
 
 -- After what a loop goes on: a signal that ran a hook, and what an earlier datagram met.

@@ -468,10 +468,7 @@ describe("the kernel", function()
 
   setup(function()
     process.sandbox()
-    process.must [[
-      sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.default.rp_filter=0 \
-        net.ipv4.conf.all.rp_filter=0 net.ipv6.conf.all.forwarding=1
-    ]]
+    process.route()
   end)
 
   -- A device; its address of IPv6 is not the kernel's at once.
@@ -681,9 +678,8 @@ ethtool(struct.pack("II%dI" % len(words), SFEATURES, len(words) // 2, *words))
     out = assert(core.open { name = "t1", mode = "tun", no_pi = true, vnet_hdr = true })
     assert(core.setoption(out, "offload", { csum = true, tso4 = true, tso6 = true, uso4 = true,
                                             uso6 = true }))
+    process.route()
     process.must [[
-      sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.default.rp_filter=0 \
-        net.ipv4.conf.all.rp_filter=0 net.ipv6.conf.all.forwarding=1
       ip link set t0 addrgenmode none mtu 65535
       ip link set t1 addrgenmode none mtu 65535
       ip link set t0 up

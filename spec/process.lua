@@ -31,6 +31,22 @@ function process.must(command)
   return output
 end
 
+--- Set numbers as sysctl(8) does: "net/ipv4/ip_forward" and the like, each followed by one.
+function process.sysctl(...)
+  local list = { ... }
+  for i = 1, #list, 2 do
+    local file = assert(io.open("/proc/sys/" .. list[i], "w"))
+    assert(file:write(list[i + 1]))
+    assert(file:close())
+  end
+end
+
+--- Let the kernel of this network namespace be a router.
+function process.route()
+  process.sysctl("net/ipv4/ip_forward", 1, "net/ipv4/conf/default/rp_filter", 0,
+    "net/ipv4/conf/all/rp_filter", 0, "net/ipv6/conf/all/forwarding", 1)
+end
+
 --- How many descriptors this process has open, without those that are garbage: a
 -- socket goes some cycles after its devices.
 function process.descriptors()

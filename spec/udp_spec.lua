@@ -715,7 +715,7 @@ END]]):format(script, flag))
     -- it as on its way.
     before_each(function()
       tap = assert(tun.open { name = "t0", mode = "tap", address = "10.9.0.1/24", mtu = 1500 })
-      process.must "sysctl -qw net.ipv6.conf.t0.disable_ipv6=1"
+      process.sysctl("net/ipv6/conf/t0/disable_ipv6", 1)
       socket = open { bind = "10.9.0.1:0", connect = "10.9.0.2:5000", sndbuf = 20000 }
     end)
     after_each(function() tap:close() end)
@@ -754,7 +754,7 @@ END]]):format(script, flag))
     it("keeps the rest of a super-packet", function()
       local dev = assert(tun.open { name = "t1", address = "10.8.0.1/24", offload = true })
       closing[#closing + 1] = dev
-      process.must "sysctl -qw net.ipv6.conf.t1.disable_ipv6=1"
+      process.sysctl("net/ipv6/conf/t1/disable_ipv6", 1)
       local batch = assert(tun.batch())
       local source = open { connect = "10.8.0.2:7" }
       assert.equal(40, source:send(batch_of(numbered(40, 1300))))

@@ -361,13 +361,14 @@ local route = words("type dev table scope prefsrc metric nhid tos pref expires m
   end })
 
 -- A value of ip and ours: ip writes some booleans as numbers and many numbers as text, and
--- leaves false out.
-local function agrees(theirs, first, last)
+-- leaves false out. A timer that began anew meanwhile may have been above both.
+local function agrees(key, theirs, first, last)
   if type(first) == "boolean" and type(theirs) == "number" then
     theirs = theirs ~= 0
   elseif type(first) == "number" then
     theirs = tonumber(theirs)
-    return theirs and math.min(first, last) <= theirs and theirs <= math.max(first, last)
+    return theirs and (math.min(first, last) <= theirs and theirs <= math.max(first, last)
+      or first < last and theirs >= last and key:find "_timer$" ~= nil)
   end
   return theirs == (first or false) or theirs == (last or false)
 end
@@ -381,7 +382,7 @@ local function compare(theirs, first, last, path)
     if type(value) == "table" then
       assert(type(before) == "table", here .. " is missing")
       compare(value, before, after or before, here)
-    elseif not agrees(value, before, after == nil and before or after) then
+    elseif not agrees(key, value, before, after == nil and before or after) then
       error(("%s: ip says %s, we say %s"):format(here, tostring(value), tostring(before)))
     end
   end

@@ -73,8 +73,10 @@ local function soak(name, count, between)
 end
 
 soak("one queue", 1, function() end)
--- The last queue of either side comes and goes.
-soak("three queues", 3, function(i, left, right)
-  local side = i % 4 < 2 and left or right
-  assert(side[3][i % 2 == 0 and "detach" or "attach"](side[3]))
+-- The last queue of either side goes and comes back.
+local STEPS = { { 1, "detach" }, { 1, "attach" }, { 2, "detach" }, { 2, "attach" } }
+soak("three queues", 3, function(i, ...)
+  local step = STEPS[(i - 1) % #STEPS + 1]
+  local queue = select(step[1], ...)[3]
+  assert(queue[step[2]](queue))
 end)

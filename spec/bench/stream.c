@@ -247,15 +247,16 @@ static double resident(pid_t pid)
 	return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* Memory after some time of traffic; it must not grow after a tenth of it. */
+/* Memory after some time of traffic; after a third of it, when all slots have
+ * been in use, it must not grow, but for what the collector has not got to. */
 static double memory_turn(void *arg)
 {
 	struct stream *stream = arg;
 	double early, late;
 
-	send_for(stream, stream->traffic / 10);
+	send_for(stream, stream->traffic / 3);
 	early = resident(stream->forwarder[0]);
-	send_for(stream, stream->traffic * 9 / 10);
+	send_for(stream, stream->traffic * 2 / 3);
 	late = resident(stream->forwarder[0]);
 	if (late > early * 1.05)
 		errx(1, "memory has grown from %.0f to %.0f", early, late);

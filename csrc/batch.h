@@ -123,8 +123,4 @@ void clear(struct batch *batch);
  * free. */
 void compact(struct batch *batch);
 
-/* Make `to` hold the packets of `from` from the i-th on, which is left with
- * those before. Both over the same memory, and with room for all. */
-void splice(struct batch *to, struct batch *from, uint32_t i);
-
 #endif

@@ -53,6 +53,7 @@ build = {
         "csrc/rewrite.c",
         "csrc/route.c",
         "csrc/segment.c",
+        "csrc/slots.c",
         "csrc/sysfs.c",
         "csrc/udp.c",
         "csrc/udpreceive.c",

@@ -1,0 +1,128 @@
+/* slots.c -- slots of one memory: which are free, which are in a batch, and in
+ * whose room their packets lie. */
+#include "batch.h"
+
+#include <string.h>
+
+/* The numbers of free slots lie in a ring. At its end are those whose room was
+ * used last, which a cache may have yet; at its beginning those of packets that
+ * lay in the room of others, to be used for such again. */
+static uint32_t *spare(struct pool *pool, uint32_t i)
+{
+	i += pool->first;
+	return &pool->of[i < pool->slots ? i : i - pool->slots].free;
+}
+
+static uint32_t take_last(struct pool *pool)
+{
+	return *spare(pool, --pool->unused);
+}
+
+static uint32_t take_first(struct pool *pool)
+{
+	uint32_t number = *spare(pool, 0);
+
+	pool->first = pool->first + 1 < pool->slots ? pool->first + 1 : 0;
+	pool->unused--;
+	return number;
+}
+
+/* A slot is free when nobody needs it. */
+static void release(struct pool *pool, uint32_t number)
+{
+	if (--pool->of[number].users)
+		return;
+	if (pool->of[number].home != number) {
+		pool->first = (pool->first ? pool->first : pool->slots) - 1;
+		*spare(pool, 0) = number;
+		pool->unused++;
+	} else {
+		*spare(pool, pool->unused++) = number;
+	}
+}
+
+static void discard(struct pool *pool, uint32_t number)
+{
+	if (pool->of[number].home != number)
+		release(pool, pool->of[number].home);
+	release(pool, number);
+}
+
+/* The metadata of a slot that is in use from now on, for place i of the list.
+ */
+static struct slot *enlist(struct batch *batch, uint32_t i, uint32_t number)
+{
+	struct pool *pool = batch->pool;
+	struct slot *slot = memset(metaof(pool, number), 0, sizeof(*slot));
+
+	pool->of[number].home = number;
+	pool->of[number].users = 1;
+	batch->list[i] = number;
+	slot->at = number * pool->stride + SLOT_META + pool->headroom;
+	return slot;
+}
+
+struct slot *occupy(struct batch *batch, uint32_t i)
+{
+	return enlist(batch, i, take_last(batch->pool));
+}
+
+struct slot *append(struct batch *batch)
+{
+	return hasroom(batch) ? occupy(batch, batch->count++) : NULL;
+}
+
+void withdraw(struct batch *batch)
+{
+	discard(batch->pool, batch->list[--batch->count]);
+}
+
+struct slot *append_within(struct batch *batch, uint32_t i)
+{
+	struct pool *pool = batch->pool;
+	uint32_t home = pool->of[batch->list[i]].home, number;
+
+	if (!hasroom(batch))
+		return NULL;
+	number = take_first(pool);
+	pool->of[home].users++;
+	enlist(batch, batch->count++, number);
+	pool->of[number].home = home;
+	return metaof(pool, number);
+}
+
+size_t headroomof(const struct batch *batch, uint32_t i)
+{
+	const struct pool *pool = batch->pool;
+	uint32_t number = batch->list[i];
+	size_t floor = (size_t)number * pool->stride + SLOT_META;
+	size_t at = metaof(pool, number)->at;
+
+	return pool->of[number].home != number || at < floor ||
+			       at > floor + pool->stride
+		       ? 0
+		       : at - floor;
+}
+
+void compact(struct batch *batch)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < batch->count; i++) {
+		if (slotof(batch, i))
+			batch->list[kept++] = batch->list[i];
+		else if (batch->list[i] != NO_SLOT)
+			discard(batch->pool, batch->list[i]);
+	}
+	batch->count = kept;
+}
+
+void clear(struct batch *batch)
+{
+	uint32_t i;
+
+	for (i = 0; i < batch->count; i++)
+		if (batch->list[i] != NO_SLOT)
+			discard(batch->pool, batch->list[i]);
+	batch->count = 0;
+}

@@ -47,12 +47,7 @@ function process.route()
     "net/ipv4/conf/all/rp_filter", 0, "net/ipv6/conf/all/forwarding", 1)
 end
 
---- How many descriptors this process has open, without those that are garbage: a
--- socket goes some cycles after its devices.
-function process.descriptors()
-  for _ = 1, 4 do
-    collectgarbage()
-  end
+local function count_descriptors()
   local count = 0
   for fd = 0, 1023 do
     local file = io.open("/proc/self/fdinfo/" .. fd)
@@ -61,6 +56,19 @@ function process.descriptors()
       count = count + 1
     end
   end
+  return count
+end
+
+--- How many descriptors this process has open, without those that are garbage: a
+-- socket goes some cycles after its devices, so it collects until none went for a while.
+function process.descriptors()
+  local count, same = nil, 0
+  repeat
+    collectgarbage()
+    local now = count_descriptors()
+    same = now == count and same + 1 or 0
+    count = now
+  until same == 4
   return count
 end
 

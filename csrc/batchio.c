@@ -234,6 +234,7 @@ static bool put_split(struct sending *s, struct slot *slot,
 			slot->sent = (uint16_t)(all.next - 1);
 			return false;
 		}
+	slot->sent = 0; /* it may stay, and be sent again */
 	return true;
 }
 

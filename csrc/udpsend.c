@@ -404,8 +404,16 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 /* -- Strings -----------------------------------------------------------------
  */
 
-/* Send argument 2 to the peer of argument 3, if there is one. Returns 0, or
- * how many values of a failure it pushed. */
+/* Argument 3 as the peer, which is put there; NULL when there is none. */
+static const union endpoint *topeer(lua_State *L, union endpoint *e)
+{
+	if (lua_isnoneornil(L, 3))
+		return NULL;
+	toendpoint(L, 3, "peer", e);
+	return e;
+}
+
+/* Send argument 2. Returns 0, or how many values of a failure it pushed. */
 static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 		    size_t *n)
 {
@@ -427,15 +435,12 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 int udp_write(lua_State *L)
 {
 	struct udp *udp = self(L);
-	bool given = !lua_isnoneornil(L, 3);
 	union endpoint peer;
 	int failed;
 	size_t n;
 
 	heed(L, udp->mainthread);
-	if (given)
-		toendpoint(L, 3, "peer", &peer);
-	failed = transmit(L, udp, given ? &peer : NULL, &n);
+	failed = transmit(L, udp, topeer(L, &peer), &n);
 	if (failed)
 		return failed;
 	lua_pushboolean(L, true);
@@ -450,17 +455,16 @@ int udp_send(lua_State *L)
 {
 	struct udp *udp = self(L);
 	struct batch *batch = tobatch(L, 2);
-	bool given = !lua_isnoneornil(L, 3);
+	const union endpoint *to;
 	union endpoint peer;
 	int failed;
 	size_t n;
 
 	heed(L, udp->mainthread);
-	if (given)
-		toendpoint(L, 3, "peer", &peer);
+	to = topeer(L, &peer);
 	if (batch)
-		return send_from(L, udp, batch, given ? &peer : NULL);
-	failed = transmit(L, udp, given ? &peer : NULL, &n);
+		return send_from(L, udp, batch, to);
+	failed = transmit(L, udp, to, &n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);

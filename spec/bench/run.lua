@@ -82,7 +82,11 @@ for _, row in ipairs(rows) do
   if row.name:find(arg[1] or "") then
     assert(tun.sandbox())
     if row.prepare then row.prepare() end
-    if not report(row, measure(row)) then short = short + 1 end
+    local ran, figures, ratios = pcall(measure, row)
+    if not ran then
+      print(("%-54s %s: short"):format(row.name, figures))
+    end
+    if not ran or not report(row, figures, ratios) then short = short + 1 end
   end
 end
 os.exit(short == 0 and 0 or 1)

@@ -12,7 +12,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
-SOURCES = $(wildcard csrc/*.c)
+SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
 BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
@@ -93,7 +93,8 @@ valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind
 
 lint: deps-lint ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
-	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] spec/bench/*.[ch])
+	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
+	  spec/bench/*.[ch])
 	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' \
 		-e 'sources = build.modules["tun.core"].sources' \
 		-e 'table.sort(sources)' \
@@ -126,7 +127,7 @@ properties: COUNT = 100000
 properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
-	  $$lua spec/coalesce.lua $(SEED) $(COUNT) || exit 1; done
+	  $$lua spec/batch/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
 soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
@@ -144,7 +145,7 @@ install: $(MODULE) ## Install under PREFIX (/usr/local), for LUA
 	install -D $(MODULE) $(DESTDIR)$(PREFIX)/lib/lua/$(version)/tun/core.so
 
 clean: ## Remove everything that was built
-	rm -rf build csrc/tun csrc/*.o tun
+	rm -rf build csrc/tun csrc/*.o csrc/*/*.o tun
 
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18

@@ -1,5 +1,5 @@
 /* poll.c -- waiting for any number of descriptors. */
-#include "await.h"
+#include "poll.h"
 
 #include "core.h"
 

@@ -5,12 +5,12 @@ local core = require "tun.core"
 core.home(debug.getinfo(1, "S").source)
 
 local netlink = require "tun.netlink"
-local netns = require "tun.netns"
+local netns = require "tun.netlink.netns"
 require "tun.device"
 
 return {
   version = "scm-1",
-  open = require "tun.open",
+  open = require "tun.device.open",
   batch = require "tun.batch",
   forward = require "tun.forward",
   udp = require "tun.udp",

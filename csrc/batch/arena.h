@@ -1,0 +1,24 @@
+/* arena.h -- memory that packets lie in. */
+#ifndef TUN_BATCH_ARENA_H
+#define TUN_BATCH_ARENA_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ARENA "tun.arena"
+
+struct arena {
+	unsigned char *bytes;
+	size_t size;
+	size_t mapped; /* length of the mapping; 0 when bytes follow here */
+};
+
+/* Push an arena of zeroes; guarded: mapped, with a page behind its last byte
+ * that cannot be touched. NULL with an errno when there is no such memory. */
+struct arena *newarena(lua_State *L, size_t size, bool guarded);
+
+/* Arguments as an arena and an offset in it with n bytes behind it. */
+unsigned char *checkarena(lua_State *L, int arena, int at, size_t n);
+
+#endif

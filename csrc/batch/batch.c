@@ -1,0 +1,473 @@
+/* batch.c -- batches for Lua: packets in slots of one memory. */
+#include "batch.h"
+
+#include "arena.h"
+#include "../core.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct slot) <= SLOT_META, "the metadata of a slot");
+
+enum {
+	SLOTS_MOST = 65536,
+	ROOM_MOST = 1 << 20,
+	LINE = 64, /* bytes that a processor's cache holds together */
+};
+
+struct batch *tobatch(lua_State *L, int at)
+{
+	struct batch *batch = lua_touserdata(L, at);
+	bool same;
+
+	if (!batch || !lua_getmetatable(L, at))
+		return NULL;
+	luaL_getmetatable(L, BATCH);
+	same = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return same ? batch : NULL;
+}
+
+struct batch *checkbatch(lua_State *L, int at)
+{
+	struct batch *batch = tobatch(L, at);
+
+	if (!batch)
+		misuse_value(L, at, "batch", "one of tun.batch");
+	return batch;
+}
+
+/* Push an empty batch over a pool, which the table on top of the stack keeps;
+ * the table stays below. */
+static struct batch *newbatch(lua_State *L, struct pool *pool)
+{
+	struct batch *batch;
+
+	batch = newobject(L, BATCH,
+			  sizeof(*batch) + pool->slots * sizeof(*batch->list));
+	batch->pool = pool;
+	lua_pushvalue(L, -2);
+	lua_setuservalue(L, -2);
+	return batch;
+}
+
+static void fill(struct pool *pool, struct arena *arena)
+{
+	uint32_t i;
+
+	pool->bytes = arena->bytes;
+	pool->unused = pool->slots;
+	for (i = 0; i < pool->slots; i++)
+		pool->of[i].free = pool->slots - 1 - i;
+}
+
+/* Argument as a number of something between limits. */
+static uint32_t count(lua_State *L, int at, const char *what, lua_Integer least,
+		      lua_Integer most)
+{
+	lua_Integer n;
+
+	if (!tointeger(L, at, &n) || n < least || n > most)
+		misuse(L, "%s: %s is not a number from %d to %d", what,
+		       lua_isnumber(L, at) ? lua_tostring(L, at)
+					   : luaL_typename(L, at),
+		       (int)least, (int)most);
+	return (uint32_t)n;
+}
+
+/* Slots one behind the other, whose packets do not begin at the same lines of
+ * the cache: an odd number of lines from one to the next. */
+static uint32_t stride(uint32_t size)
+{
+	return ((size + LINE - 1) / LINE | 1) * LINE;
+}
+
+/* Argument as the mode of a device: whether packets have an Ethernet header. */
+static bool istap(lua_State *L, int at)
+{
+	const char *mode = luaL_optstring(L, at, "tun");
+
+	if (strcmp(mode, "tun") != 0 && strcmp(mode, "tap") != 0)
+		misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"", mode);
+	return !strcmp(mode, "tap");
+}
+
+/* core.batch(slots, size, headroom, mode) -> batch | nil, reason, errno
+ *
+ * An empty batch over new memory. Pages are taken as they are used. */
+static int core_batch(lua_State *L)
+{
+	uint32_t slots = count(L, 1, "slots", 1, SLOTS_MOST);
+	uint32_t room = count(L, 2, "size", 1, ROOM_MOST);
+	uint32_t headroom = count(L, 3, "headroom", 0, ROOM_MOST);
+	bool ethernet = istap(L, 4);
+	uint32_t step = stride(SLOT_META + headroom + room + 1);
+	struct arena *arena;
+	struct pool *pool;
+
+	if (step > INT32_MAX / slots)
+		misuse(L, "batch: %d slots of %d bytes are more than 2 GiB",
+		       (int)slots, (int)step);
+	lua_settop(L, 4);
+	lua_newtable(L);
+	pool = lua_newuserdata(L, sizeof(*pool) + slots * sizeof(*pool->of));
+	lua_rawseti(L, 5, 1);
+	arena = newarena(L, (size_t)slots * step, true);
+	if (!arena)
+		return fail(L, "batch");
+	lua_rawseti(L, 5, 2);
+	*pool = (struct pool){ .slots = slots,
+			       .stride = step,
+			       .headroom = headroom,
+			       .room = room };
+	fill(pool, arena);
+	newbatch(L, pool)->ethernet = ethernet;
+	return 1;
+}
+
+/* batch:sibling() -> an empty batch over the same memory */
+static int batch_sibling(lua_State *L)
+{
+	struct batch *batch = self(L);
+
+	lua_getuservalue(L, 1);
+	newbatch(L, batch->pool)->ethernet = batch->ethernet;
+	return 1;
+}
+
+/* -- What is in it ------------------------------------------------------------
+ */
+
+/* batch:count() -> how many packets are in it */
+static int batch_count(lua_State *L)
+{
+	struct batch *batch = self(L);
+	uint32_t i, n = 0;
+
+	for (i = 0; i < batch->count; i++)
+		n += slotof(batch, i) != NULL;
+	lua_pushinteger(L, n);
+	return 1;
+}
+
+/* batch:size() -> how many bytes its packets have together */
+static int batch_size(lua_State *L)
+{
+	struct batch *batch = self(L);
+	const struct slot *slot;
+	lua_Number n = 0;
+	uint32_t i;
+
+	for (i = 0; i < batch->count; i++) {
+		slot = slotof(batch, i);
+		n += slot ? slot->size : 0;
+	}
+	lua_pushnumber(L, n);
+	return 1;
+}
+
+/* batch:unused() -> how many packets more the memory has slots for */
+static int batch_unused(lua_State *L)
+{
+	struct batch *batch = self(L);
+
+	lua_pushinteger(L, batch->pool->unused);
+	return 1;
+}
+
+/* batch:clear() -> batch: without its packets */
+static int batch_clear(lua_State *L)
+{
+	clear(self(L));
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* Argument as the place of a packet, from 1. */
+static uint32_t place(lua_State *L, int at, const struct batch *batch)
+{
+	if (!batch->count)
+		misuse(L, "the batch is empty");
+	return count(L, at, "place", 1, batch->count) - 1;
+}
+
+/* batch:swap(i, j) -> batch: two of its packets change places */
+static int batch_swap(lua_State *L)
+{
+	struct batch *batch = self(L);
+	uint32_t i = place(L, 2, batch), j = place(L, 3, batch);
+	uint32_t number = batch->list[i];
+
+	batch->list[i] = batch->list[j];
+	batch->list[j] = number;
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* batch:drop(i) -> batch: without the i-th packet; the others keep their places
+ * until they are sent, received or gone through anew */
+static int batch_drop(lua_State *L)
+{
+	struct batch *batch = self(L);
+	struct slot *slot = slotof(batch, place(L, 2, batch));
+
+	if (slot)
+		slot->flags |= SLOT_DROPPED;
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* batch:compact() -> batch: what was dropped or moved away leaves no gaps */
+static int batch_compact(lua_State *L)
+{
+	compact(self(L));
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* Append n bytes as a packet. */
+static struct slot *copy(lua_State *L, struct batch *batch, const void *bytes,
+			 size_t n)
+{
+	struct slot *slot;
+
+	if (n > batch->pool->room)
+		misuse(L, "a packet of %d bytes; a slot has room for %d",
+		       (int)n, (int)batch->pool->room);
+	slot = append(batch);
+	if (!slot)
+		return NULL;
+	slot->size = (uint32_t)n;
+	memcpy(bytesof(batch->pool, slot), bytes, n);
+	return slot;
+}
+
+/* Push true, or nil, reason and errno when no slot was free. */
+static int appended(lua_State *L, const struct slot *slot)
+{
+	if (!slot) {
+		errno = ENOBUFS;
+		return fail(L, "batch: all slots are in use");
+	}
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* Copy what an argument says of a packet, if there is one. Returns its flag. */
+static uint16_t say(lua_State *L, int at, void *to, size_t most, uint16_t flag)
+{
+	size_t n;
+	const char *bytes = luaL_optlstring(L, at, NULL, &n);
+
+	if (!bytes)
+		return 0;
+	memcpy(to, bytes, n < most ? n : most);
+	return flag;
+}
+
+/* batch:append(bytes, vnet, pi) -> true | nil, reason, errno
+ *
+ * A copy of them; vnet and pi are the bytes of a virtio-net header and of
+ * packet information, if there are such. */
+static int batch_append(lua_State *L)
+{
+	struct batch *batch = self(L);
+	struct slot *slot;
+	const char *bytes;
+	size_t n;
+
+	if (lua_type(L, 2) != LUA_TSTRING)
+		misuse_value(L, 2, "packet", "a string");
+	bytes = lua_tolstring(L, 2, &n);
+	slot = copy(L, batch, bytes, n);
+	if (slot) {
+		slot->flags =
+			say(L, 3, &slot->vnet, sizeof(slot->vnet), SLOT_VNET);
+		slot->flags |= say(L, 4, &slot->pi, sizeof(slot->pi), SLOT_PI);
+	}
+	return appended(L, slot);
+}
+
+/* batch:move(i, to) -> true | nil, reason, errno
+ *
+ * Let the i-th packet be in another batch, at its end: the same bytes where the
+ * memory is the same, else a copy. */
+static int batch_move(lua_State *L)
+{
+	struct batch *batch = self(L), *to = checkbatch(L, 3);
+	uint32_t i = place(L, 2, batch), at;
+	struct slot *slot = slotof(batch, i), *made;
+
+	if (!slot)
+		misuse(L, "packet %d was dropped or moved already", (int)i + 1);
+	if (to->pool == batch->pool) {
+		if (to->count == to->pool->slots)
+			compact(to);
+		to->list[to->count++] = batch->list[i];
+		batch->list[i] = NO_SLOT;
+		return appended(L, slot);
+	}
+	if (!bytesof(batch->pool, slot))
+		misuse(L, "packet %d is outside of its memory", (int)i + 1);
+	made = copy(L, to, bytesof(batch->pool, slot), slot->size);
+	if (made) {
+		at = made->at;
+		*made = *slot;
+		made->at = at;
+		slot->flags |= SLOT_DROPPED;
+	}
+	return appended(L, made);
+}
+
+/* batch:slot(i) -> offsets of its slot, of the packet, of the packet's end, of
+ * the first and behind the last byte that it can grow to; whether there is a
+ * virtio-net header, and packet information. None when the packet was dropped
+ * or moved away; false when there are less than i. */
+static int batch_slot(lua_State *L)
+{
+	const struct batch *batch = self(L);
+	lua_Integer i = lua_tointeger(L, 2) - 1;
+	const struct slot *slot;
+	uint32_t number, base;
+
+	if (i < 0 || i >= batch->count) {
+		lua_pushboolean(L, false);
+		return 1;
+	}
+	slot = slotof(batch, (uint32_t)i);
+	if (!slot || !bytesof(batch->pool, slot))
+		return 0;
+	number = batch->list[i];
+	base = number * batch->pool->stride;
+	lua_pushinteger(L, base);
+	lua_pushinteger(L, slot->at);
+	lua_pushinteger(L, slot->at + slot->size);
+	if (batch->pool->of[number].home == number) {
+		lua_pushinteger(L, base + SLOT_META);
+		lua_pushinteger(L, base + batch->pool->stride);
+	} else {
+		lua_pushinteger(L, slot->at);
+		lua_pushinteger(L, slot->at + slot->size);
+	}
+	lua_pushboolean(L, slot->flags & SLOT_VNET);
+	lua_pushboolean(L, slot->flags & SLOT_PI);
+	return 7;
+}
+
+/* batch:mode() -> "tap" when its packets begin with an Ethernet header, or
+ * "tun"
+ */
+static int batch_mode(lua_State *L)
+{
+	const struct batch *batch = self(L);
+
+	lua_pushstring(L, batch->ethernet ? "tap" : "tun");
+	return 1;
+}
+
+/* batch:resize(i, at, size): where the i-th packet lies now, in its own slot */
+static int batch_resize(lua_State *L)
+{
+	const struct batch *batch = self(L);
+	struct slot *slot = slotof(batch, place(L, 2, batch)), was;
+
+	if (!slot)
+		return 0;
+	was = *slot;
+	slot->at = (uint32_t)lua_tonumber(L, 3);
+	slot->size = (uint32_t)lua_tonumber(L, 4);
+	if (!bytesof(batch->pool, slot)) {
+		*slot = was;
+		misuse(L, "the packet would lie outside of its memory");
+	}
+	return 0;
+}
+
+/* batch:arena() -> its memory */
+static int batch_arena(lua_State *L)
+{
+	self(L);
+	lua_getuservalue(L, 1);
+	lua_rawgeti(L, -1, 2);
+	return 1;
+}
+
+/* batch:address() -> where struct batch is, for the FFI */
+static int batch_address(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)(uintptr_t)self(L));
+	return 1;
+}
+
+static int batch_tostring(lua_State *L)
+{
+	const struct batch *batch = self(L);
+
+	batch_count(L);
+	lua_pushfstring(L, "batch of %d packets, %d slots of %d bytes unused",
+			(int)lua_tointeger(L, -1), (int)batch->pool->unused,
+			(int)batch->pool->room);
+	return 1;
+}
+
+/* What ends is empty, and stays so: its memory may go before the last one who
+ * calls a method. */
+static int batch_gc(lua_State *L)
+{
+	static struct pool nothing;
+	struct batch *batch = self(L);
+
+	clear(batch);
+	batch->pool = &nothing;
+	return 0;
+}
+
+static const luaL_Reg metamethods[] = {
+	{ "__gc", batch_gc },
+	{ "__len", batch_count },
+	{ "__tostring", batch_tostring },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg methods[] = {
+	{ "sibling", batch_sibling }, { "count", batch_count },
+	{ "size", batch_size },	      { "unused", batch_unused },
+	{ "clear", batch_clear },     { "swap", batch_swap },
+	{ "drop", batch_drop },	      { "compact", batch_compact },
+	{ "append", batch_append },   { "move", batch_move },
+	{ "slot", batch_slot },	      { "mode", batch_mode },
+	{ "resize", batch_resize },   { "arena", batch_arena },
+	{ "address", batch_address }, { NULL, NULL },
+};
+
+/* What Lua has to know of struct slot. */
+static void push_layout(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		lua_Integer value;
+	} numbers[] = {
+		{ "slot_meta", SLOT_META },
+		{ "slot_pi", offsetof(struct slot, pi) },
+		{ "slot_dropped", SLOT_DROPPED },
+		{ "slot_vnet", SLOT_VNET },
+		{ "slot_with_pi", SLOT_PI },
+		{ "vnet_size", sizeof(struct vnet) },
+		{ "packet_most", SEGMENT_MOST },
+	};
+	size_t i;
+
+	for (i = 0; i < LENGTH(numbers); i++) {
+		lua_pushinteger(L, numbers[i].value);
+		lua_setfield(L, -2, numbers[i].name);
+	}
+}
+
+void open_batch(lua_State *L)
+{
+	newtype(L, BATCH, metamethods, methods);
+	lua_setfield(L, -2, "batches");
+	lua_pushcfunction(L, core_batch);
+	lua_setfield(L, -2, "batch");
+	push_layout(L);
+}

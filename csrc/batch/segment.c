@@ -1,0 +1,207 @@
+/* segment.c -- splitting super-packets, for Lua. */
+#include "batch.h"
+#include "../core.h"
+#include "../wire/gso.h"
+#include "vnet.h"
+
+#include <errno.h>
+#include <stdint.h>
+
+/* Argument as a number of bytes; 0 when there is none. */
+static size_t checkmtu(lua_State *L, int at)
+{
+	lua_Integer mtu = 0;
+
+	if (lua_isnoneornil(L, at))
+		return 0;
+	if (!tointeger(L, at, &mtu) || mtu < 1 || mtu > UINT16_MAX)
+		misuse_value(L, at, "mtu", "a number of bytes, 1 to 65535");
+	return (size_t)mtu;
+}
+
+/* core.split(bytes, vnet, mtu, ethernet) -> list of packets | nil
+ *
+ * The packets that a super-packet stands for, with complete checksums. vnet is
+ * a table of numbers named as in linux/virtio_net.h, or the bytes of one; mtu
+ * the most bytes of an IP packet of TCP, or nil. nil when vnet does not fit. */
+static int core_split(lua_State *L)
+{
+	size_t i, n, size;
+	const char *bytes = luaL_checklstring(L, 1, &n);
+	struct vnet vnet = checkvnet(L, 2);
+	size_t mtu = checkmtu(L, 3);
+	bool ethernet = lua_toboolean(L, 4);
+	unsigned char *out = lua_newuserdata(L, n ? n : 1);
+	struct split s;
+
+	if (!split(&s, (const unsigned char *)bytes, n, &vnet, mtu, ethernet)) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_newtable(L);
+	for (i = 1; (size = segment(&s, out, n)); i++) {
+		lua_pushlstring(L, (char *)out, size);
+		lua_rawseti(L, -2, (int)i);
+	}
+	return 1;
+}
+
+/* core.complete(bytes, vnet) -> bytes, vnet | nil
+ *
+ * The packet with a complete checksum, and what is left to say of it. */
+static int core_complete(lua_State *L)
+{
+	size_t n;
+	const char *bytes = luaL_checklstring(L, 1, &n);
+	struct vnet vnet = checkvnet(L, 2);
+	unsigned char *out = lua_newuserdata(L, n ? n : 1);
+
+	memcpy(out, bytes, n);
+	if (!complete(out, n, &vnet)) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_pushlstring(L, (char *)out, n);
+	pushvnet(L, &vnet);
+	return 2;
+}
+
+/* -- In batches ------------------------------------------------------------ */
+
+/* Begin to split a packet, where it was left when a device took only a part of
+ * it. Returns how many packets it becomes; 0 when there is nothing to do. */
+static uint32_t begin(const struct batch *batch, const struct slot *slot,
+		      size_t mtu, struct split *s)
+{
+	const struct vnet *vnet;
+	unsigned char *bytes;
+
+	if (!slot || !(slot->flags & SLOT_VNET))
+		return 0;
+	vnet = &slot->vnet;
+	bytes = bytesof(batch->pool, slot);
+	if (!bytes || !(vnet->gso_type ||
+			vnet->flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)))
+		return 0;
+	if (!split(s, bytes, slot->size, vnet, slot->sent ? 0 : mtu,
+		   batch->ethernet) ||
+	    s->count <= slot->sent ||
+	    (s->count > 1 && s->payload + s->each > batch->pool->room))
+		return 0;
+	s->next = slot->sent;
+	return (uint32_t)(s->count - s->next);
+}
+
+/* How many packets of a batch, from the first on, can be split with the slots
+ * that are free; sets how many slots that takes. */
+static uint32_t reach(const struct batch *batch, size_t mtu, uint32_t *slots)
+{
+	struct split s;
+	uint32_t i, n;
+
+	*slots = 0;
+	for (i = 0; i < batch->count; i++) {
+		n = begin(batch, slotof(batch, i), mtu, &s);
+		if (n > batch->pool->unused - *slots + 1)
+			break;
+		*slots += n ? n - 1 : 0;
+	}
+	return i;
+}
+
+/* Write the next segment of a packet to where a slot says. */
+static void write_to(const struct batch *batch, struct slot *slot,
+		     const struct slot *from, struct split *s)
+{
+	uint32_t at = slot->at, room = batch->pool->room;
+
+	if (slot == from)
+		room = slot->size;
+	*slot = *from;
+	slot->at = at;
+	slot->sent = 0;
+	slot->vnet = (struct vnet){ .flags = VNET_DATA_VALID };
+	slot->size =
+		(uint32_t)segment(s, batch->pool->bytes + at, (size_t)room);
+}
+
+/* Split a packet of the list to n, into the places behind it. The first stays
+ * where the packet was, so it is written last. */
+static void part(struct batch *batch, uint32_t i, uint32_t n, struct split *s)
+{
+	struct slot *slot = slotof(batch, i);
+	size_t first = s->next++;
+	uint32_t each;
+
+	for (each = 1; each < n; each++)
+		write_to(batch, occupy(batch, i + each), slot, s);
+	s->next = first;
+	write_to(batch, slot, slot, s);
+}
+
+/* Split the first of the packets, in the list from its end, which is where it
+ * grows: by so many places at most. */
+static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
+		       uint32_t slots)
+{
+	uint32_t i = batch->count, to = i + slots, n;
+	struct split s;
+
+	batch->count = to;
+	while (i-- > 0) {
+		n = i < packets ? begin(batch, slotof(batch, i), mtu, &s) : 0;
+		if (n > to - i) /* packets that lie in one another */
+			n = 0;
+		to -= n ? n : 1;
+		batch->list[to] = batch->list[i];
+		if (n)
+			part(batch, to, n, &s);
+	}
+	while (to > 0)
+		batch->list[--to] = NO_SLOT;
+}
+
+/* batch:segment(mtu) -> how many packets are in the batch now, and reason and
+ * errno when slots did not suffice for all
+ *
+ * Replace super-packets by the packets that they stand for, in their order, and
+ * complete partial checksums. mtu is the most bytes of an IP packet of TCP, nil
+ * for as many as the super-packet says. From the first one on for which there
+ * are not enough free slots everything stays as it is, and so does one whose
+ * virtio-net header does not fit it, which no device will take. */
+static int batch_segment(lua_State *L)
+{
+	struct batch *batch = self(L);
+	size_t mtu = checkmtu(L, 2);
+	uint32_t packets, slots;
+	bool all;
+
+	compact(batch);
+	packets = reach(batch, mtu, &slots);
+	all = packets == batch->count;
+	part_first(batch, packets, mtu, slots);
+	lua_pushinteger(L, batch->count);
+	if (all)
+		return 1;
+	errno = ENOBUFS;
+	fail(L, "batch: too few free slots to split all");
+	lua_remove(L, -3);
+	return 3;
+}
+
+static const luaL_Reg methods[] = {
+	{ "segment", batch_segment },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg functions[] = {
+	{ "split", core_split },
+	{ "complete", core_complete },
+	{ NULL, NULL },
+};
+
+void open_segment(lua_State *L)
+{
+	addmethods(L, BATCH, methods);
+	setfuncs(L, functions);
+}

@@ -1,0 +1,119 @@
+/* vnet.c -- a virtio-net header as a Lua value. */
+#include "vnet.h"
+
+#include "../core.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define FIELD(field)                                                           \
+	{                                                                      \
+#field, offsetof(struct vnet, field),                          \
+			sizeof(((struct vnet *)NULL)->field)                   \
+	}
+
+static const struct field {
+	const char *name;
+	size_t at, size;
+} fields[] = {
+	FIELD(flags),		FIELD(gso_type),	FIELD(hdr_len),
+	FIELD(gso_size),	FIELD(csum_start),	FIELD(csum_offset),
+	FIELD(num_buffers),	FIELD(hash_value),	FIELD(hash_report),
+	FIELD(outer_th_offset), FIELD(inner_nh_offset),
+};
+
+static const char *field_name(const void *rows, size_t i)
+{
+	(void)rows;
+	return i < LENGTH(fields) ? fields[i].name : NULL;
+}
+
+static const struct field *field(lua_State *L, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < LENGTH(fields); i++)
+		if (!strcmp(fields[i].name, name))
+			return &fields[i];
+	misuse_name(L, "field of a virtio-net header", name, field_name, NULL);
+}
+
+static void put(struct vnet *vnet, const struct field *f, uint32_t value)
+{
+	unsigned char *to = (unsigned char *)vnet + f->at;
+	uint16_t half = (uint16_t)value;
+	uint8_t byte = (uint8_t)value;
+
+	if (f->size == sizeof(byte))
+		memcpy(to, &byte, sizeof(byte));
+	else if (f->size == sizeof(half))
+		memcpy(to, &half, sizeof(half));
+	else
+		memcpy(to, &value, sizeof(value));
+}
+
+static uint32_t get(const struct vnet *vnet, const struct field *f)
+{
+	const unsigned char *from = (const unsigned char *)vnet + f->at;
+	uint32_t value;
+	uint16_t half;
+
+	if (f->size == sizeof(uint8_t))
+		return *from;
+	if (f->size == sizeof(half)) {
+		memcpy(&half, from, sizeof(half));
+		return half;
+	}
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
+
+/* The header in the table at a positive index. */
+static struct vnet totable(lua_State *L, int at)
+{
+	struct vnet vnet = { 0 };
+	const struct field *f;
+	lua_Integer value;
+
+	for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			misuse_value(L, -2, "a field of a virtio-net header",
+				     "a name");
+		f = field(L, lua_tostring(L, -2));
+		if (!tointeger(L, -1, &value) || value < 0 ||
+		    (uint64_t)value >> (8 * f->size))
+			misuse_value(L, -1, f->name, "a number that fits");
+		put(&vnet, f, (uint32_t)value);
+	}
+	return vnet;
+}
+
+struct vnet checkvnet(lua_State *L, int at)
+{
+	struct vnet vnet = { 0 };
+	const char *bytes;
+	size_t n;
+
+	if (lua_isnoneornil(L, at))
+		return vnet;
+	if (lua_istable(L, at))
+		return totable(L, at);
+	if (lua_type(L, at) != LUA_TSTRING)
+		misuse_value(L, at, "virtio-net header", "a table or bytes");
+	bytes = lua_tolstring(L, at, &n);
+	memcpy(&vnet, bytes, n < sizeof(vnet) ? n : sizeof(vnet));
+	return vnet;
+}
+
+void pushvnet(lua_State *L, const struct vnet *vnet)
+{
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < LENGTH(fields); i++) {
+		if (!get(vnet, &fields[i]))
+			continue;
+		lua_pushinteger(L, get(vnet, &fields[i]));
+		lua_setfield(L, -2, fields[i].name);
+	}
+}

@@ -1,0 +1,16 @@
+/* vnet.h -- a virtio-net header as a Lua value. */
+#ifndef TUN_BATCH_VNET_H
+#define TUN_BATCH_VNET_H
+
+#include "../wire/gso.h"
+
+#include <lua.h>
+
+/* Argument as a header: nil, a table of numbers under the names of struct vnet,
+ * or the bytes in front of a packet of a device. */
+struct vnet checkvnet(lua_State *L, int at);
+
+/* Push a table of the numbers that are not 0. */
+void pushvnet(lua_State *L, const struct vnet *vnet);
+
+#endif

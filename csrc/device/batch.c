@@ -1,0 +1,444 @@
+/* batch.c -- batches in and out of a device; never blocks, except where a
+ * caller waits for the first packet. */
+#include "batch.h"
+
+#include "../poll.h"
+#include "../wire/gro.h"
+#include "../core.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { PI_SIZE = sizeof(struct tun_pi) };
+
+/* Bytes that the kernel puts in front of a packet. */
+static size_t front(const struct device *dev)
+{
+	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
+}
+
+/* Whether its packets begin with an Ethernet header. */
+static bool istap(const struct device *dev)
+{
+	return dev->flags & IFF_TAP;
+}
+
+/* What lies in front of a packet, in the slot's own words, and back. What of
+ * the virtio-net header the kernel has no use for is not looked at. */
+static void note(const struct device *dev, struct slot *slot,
+		 const unsigned char *from)
+{
+	if (!(dev->flags & IFF_NO_PI)) {
+		memcpy(&slot->pi, from, sizeof(slot->pi));
+		slot->flags |= SLOT_PI;
+		from += PI_SIZE;
+	}
+	if (dev->common->vnet) {
+		memcpy(&slot->vnet, from,
+		       dev->common->vnet < sizeof(slot->vnet)
+			       ? dev->common->vnet
+			       : sizeof(slot->vnet));
+		slot->flags |= SLOT_VNET;
+	}
+}
+
+/* -- In ----------------------------------------------------------------------
+ */
+
+/* Read one packet into a slot of its own. Returns false with an errno, and the
+ * batch as it was. */
+static bool take(const struct device *dev, struct batch *batch)
+{
+	struct pool *pool = batch->pool;
+	size_t before = front(dev);
+	struct slot *slot = append(batch);
+	unsigned char *bytes = pool->bytes + slot->at - before;
+	ssize_t n = read(dev->fd, bytes, before + pool->room + 1);
+
+	if (n >= (ssize_t)before && n <= (ssize_t)(before + pool->room)) {
+		slot->size = (uint32_t)n - (uint32_t)before;
+		note(dev, slot, bytes);
+		return true;
+	}
+	withdraw(batch);
+	if (n >= 0)
+		errno = EMSGSIZE;
+	return false;
+}
+
+int renew(const struct device *dev, struct batch *batch)
+{
+	clear(batch);
+	errno = EINVAL;
+	if (dev->common->foreign || front(dev) > batch->pool->headroom)
+		return -1;
+	return receive_batch(dev, batch);
+}
+
+int receive_batch(const struct device *dev, struct batch *batch)
+{
+	int n = 0;
+
+	batch->ethernet = istap(dev);
+	while (hasroom(batch)) {
+		if (!take(dev, batch))
+			return n ? n : -1;
+		n++;
+	}
+	errno = EAGAIN;
+	return n;
+}
+
+/* Numbers of headers in another byte order would be misread. */
+static bool isforeign(const struct device *dev)
+{
+	errno = EOPNOTSUPP;
+	return dev->common->foreign;
+}
+
+static int refuse_foreign(lua_State *L, struct device *dev)
+{
+	return fail(L, "%s: virtio-net headers in another byte order",
+		    nameof(dev));
+}
+
+#define TOO_LONG "a packet longer than a slot is lost"
+
+/* dev:receive(batch, timeout) -> how many packets were added, which is 0 when
+ * it has no slot free, and reason and errno when one was too long for a slot |
+ * nil, reason, errno
+ *
+ * Reads until there is none, or no slot. Waits only when nothing was there, for
+ * the timeout of settimeout() unless one is given. */
+int receive_into(lua_State *L, struct device *dev, struct batch *batch)
+{
+	double seconds = lua_isnoneornil(L, 3) ? dev->timeout : toseconds(L, 3);
+	double until = 0;
+	int n, code;
+
+	if (front(dev) > batch->pool->headroom)
+		misuse(L, "batch: headroom of %d bytes; %s needs %d",
+		       (int)batch->pool->headroom, nameof(dev),
+		       (int)front(dev));
+	if (isforeign(dev))
+		return refuse_foreign(L, dev);
+	compact(batch);
+	while ((n = receive_batch(dev, batch)) < 0) {
+		if (errno == EMSGSIZE)
+			return fail(L, "%s: " TOO_LONG, nameof(dev));
+		if (!retry(L, dev->fd, seconds, &until))
+			return refuse(L, dev);
+	}
+	code = errno;
+	lua_pushinteger(L, n);
+	if (code != EMSGSIZE)
+		return 1;
+	errno = code;
+	fail(L, "%s: " TOO_LONG, nameof(dev));
+	lua_remove(L, -3);
+	return 3;
+}
+
+/* -- Out ---------------------------------------------------------------------
+ */
+
+/* How sending goes. */
+struct sending {
+	struct device *dev;
+	struct batch *batch;
+	lua_Integer sent;
+	int refused; /* errno of the first packet that was refused for itself */
+};
+
+/* The ethertype of an IP packet, big-endian. */
+static uint16_t ethertype(const unsigned char *bytes)
+{
+	return htons(*bytes >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP);
+}
+
+/* Write what a device wants in front of a packet to there. What is known of
+ * packet information is in the slot. */
+static void introduce(const struct device *dev, const struct slot *slot,
+		      const struct vnet *vnet, const unsigned char *bytes,
+		      unsigned char *to)
+{
+	size_t n = dev->common->vnet;
+	struct tun_pi pi = slot->pi;
+
+	if (!(dev->flags & IFF_NO_PI)) {
+		if (!(slot->flags & SLOT_PI))
+			pi = (struct tun_pi){ .proto = ethertype(bytes) };
+		memcpy(to, &pi, sizeof(pi));
+		to += sizeof(pi);
+	}
+	if (n > sizeof(*vnet)) {
+		memset(to + sizeof(*vnet), 0, n - sizeof(*vnet));
+		n = sizeof(*vnet);
+	}
+	memcpy(to, vnet, n);
+}
+
+/* Write one packet, with room in front of it for what the device wants there.
+ * False with an errno. */
+static bool put(const struct device *dev, const struct slot *slot,
+		const struct vnet *vnet, unsigned char *bytes, size_t size)
+{
+	size_t before = front(dev);
+
+	if (before)
+		introduce(dev, slot, vnet, bytes, bytes - before);
+	return write(dev->fd, bytes - before, before + size) >= 0;
+}
+
+/* The same without room. */
+static bool gather(const struct device *dev, const struct slot *slot,
+		   const struct vnet *vnet, const unsigned char *bytes)
+{
+	unsigned char lead[PI_SIZE + VNET_MAX];
+	struct iovec parts[] = { { lead, front(dev) },
+				 { (void *)bytes, slot->size } };
+
+	introduce(dev, slot, vnet, bytes, lead);
+	return writev(dev->fd, parts, LENGTH(parts)) >= 0;
+}
+
+/* Whether what a call said is about the packet, and not about the device. */
+static bool isrefusal(int code)
+{
+	return code == EINVAL || code == EMSGSIZE;
+}
+
+/* Send a super-packet as single ones, and remember how far it got. */
+static bool put_split(struct sending *s, struct slot *slot,
+		      const unsigned char *bytes)
+{
+	static const struct vnet nothing;
+	unsigned char room[PI_SIZE + VNET_MAX + SEGMENT_MOST];
+	unsigned char *out = room + PI_SIZE + VNET_MAX;
+	struct split all;
+	size_t n;
+
+	if (!split(&all, bytes, slot->size, &slot->vnet, 0, istap(s->dev))) {
+		errno = EINVAL;
+		return false;
+	}
+	all.next = slot->sent;
+	while ((n = segment(&all, out, SEGMENT_MOST)))
+		if (!put(s->dev, slot, &nothing, out, n)) {
+			slot->sent = (uint16_t)(all.next - 1);
+			return false;
+		}
+	slot->sent = 0; /* it may stay, and be sent again */
+	return true;
+}
+
+/* Whether the device takes what the slot's virtio-net header says. */
+static bool takes(const struct device *dev, const struct vnet *vnet)
+{
+	return dev->common->vnet >=
+	       (vnet->gso_type & GSO_TUNNEL ? sizeof(*vnet) : VNET_MIN);
+}
+
+/* Send a packet as it is, as far as the device can take it. */
+static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
+		       unsigned char *bytes)
+{
+	static const struct vnet nothing;
+	const struct vnet *vnet = &slot->vnet;
+
+	if (!(slot->flags & SLOT_VNET) || !(vnet->gso_type | vnet->flags)) {
+		vnet = &nothing;
+	} else if (slot->sent || !takes(s->dev, vnet)) {
+		if (vnet->gso_type & ~GSO_ECN)
+			return put_split(s, slot, bytes);
+		if (!complete(bytes, slot->size, &slot->vnet)) {
+			errno = EINVAL;
+			return false;
+		}
+	}
+	if (headroomof(s->batch, i) >= front(s->dev)
+		    ? put(s->dev, slot, vnet, bytes, slot->size)
+		    : gather(s->dev, slot, vnet, bytes))
+		return true;
+	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
+	       put_split(s, slot, bytes);
+}
+
+/* Note how the sending of a packet went; whether to go on. */
+static bool settle(struct sending *s, struct slot *slot, bool sent)
+{
+	if (!sent && !isrefusal(errno))
+		return false;
+	if (!sent && !s->refused)
+		s->refused = errno;
+	s->sent += sent;
+	slot->flags |= SLOT_DROPPED;
+	return true;
+}
+
+static bool send_single(struct sending *s, uint32_t i)
+{
+	struct slot *slot = slotof(s->batch, i);
+	unsigned char *bytes = slot ? bytesof(s->batch->pool, slot) : NULL;
+
+	if (!slot)
+		return true;
+	errno = EINVAL;
+	return settle(s, slot, bytes && put_single(s, i, slot, bytes));
+}
+
+/* -- Out, joined -------------------------------------------------------------
+ */
+
+enum { WINDOW = 256 }; /* packets that are looked at together */
+
+/* Write the super-packet that begins with a unit: changed headers and the
+ * payloads of all. */
+static bool put_joined(const struct sending *s, const struct slot *slot,
+		       const struct unit *units, size_t first)
+{
+	unsigned char lead[PI_SIZE + VNET_MAX];
+	struct iovec parts[2 + SEGMENTS_MOST];
+	struct joined joined;
+	const struct unit *u;
+	int n = 2;
+	size_t i;
+
+	join(units, first, istap(s->dev), &joined);
+	introduce(s->dev, slot, &joined.vnet, joined.headers, lead);
+	parts[0] = (struct iovec){ lead, front(s->dev) };
+	parts[1] = (struct iovec){ joined.headers, joined.size };
+	for (i = first; i != NO_PACKET; i = u->next) {
+		u = units + i;
+		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
+					     u->size - u->payload };
+	}
+	return writev(s->dev->fd, parts, n) >= 0;
+}
+
+/* Send the packets of a super-packet joined, or else one by one, when the
+ * kernel does not take such. */
+static bool send_joined(struct sending *s, const struct unit *units,
+			const uint32_t *places, size_t first)
+{
+	bool *may = &s->dev->common->coalesce;
+	bool sent = *may && put_joined(s, slotof(s->batch, places[first]),
+				       units, first);
+	size_t i;
+
+	if (*may && !sent && errno != EINVAL)
+		return false;
+	*may = sent;
+	for (i = first; i != NO_PACKET; i = units[i].next) {
+		if (sent)
+			settle(s, slotof(s->batch, places[i]), true);
+		else if (!send_single(s, places[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Collect the packets from the i-th on that may be joined, as many as are
+ * looked at together. Returns where it stopped. */
+static uint32_t collect(const struct batch *batch, uint32_t i,
+			struct unit *units, uint32_t *places, size_t *n)
+{
+	struct slot *slot;
+
+	for (*n = 0; i < batch->count && *n < WINDOW; i++) {
+		slot = slotof(batch, i);
+		if (!slot)
+			continue;
+		units[*n] = (struct unit){
+			.bytes = bytesof(batch->pool, slot),
+			.size = slot->size,
+			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
+		};
+		if (!units[*n].bytes)
+			units[*n].size = 0;
+		places[(*n)++] = i;
+	}
+	return i;
+}
+
+static bool send_window(struct sending *s, uint32_t *i)
+{
+	struct unit units[WINDOW];
+	uint32_t places[WINDOW];
+	size_t n, each;
+
+	*i = collect(s->batch, *i, units, places, &n);
+	coalesce(units, n, s->dev->common->offload, istap(s->dev));
+	for (each = 0; each < n; each++) {
+		if (units[each].follows)
+			continue;
+		if (!(units[each].next == NO_PACKET
+			      ? send_single(s, places[each])
+			      : send_joined(s, units, places, each)))
+			return false;
+	}
+	return true;
+}
+
+/* -- Out, all of it ----------------------------------------------------------
+ */
+
+/* Send until the device takes no more. False with an errno. */
+static bool send_all(struct sending *s)
+{
+	uint32_t i = 0;
+
+	while (i < s->batch->count)
+		if (!(s->dev->common->coalesce && s->batch->count > 1
+			      ? send_window(s, &i)
+			      : send_single(s, i++)))
+			return false;
+	return true;
+}
+
+ssize_t send_place(struct device *dev, struct batch *batch, uint32_t i)
+{
+	struct sending s = { .dev = dev, .batch = batch };
+	struct slot *slot = i < batch->count ? slotof(batch, i) : NULL;
+	unsigned char *bytes = slot ? bytesof(batch->pool, slot) : NULL;
+
+	errno = bytes ? EOPNOTSUPP : EINVAL;
+	if (!bytes || dev->common->foreign || !put_single(&s, i, slot, bytes))
+		return -1;
+	return (ssize_t)slot->size;
+}
+
+/* dev:send(batch) -> how many packets were sent, and reason and errno when that
+ * is not all | nil, reason, errno
+ *
+ * In their order; those that were sent leave the batch, as do those that the
+ * kernel refused for themselves. Those that it would not take yet stay. */
+int send_from(lua_State *L, struct device *dev, struct batch *batch)
+{
+	struct sending s = { .dev = dev, .batch = batch };
+	bool all;
+	int code;
+
+	if (isforeign(dev))
+		return refuse_foreign(L, dev);
+	all = send_all(&s);
+	code = all ? s.refused : errno;
+
+	compact(batch);
+	lua_pushinteger(L, s.sent);
+	if (!code)
+		return 1;
+	errno = code;
+	refuse(L, dev);
+	if (all || s.sent) {
+		lua_pushinteger(L, s.sent);
+		lua_replace(L, -4);
+	}
+	return 3;
+}

@@ -1,0 +1,277 @@
+/* io.c -- packets in and out of a device, one at a time, as strings or in
+ * an arena. */
+#include "../batch/arena.h"
+#include "../poll.h"
+#include "batch.h"
+#include "../core.h"
+#include "device.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* The longest packet there can be, and one byte more to notice that it was
+ * not: packet information, virtio-net header, Ethernet header, two VLAN tags,
+ * the highest MTU. */
+enum {
+	PI_SIZE = sizeof(struct tun_pi),
+	ROOM = PI_SIZE + VNET_MAX + ETH_HLEN + 2 * 4 + 65535 + 1,
+};
+
+/* Read one packet, and wait only when there is none. Returns 0, or how many
+ * values of a failure it pushed. */
+static int take(lua_State *L, struct device *dev, void *packet, size_t room,
+		double seconds, size_t *size)
+{
+	double until = 0;
+	ssize_t n;
+
+	heed(L, dev->mainthread);
+	while ((n = read(dev->fd, packet, room)) < 0) {
+		if (!retry(L, dev->fd, seconds, &until))
+			return refuse(L, dev);
+	}
+	*size = (size_t)n;
+	if (*size < room)
+		return 0;
+	errno = EMSGSIZE;
+	return fail(L, "%s", nameof(dev));
+}
+
+static int receive(lua_State *L, struct device *dev, double seconds)
+{
+	char packet[ROOM];
+	size_t n = 0;
+	int failed = take(L, dev, packet, sizeof(packet), seconds, &n);
+
+	if (failed)
+		return failed;
+	lua_pushlstring(L, packet, n);
+	return 1;
+}
+
+/* dev:read(timeout) -> bytes | nil, reason, errno
+ *
+ * The next packet, with the headers that the device's flags say. Waits for
+ * timeout seconds, 0 for not at all, nil for ever. */
+static int device_read(lua_State *L)
+{
+	struct device *dev = self(L);
+
+	return receive(L, dev, toseconds(L, 2));
+}
+
+/* dev:receive() -> bytes | nil, reason, errno
+ *
+ * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
+ * copas pass, do not matter: a packet comes whole. A batch takes as many
+ * packets as there are, see receive_into(). */
+static int device_receive(lua_State *L)
+{
+	struct device *dev = self(L);
+	struct batch *batch = tobatch(L, 2);
+
+	heed(L, dev->mainthread);
+	return batch ? receive_into(L, dev, batch)
+		     : receive(L, dev, dev->timeout);
+}
+
+/* What EINVAL means for a packet, of the many things that it does. */
+static const char *flaw(const struct device *dev, const char *packet, size_t n)
+{
+	size_t headers = dev->flags & IFF_NO_PI ? 0 : PI_SIZE;
+	int version, vnet = 0;
+
+	if (dev->flags & IFF_VNET_HDR)
+		ioctl(dev->fd, TUNGETVNETHDRSZ, &vnet);
+	headers += (size_t)vnet;
+	if (n == 0)
+		return "an empty packet";
+	if (n <= headers)
+		return "headers without a packet behind them";
+	if (dev->flags & IFF_TAP && n - headers < ETH_HLEN)
+		return "shorter than an Ethernet header";
+	version = packet[headers] >> 4 & 0xf;
+	if ((dev->flags & (IFF_TAP | IFF_NO_PI)) == IFF_NO_PI && version != 4 &&
+	    version != 6)
+		return "neither IPv4 nor IPv6 by its first four bits";
+	if (vnet)
+		return "the virtio-net header does not fit the packet";
+	return NULL;
+}
+
+static int transmit(lua_State *L, struct device *dev, const char *packet,
+		    size_t n)
+{
+	const char *words;
+
+	if (write(dev->fd, packet, n) >= 0)
+		return 0;
+	if (errno != EINVAL)
+		return refuse(L, dev);
+	words = flaw(dev, packet, n);
+	errno = EINVAL;
+	return words ? fail(L, "%s: %s", nameof(dev), words) : refuse(L, dev);
+}
+
+/* Argument as bytes. */
+static const char *tobytes(lua_State *L, int at, size_t *n)
+{
+	if (lua_type(L, at) != LUA_TSTRING)
+		misuse_value(L, at, "packet", "a string");
+	return lua_tolstring(L, at, n);
+}
+
+/* Transmit arguments 2 and up as one packet: gathered, as writev(2) is slower
+ * than a copy. */
+static int gather(lua_State *L, struct device *dev)
+{
+	int i, top = lua_gettop(L);
+	char packet[ROOM];
+	const char *part;
+	size_t size, n = 0;
+
+	for (i = 2; i <= top; i++) {
+		part = tobytes(L, i, &size);
+		if (size > sizeof(packet) - n) {
+			errno = EMSGSIZE;
+			return fail(L, "%s", nameof(dev));
+		}
+		memcpy(packet + n, part, size);
+		n += size;
+	}
+	return transmit(L, dev, packet, n);
+}
+
+/* dev:write(...) -> true | nil, reason, errno
+ *
+ * Send the strings, in their order, as one packet. Never waits. */
+static int device_write(lua_State *L)
+{
+	struct device *dev = self(L);
+	const char *packet;
+	int failed;
+	size_t n;
+
+	heed(L, dev->mainthread);
+	if (lua_gettop(L) > 2) {
+		failed = gather(L, dev);
+	} else {
+		packet = tobytes(L, 2, &n);
+		failed = transmit(L, dev, packet, n);
+	}
+	if (failed)
+		return failed;
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* dev:send(bytes) -> number of bytes | nil, reason, errno
+ *
+ * As write(), in the shape of LuaSocket, whose positions are ignored as its
+ * UDP sockets do. Of a batch, all packets: see send_from(). */
+static int device_send(lua_State *L)
+{
+	struct device *dev = self(L);
+	struct batch *batch = tobatch(L, 2);
+	const char *packet;
+	int failed;
+	size_t n;
+
+	heed(L, dev->mainthread);
+	if (batch)
+		return send_from(L, dev, batch);
+	packet = tobytes(L, 2, &n);
+	failed = transmit(L, dev, packet, n);
+	if (failed)
+		return failed;
+	lua_pushinteger(L, (lua_Integer)n);
+	return 1;
+}
+
+/* dev:transmit(arena, at, n) -> number of bytes | nil, reason, errno
+ *
+ * As send(), from an arena. */
+static int device_transmit(lua_State *L)
+{
+	struct device *dev = self(L);
+	lua_Integer n = lua_tointeger(L, 4);
+	unsigned char *bytes =
+		checkarena(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
+	int failed;
+
+	heed(L, dev->mainthread);
+	failed = transmit(L, dev, (char *)bytes, (size_t)n);
+	if (failed)
+		return failed;
+	lua_pushinteger(L, n);
+	return 1;
+}
+
+/* dev:send_place(batch, i) -> number of bytes | nil, reason, errno
+ *
+ * Send one packet of a batch, where it stays. */
+static int device_send_place(lua_State *L)
+{
+	struct device *dev = self(L);
+	struct batch *batch = checkbatch(L, 2);
+	ssize_t n;
+
+	heed(L, dev->mainthread);
+	n = send_place(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
+	if (n < 0)
+		return refuse(L, dev);
+	lua_pushinteger(L, (lua_Integer)n);
+	return 1;
+}
+
+/* transmit() for the FFI: what fails is told by the method, which tries again.
+ */
+static ssize_t drain(struct device *dev, const void *bytes, size_t n)
+{
+	return write(dev->fd, bytes, n);
+}
+
+static const luaL_Reg methods[] = {
+	{ "read", device_read },
+	{ "receive", device_receive },
+	{ "receivefrom", device_receive },
+	{ "write", device_write },
+	{ "send", device_send },
+	{ "transmit", device_transmit },
+	{ "send_place", device_send_place },
+	{ NULL, NULL },
+};
+
+/* core.addresses: functions for the FFI, which wait for nothing. */
+static void push_addresses(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		uintptr_t address;
+	} functions[] = {
+		{ "receive", (uintptr_t)renew },
+		{ "send_place", (uintptr_t)send_place },
+		{ "drain", (uintptr_t)drain },
+	};
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < LENGTH(functions); i++) {
+		lua_pushnumber(L, (lua_Number)functions[i].address);
+		lua_setfield(L, -2, functions[i].name);
+	}
+	lua_setfield(L, -2, "addresses");
+}
+
+void open_packetio(lua_State *L)
+{
+	addmethods(L, DEVICE, methods);
+	push_addresses(L);
+	lua_pushinteger(L, PI_SIZE + VNET_MAX);
+	lua_setfield(L, -2, "front_most");
+}

@@ -1,0 +1,22 @@
+/* open.h -- what core.open is asked for. */
+#ifndef TUN_DEVICE_OPEN_H
+#define TUN_DEVICE_OPEN_H
+
+#include <lua.h>
+#include <net/if.h>
+#include <stdbool.h>
+
+struct request {
+	struct ifreq ifr; /* the name, "" for any */
+	unsigned int flags;
+	int index;  /* 0 for any */
+	bool fresh; /* it does not exist yet, as the caller knows */
+};
+
+/* The table at argument 1. */
+struct request torequest(lua_State *L);
+
+/* Push the set of the names of flags. */
+void pushflags(lua_State *L, unsigned int flags);
+
+#endif

@@ -1,0 +1,349 @@
+/* codec.c -- the one encoder and the one decoder of rtnetlink objects. Both walk
+ * the rows of link.c, addr.c and route.c; neither knows a socket. */
+#include "schema.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+/* -- Rows and keys --------------------------------------------------- */
+
+const struct field *find(const struct field *rows, unsigned int type)
+{
+	for (; rows->key; rows++)
+		if (rows->where == type)
+			return rows;
+	return NULL;
+}
+
+const struct choice *choose(const struct choices *choices, const char *kind)
+{
+	const struct choice *c = choices->list;
+
+	while (c->kind && !(kind && strcmp(c->kind, kind) == 0))
+		c++;
+	return c;
+}
+
+void add_key(char *path, size_t size, const char *key)
+{
+	char *end = path + strlen(path), *limit = path + size - 1;
+
+	if (end > path && end < limit)
+		*end++ = '.';
+	while (*key && end < limit)
+		*end++ = *key++;
+	*end = '\0';
+}
+
+static bool knows(const struct field *rows, const char *key);
+
+static bool choice_knows(const struct choices *choices, const char *key)
+{
+	const struct choice *c;
+
+	for (c = choices->list; c->kind; c++)
+		if (strcmp(c->key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a row reads this key of the table; those that are inline have no key
+ * of their own. */
+static inline bool row_knows(const struct field *f, const char *key)
+{
+	if (*f->key)
+		return *f->key == *key && strcmp(f->key, key) == 0;
+	return f->kind == &kind_choice ? choice_knows(f->more, key)
+				       : knows(f->more, key);
+}
+
+static bool knows(const struct field *rows, const char *key)
+{
+	for (; rows->key; rows++)
+		if (row_knows(rows, key))
+			return true;
+	return false;
+}
+
+static void list_keys(const struct field *rows, luaL_Buffer *names,
+		      const char **separator)
+{
+	const struct choice *c;
+
+	for (; rows->key; rows++) {
+		if (rows->kind == &kind_choice) {
+			c = ((const struct choices *)rows->more)->list;
+			for (; c->kind; c++) {
+				luaL_addstring(names, *separator);
+				luaL_addstring(names, c->key);
+			}
+		} else if (rows->is & INLINE) {
+			list_keys(rows->more, names, separator);
+		} else {
+			luaL_addstring(names, *separator);
+			luaL_addstring(names, rows->key);
+		}
+		*separator = ", ";
+	}
+}
+
+static _Noreturn void unknown(struct encoder *e, const struct layout *layout,
+			      const char *key)
+{
+	const char *separator = "";
+	luaL_Buffer names;
+
+	luaL_buffinit(e->L, &names);
+	if (layout->head)
+		list_keys(layout->head, &names, &separator);
+	list_keys(layout->attrs, &names, &separator);
+	luaL_pushresult(&names);
+	misuse(e->L, "%s: no key \"%s\"; there are: %s", e->path, key,
+	       lua_tostring(e->L, -1));
+}
+
+/* -- Encoding -------------------------------------------------------- */
+
+void put_bytes(struct encoder *e, unsigned short type, const void *bytes,
+	       size_t len)
+{
+	struct nlattr *a = mnl_nlmsg_get_payload_tail(e->nlh);
+
+	if (!mnl_attr_put_check(e->nlh, e->size, type, len, bytes))
+		misuse(e->L, "%s: the request is longer than %d bytes", e->path,
+		       (int)e->size);
+	/* libmnl before 1.0.5 leaves the padding as it was. */
+	memset((char *)mnl_attr_get_payload(a) + len, 0, MNL_ALIGN(len) - len);
+}
+
+void put_value(struct encoder *e, const struct field *f, unsigned char *base)
+{
+	unsigned char value[VALUE_MAX] = { 0 };
+	size_t len;
+
+	if (f->kind->put) {
+		f->kind->put(e, f);
+		return;
+	}
+	len = f->kind->pull(e, f, value);
+	if (base)
+		memcpy(base + f->where, value, len);
+	else if (!e->error)
+		put_bytes(e, f->where, value, len);
+}
+
+void put_row(struct encoder *e, const struct field *f, unsigned char *base,
+	     int table)
+{
+	size_t len = strlen(e->path);
+
+	if (f->is & READ || (e->filter && !(f->is & (FILTER | INLINE))))
+		return;
+	luaL_checkstack(e->L, 8, NULL);
+	if (f->is & INLINE) {
+		lua_pushvalue(e->L, table);
+	} else {
+		lua_getfield(e->L, table, f->key);
+		add_key(e->path, sizeof(e->path), f->key);
+	}
+	put_value(e, f, base);
+	e->path[len] = '\0';
+	lua_pop(e->L, 1);
+}
+
+static void put_marked(struct encoder *e, const struct field *rows,
+		       const bool *marks, unsigned char *base, int table)
+{
+	size_t i;
+
+	for (i = 0; rows && rows[i].key && !e->error; i++)
+		if (marks[i])
+			put_row(e, &rows[i], base, table);
+}
+
+static bool mark(const struct field *rows, const char *key, bool *marks)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; rows && rows[i].key; i++)
+		if (row_knows(&rows[i], key))
+			found = marks[i] = true;
+	return found;
+}
+
+void put_table(struct encoder *e, const struct layout *layout,
+	       unsigned char *base, bool shared)
+{
+	bool head[ROWS_MAX] = { false }, attrs[ROWS_MAX] = { false };
+	lua_State *L = e->L;
+	int table = lua_gettop(L);
+	const char *key;
+	bool found;
+
+	if (!lua_istable(L, table))
+		misuse(L, "%s: a %s is not a table", e->path,
+		       luaL_typename(L, table));
+	if (++e->depth > DEPTH_MAX)
+		misuse(L, "%s: a table inside of too many others", e->path);
+	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			misuse(L, "%s: a key is a %s", e->path,
+			       luaL_typename(L, -2));
+		key = lua_tostring(L, -2);
+		found = mark(layout->head, key, head);
+		found = mark(layout->attrs, key, attrs) || found;
+		if (!found && !shared)
+			unknown(e, layout, key);
+	}
+	put_marked(e, layout->head, head, base, table);
+	if (layout->head && base == e->head && e->family == 0)
+		e->family = e->head[0];
+	put_marked(e, layout->attrs, attrs, NULL, table);
+	e->depth--;
+}
+
+bool encode(struct encoder *e, const struct object *o, const struct verb *v,
+	    int t)
+{
+	e->nlh = mnl_nlmsg_put_header(e->nlh);
+	e->nlh->nlmsg_type = o->type + v->type;
+	e->nlh->nlmsg_flags = NLM_F_REQUEST | v->flags;
+	e->head = mnl_nlmsg_put_extra_header(e->nlh, o->layout.size);
+	e->filter = (v->flags & NLM_F_DUMP) == NLM_F_DUMP;
+	e->path[0] = '\0';
+	add_key(e->path, sizeof(e->path), o->name);
+	lua_pushvalue(e->L, t);
+	put_table(e, &o->layout, e->head, false);
+	lua_pop(e->L, 1);
+	if (o->family)
+		e->head[0] = e->family;
+	if (e->filter && o->list)
+		put_bytes(e, o->list, &o->value, sizeof(o->value));
+	return e->error == 0;
+}
+
+/* -- Decoding -------------------------------------------------------- */
+
+void push_word(struct decoder *d, const char *text)
+{
+	size_t place = (uintptr_t)text % WORDS;
+
+	if (!d->words) {
+		lua_pushstring(d->L, text);
+	} else if (d->words->texts[place] == text) {
+		lua_rawgeti(d->L, d->words->at, (int)place + 1);
+	} else {
+		lua_pushstring(d->L, text);
+		lua_pushvalue(d->L, -1);
+		lua_rawseti(d->L, d->words->at, (int)place + 1);
+		d->words->texts[place] = text;
+	}
+}
+
+/* Set a key of the table on top of the stack to what a row's payload says. */
+static void push_field(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	if (f->is & INLINE) {
+		f->kind->push(d, f, p, len);
+		return;
+	}
+	push_word(d, f->key);
+	d->keys++;
+	if (f->kind->push(d, f, p, len))
+		lua_rawset(d->L, -3);
+	else
+		lua_pop(d->L, 1);
+}
+
+bool bad(struct decoder *d)
+{
+	d->bad = true;
+	return false;
+}
+
+static bool is_zero(const char *p, size_t len)
+{
+	while (len > 0 && p[len - 1] == 0)
+		len--;
+	return len == 0;
+}
+
+/* Members of a struct; those beyond its length are from a newer kernel. */
+void push_members(struct decoder *d, const struct field *rows, const char *base,
+		  size_t len)
+{
+	for (; rows->key; rows++)
+		if ((size_t)rows->where + rows->size <= len &&
+		    !(rows->is & SPARSE &&
+		      is_zero(base + rows->where, rows->size)))
+			push_field(d, rows, base + rows->where, rows->size);
+}
+
+/* Whether an attribute has the size of its kind; else the message is bad. */
+static bool fits(struct decoder *d, const struct field *f,
+		 const struct nlattr *a)
+{
+	return !f->kind->size || f->kind->size == mnl_attr_get_payload_len(a) ||
+	       bad(d);
+}
+
+bool push_attr(struct decoder *d, const struct field *f, const struct nlattr *a)
+{
+	return fits(d, f, a) && f->kind->push(d, f, mnl_attr_get_payload(a),
+					      mnl_attr_get_payload_len(a));
+}
+
+void push_attrs(struct decoder *d, const struct field *rows, const char *start,
+		const char *end)
+{
+	const char *attrs = d->attrs, *attrs_end = d->end;
+	const struct nlattr *a = (const struct nlattr *)start;
+	const struct field *f;
+
+	luaL_checkstack(d->L, 8, NULL);
+	d->attrs = start;
+	d->end = end;
+	if (++d->depth > DEPTH_MAX)
+		d->bad = true;
+	for (; !d->bad && mnl_attr_ok(a, (int)(end - (const char *)a));
+	     a = mnl_attr_next(a)) {
+		f = find(rows, mnl_attr_get_type(a));
+		if (f && fits(d, f, a))
+			push_field(d, f, mnl_attr_get_payload(a),
+				   mnl_attr_get_payload_len(a));
+	}
+	d->depth--;
+	d->attrs = attrs;
+	d->end = attrs_end;
+}
+
+/* Fill the table on top of the stack from a header and its attributes. */
+void push_layout(struct decoder *d, const struct layout *layout,
+		 const char *start, size_t len)
+{
+	push_members(d, layout->head, start, layout->size);
+	push_attrs(d, layout->attrs, start + NLMSG_ALIGN(layout->size),
+		   start + len);
+}
+
+bool decode(struct decoder *d, const struct object *o,
+	    const struct nlmsghdr *nlh)
+{
+	size_t len = mnl_nlmsg_get_payload_len(nlh);
+	int top = lua_gettop(d->L);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < o->layout.size)
+		return false;
+	d->head = mnl_nlmsg_get_payload(nlh);
+	d->bad = false;
+	d->keys = 0;
+	lua_createtable(d->L, 0, d->words ? d->words->keys : 0);
+	push_layout(d, &o->layout, d->head, len);
+	if (d->words)
+		d->words->keys = d->keys < KEYS_MAX ? d->keys : KEYS_MAX;
+	if (d->bad)
+		lua_settop(d->L, top);
+	return !d->bad;
+}

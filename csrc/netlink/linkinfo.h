@@ -1,0 +1,9 @@
+/* linkinfo.h -- what the kinds of link add to a link. */
+#ifndef TUN_NETLINK_LINKINFO_H
+#define TUN_NETLINK_LINKINFO_H
+
+#include "schema.h"
+
+extern const struct field linkinfo[]; /* the rows of IFLA_LINKINFO */
+
+#endif

@@ -1,0 +1,430 @@
+/* socket.c -- an rtnetlink socket: requests, dumps, extended acks. It moves
+ * messages whole and knows no attribute; codec.c does. */
+#include "ack.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SOCKET "tun.netlink"
+
+enum { RECEIVE_MIN = 32768, DUMP_TRIES = 10 };
+
+/* What is in the table that is the user value of a socket. */
+enum { DATAGRAM = 1, STRINGS = 2 };
+
+struct netlink {
+	struct mnl_socket *socket; /* NULL when closed */
+	unsigned int port, seq;
+	struct ifnames names;
+	struct words words;	     /* their table is in the user value */
+	const struct object *object; /* of the dump that is going on */
+	bool dumping, interrupted;
+	bool brief;	/* the answer is an ack, not an object of any size */
+	char *received; /* one datagram, in the user value of the socket */
+	size_t size;
+	struct nlmsghdr *message; /* the next one in it */
+	int left;
+	_Alignas(struct nlmsghdr) unsigned char request[REQUEST_MAX];
+};
+
+static struct netlink *checksocket(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	if (!nl->socket)
+		misuse(L, "the netlink socket is closed");
+	return nl;
+}
+
+static int failed(lua_State *L, int code, const char *reason)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, reason);
+	lua_pushinteger(L, code);
+	return 3;
+}
+
+/* -- Opening and closing --------------------------------------------- */
+
+static int netlink_close(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	nl->socket = NULL;
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+static bool open_socket(struct netlink *nl)
+{
+	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK,
+				       NETLINK_GET_STRICT_CHK };
+	int on = 1;
+	size_t i;
+
+	nl->socket =
+		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!nl->socket || mnl_socket_bind(nl->socket, 0, 0) < 0)
+		return false;
+	for (i = 0; i < LENGTH(options); i++)
+		if (mnl_socket_setsockopt(nl->socket, options[i], &on,
+					  sizeof(on)) < 0)
+			return false;
+	nl->port = mnl_socket_get_portid(nl->socket);
+	nl->names.fd = mnl_socket_get_fd(nl->socket);
+	return true;
+}
+
+/* Have room for a datagram. The socket is at index 1. */
+static void reserve(lua_State *L, struct netlink *nl, size_t size)
+{
+	if (size <= nl->size)
+		return;
+	lua_getuservalue(L, 1);
+	nl->received = lua_newuserdata(L, size);
+	nl->size = size;
+	lua_rawseti(L, -2, DATAGRAM);
+	lua_pop(L, 1);
+}
+
+/* core.netlink() -> socket | nil, message, errno */
+static int core_netlink(lua_State *L)
+{
+	struct netlink *nl;
+	int code;
+
+	lua_settop(L, 0);
+	nl = newobject(L, SOCKET, sizeof(*nl));
+	lua_createtable(L, 2, 0);
+	lua_createtable(L, WORDS, 0);
+	lua_rawseti(L, -2, STRINGS);
+	lua_setuservalue(L, 1);
+	reserve(L, nl, RECEIVE_MIN);
+	if (open_socket(nl))
+		return 1;
+	code = errno;
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	nl->socket = NULL;
+	errno = code;
+	return fail(L, "netlink");
+}
+
+/* socket:fd() -> the descriptor, lent; -1 when closed */
+static int netlink_fd(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	lua_pushinteger(L, nl->socket ? mnl_socket_get_fd(nl->socket) : -1);
+	return 1;
+}
+
+/* -- Sending and receiving ------------------------------------------- */
+
+/* Encode and send; false when the world said no: nil, reason, errno are on the
+ * stack. */
+static bool send_request(lua_State *L, struct netlink *nl,
+			 const struct object *o, const struct verb *v, int t)
+{
+	struct encoder e = { .L = L,
+			     .names = &nl->names,
+			     .nlh = (void *)nl->request,
+			     .size = sizeof(nl->request) };
+
+	if (!encode(&e, o, v, t)) {
+		failed(L, e.error, e.message);
+		return false;
+	}
+	e.nlh->nlmsg_seq = ++nl->seq;
+	e.nlh->nlmsg_pid = nl->port;
+	nl->left = 0;
+	nl->brief = (v->flags & NLM_F_ACK) != 0;
+	if (mnl_socket_sendto(nl->socket, e.nlh, e.nlh->nlmsg_len) < 0) {
+		fail(L, "netlink");
+		return false;
+	}
+	return true;
+}
+
+/* One whole datagram from the kernel, of any size. */
+static ssize_t receive(lua_State *L, struct netlink *nl)
+{
+	struct pollfd wait = { .fd = mnl_socket_get_fd(nl->socket),
+			       .events = POLLIN };
+	struct sockaddr_nl from = { 0 };
+	socklen_t len = sizeof(from);
+	ssize_t size = 0;
+
+	for (;;) {
+		if (!nl->brief)
+			size = recv(wait.fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
+		if (size >= 0) {
+			reserve(L, nl, (size_t)size);
+			size = recvfrom(wait.fd, nl->received, nl->size, 0,
+					(struct sockaddr *)&from, &len);
+		}
+		if (size >= 0 && from.nl_pid == 0)
+			return size;
+		if (size < 0 && (errno != EAGAIN || poll(&wait, 1, -1) < 0))
+			return -1;
+	}
+}
+
+/* The next message that answers the last request; NULL and errno. */
+static const struct nlmsghdr *next_message(lua_State *L, struct netlink *nl)
+{
+	const struct nlmsghdr *message;
+	ssize_t size;
+
+	for (;;) {
+		if (!mnl_nlmsg_ok(nl->message, nl->left)) {
+			size = receive(L, nl);
+			if (size < 0)
+				return NULL;
+			nl->message = (struct nlmsghdr *)nl->received;
+			nl->left = (int)size;
+			continue;
+		}
+		message = nl->message;
+		nl->message = mnl_nlmsg_next(message, &nl->left);
+		if (message->nlmsg_seq == nl->seq &&
+		    message->nlmsg_pid == nl->port)
+			return message;
+	}
+}
+
+/* -- Requests -------------------------------------------------------- */
+
+static bool push_object(lua_State *L, struct netlink *nl,
+			const struct object *o, const struct nlmsghdr *message)
+{
+	struct decoder d = { .L = L, .names = &nl->names, .words = &nl->words };
+	int at;
+
+	lua_getuservalue(L, 1);
+	lua_rawgeti(L, -1, STRINGS);
+	at = nl->words.at = lua_gettop(L);
+	if (!decode(&d, o, message)) {
+		lua_settop(L, at - 2);
+		return false;
+	}
+	lua_replace(L, at - 1);
+	lua_settop(L, at - 1);
+	return true;
+}
+
+/* Read what is left of a dump that was not read to its end, so that the kernel
+ * takes another one. */
+static bool drain(lua_State *L, struct netlink *nl)
+{
+	const struct nlmsghdr *message;
+
+	while (nl->dumping) {
+		message = next_message(L, nl);
+		if (!message)
+			return false;
+		nl->dumping = message->nlmsg_type != NLMSG_DONE &&
+			      message->nlmsg_type != NLMSG_ERROR;
+	}
+	return true;
+}
+
+/* socket:request(object, verb, table) -> true [, warning]; the object for
+ * "get" | nil, reason, errno */
+static int netlink_request(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	const struct object *o = checkobject(L, 2);
+	const struct verb *v = checkverb(L, 3, o);
+	const struct nlmsghdr *message;
+
+	luaL_checktype(L, 4, LUA_TTABLE);
+	if (v->flags == NLM_F_DUMP)
+		misuse(L, "\"list\" is not a request: call socket:list()");
+	if (!drain(L, nl))
+		return fail(L, "netlink");
+	ifnames_clear(&nl->names);
+	if (!send_request(L, nl, o, v, 4))
+		return 3;
+	message = next_message(L, nl);
+	if (!message)
+		return fail(L, "netlink");
+	if (message->nlmsg_type == o->type)
+		return push_object(L, nl, o, message) ? 1 : malformed(L, o);
+	return answer(L, o, (struct nlmsghdr *)nl->request, message);
+}
+
+/* -- Dumps ----------------------------------------------------------- */
+
+/* Begin a dump; false with nil, reason, errno on the stack. */
+static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
+		       int filter)
+{
+	static const struct verb list = { "list", 2, NLM_F_DUMP, NULL };
+
+	if (!drain(L, nl)) {
+		fail(L, "netlink");
+		return false;
+	}
+	nl->object = o;
+	nl->interrupted = false;
+	ifnames_clear(&nl->names);
+	nl->dumping = send_request(L, nl, o, &list, filter);
+	return nl->dumping;
+}
+
+/* Push the next object: 1; the end: 0; nil, reason, errno: 3. */
+static int next_object(lua_State *L, struct netlink *nl)
+{
+	const struct nlmsghdr *message = next_message(L, nl);
+	struct ack ack;
+
+	if (!message)
+		return fail(L, "netlink");
+	nl->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+	if (message->nlmsg_type == nl->object->type)
+		return push_object(L, nl, nl->object, message)
+			       ? 1
+			       : malformed(L, nl->object);
+	nl->dumping = false;
+	read_ack(nl->object, (struct nlmsghdr *)nl->request, message, &ack);
+	return ack.code ? refused(L, &ack) : 0;
+}
+
+/* socket:start(object, filter) -> true | nil, reason, errno */
+static int netlink_start(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+
+	luaL_checktype(L, 3, LUA_TTABLE);
+	if (!start_dump(L, nl, checkobject(L, 2), 3))
+		return 3;
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* socket:next() -> object, changed | nil at the end | nil, reason, errno.
+ * changed: the kernel says that its table changed under the dump. */
+static int netlink_next(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	int results;
+
+	if (!nl->dumping)
+		misuse(L, "no dump is going on in this netlink socket");
+	results = next_object(L, nl);
+	if (results != 1)
+		return results;
+	lua_pushboolean(L, nl->interrupted);
+	return 2;
+}
+
+/* One dump into the list on top of the stack; 0, or 3 as next_object. */
+static int collect(lua_State *L, struct netlink *nl)
+{
+	int list = lua_gettop(L), i = 0, results;
+
+	while ((results = next_object(L, nl)) == 1)
+		lua_rawseti(L, list, ++i);
+	return results;
+}
+
+/* socket:list(object, filter) -> list, interrupted | nil, reason, errno.
+ * A dump that the kernel calls interrupted is taken again, 10 times at most;
+ * then the last one comes with interrupted = true. */
+static int netlink_list(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	const struct object *o = checkobject(L, 2);
+	int tries = DUMP_TRIES;
+
+	luaL_checktype(L, 3, LUA_TTABLE);
+	do {
+		lua_settop(L, 3);
+		if (!start_dump(L, nl, o, 3))
+			return 3;
+		lua_newtable(L);
+		if (collect(L, nl) == 3)
+			return 3;
+	} while (nl->interrupted && --tries > 0);
+	lua_pushboolean(L, nl->interrupted);
+	return 2;
+}
+
+/* -- Interface names ------------------------------------------------- */
+
+/* socket:index(name) -> integer | nil, reason, errno */
+static int netlink_index(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	const char *name = luaL_checkstring(L, 2);
+	int index = ifnames_index(&nl->names, name);
+
+	if (!index)
+		return fail(L, "%s", name);
+	lua_pushinteger(L, index);
+	return 1;
+}
+
+/* socket:name(index) -> string | nil, reason, errno */
+static int netlink_name(lua_State *L)
+{
+	struct netlink *nl = checksocket(L);
+	int index = (int)luaL_checkinteger(L, 2);
+	const char *name;
+
+	ifnames_clear(&nl->names);
+	name = ifnames_name(&nl->names, index);
+	if (!name)
+		return fail(L, "interface %d", index);
+	lua_pushstring(L, name);
+	return 1;
+}
+
+static int netlink_tostring(lua_State *L)
+{
+	struct netlink *nl = self(L);
+
+	if (nl->socket)
+		lua_pushfstring(L, "netlink socket (fd %d)",
+				mnl_socket_get_fd(nl->socket));
+	else
+		lua_pushliteral(L, "netlink socket (closed)");
+	return 1;
+}
+
+static const luaL_Reg meta[] = {
+	{ "__gc", netlink_close },
+	{ "__close", netlink_close },
+	{ "__tostring", netlink_tostring },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg methods[] = {
+	{ "fd", netlink_fd },
+	{ "close", netlink_close },
+	{ "request", netlink_request },
+	{ "list", netlink_list },
+	{ "start", netlink_start },
+	{ "next", netlink_next },
+	{ "index", netlink_index },
+	{ "name", netlink_name },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg functions[] = {
+	{ "netlink", core_netlink },
+	{ NULL, NULL },
+};
+
+void open_netlink(lua_State *L)
+{
+	newtype(L, SOCKET, meta, methods);
+	lua_pop(L, 1);
+	setfuncs(L, functions);
+}

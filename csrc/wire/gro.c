@@ -1,0 +1,348 @@
+/* gro.c -- joining consecutive segments of a flow into super-packets.
+ *
+ * As the kernel's GRO does it (Linux: net/core/gro.c, tcp_gro_receive(),
+ * udp_gro_receive_segment()), and in both orders; but all at once, so that what
+ * joins is found out before anything is moved. */
+#include "gro.h"
+
+#include "checksum.h"
+#include "headers.h"
+#include "flow.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+enum {
+	IP4_SIZE = 20,
+	IP4_DF = 0x4000,
+	TCP_CHECK = 16, /* offsets of checksums */
+	UDP_CHECK = 6,
+	UDP_SEGMENTS = 64, /* UDP_GRO_CNT_MAX of the kernel */
+	PLACES_LEAST = 16,
+	PLACES = 2 * COALESCE_MOST,
+	PROBES = 8, /* places where a flow is looked for */
+	BARRIERS = 256,
+};
+
+/* The super-packet that the last packet of a flow is in. */
+struct flow {
+	struct member first;
+	uint32_t size;	/* of its IP packet */
+	uint16_t last;	/* number of the unit */
+	uint16_t count; /* how many there are */
+	uint16_t seen;	/* number of the flow's last unit + 1 */
+	bool back;	/* another one can be put behind it */
+	bool front;
+	bool fixed; /* all have the same IPv4 ID */
+	bool sound; /* the first one's checksums are right */
+};
+
+struct work {
+	struct unit *units;
+	unsigned int allowed; /* TUN_F_* */
+	bool barred;	      /* barriers are in use */
+	uint32_t mask;	      /* places in use - 1 */
+	uint32_t count;	      /* of flows */
+	uint32_t packets;     /* how many there will be */
+	struct flow *recent;  /* in which the packet before was */
+	uint16_t barriers[BARRIERS];
+	uint16_t places[PLACES]; /* by hash: number of a flow + 1; 0: none */
+	struct flow flows[COALESCE_MOST];
+};
+
+/* -- Finding the flow of a packet ------------------------------------------ */
+
+/* A packet whose ports cannot be told may be of any flow between its addresses:
+ * nothing passes it. */
+static void bar(struct work *w, size_t number, uint32_t addresses)
+{
+	if (!w->barred)
+		memset(w->barriers, 0, sizeof(w->barriers));
+	w->barred = true;
+	w->barriers[addresses % BARRIERS] = (uint16_t)(number + 1);
+}
+
+/* Whether such a packet came behind the last one of a flow. */
+static bool barred(const struct work *w, const struct flow *flow,
+		   const struct member *m)
+{
+	return w->barred &&
+	       w->barriers[hash_addresses(m) % BARRIERS] > flow->seen;
+}
+
+/* The flow of a packet, which is a new one, and empty, when it is not found at
+ * few places. One that has to give way joins no more: nothing worse. */
+static struct flow *find(struct work *w, const struct member *m)
+{
+	uint32_t i, home = m->hash & w->mask, at = home;
+	struct flow *flow;
+
+	for (i = 0; i < PROBES && w->places[at]; i++) {
+		flow = &w->flows[w->places[at] - 1];
+		if (same_flow(&flow->first, m))
+			return flow;
+		at = (at + 1) & w->mask;
+	}
+	if (i == PROBES)
+		at = home;
+	flow = &w->flows[w->count++];
+	flow->back = flow->front = false;
+	flow->seen = 0;
+	w->places[at] = (uint16_t)w->count;
+	return flow;
+}
+
+/* -- Whether it joins ------------------------------------------------------ */
+
+/* By how much the IPv4 ID of b is above that of a. */
+static uint16_t id_step(const struct member *a, const struct member *b)
+{
+	return (uint16_t)(get16(b->bytes + b->ip + 4) -
+			  get16(a->bytes + a->ip + 4));
+}
+
+/* Whether the IPv4 IDs of two packets, n steps from each other, are those of
+ * one flow: each above the one before, or, where it says nothing as they must
+ * not be fragmented (RFC 6864, section 4), the same. Decided by the first two.
+ */
+static bool same_ids(const struct flow *flow, const struct member *a,
+		     const struct member *b, uint16_t n)
+{
+	uint16_t step;
+
+	if (a->version == 6)
+		return true;
+	step = id_step(a, b);
+	if (flow->count == 1 && step == 0)
+		return (a->bytes[a->ip + 6] & IP4_DF >> 8) != 0;
+	return step == (flow->fixed ? 0 : n);
+}
+
+/* Whether the packet, whose headers are the same, is as long as the others, or
+ * may be the shorter last one, and is the next in sequence. */
+static bool fits_back(const struct flow *flow, const struct member *m)
+{
+	const struct member *first = &flow->first;
+	uint32_t most = UDP_SEGMENTS;
+
+	if (!flow->back || m->length > first->length)
+		return false;
+	if (m->proto == IPPROTO_TCP) {
+		most = SEGMENTS_MOST;
+		if (m->seq !=
+		    first->seq + (uint32_t)flow->count * first->length)
+			return false;
+	}
+	return flow->count < most && flow->size + m->length <= IP_MOST &&
+	       same_ids(flow, first, m, flow->count);
+}
+
+/* Whether the packet is what stands in front in sequence; where there is only
+ * one, that may be the shorter last one. */
+static bool fits_front(const struct flow *flow, const struct member *m)
+{
+	const struct member *first = &flow->first;
+
+	return flow->front && !m->ends && m->seq + m->length == first->seq &&
+	       (flow->count == 1 ? m->length >= first->length
+				 : m->length == first->length) &&
+	       flow->count < SEGMENTS_MOST &&
+	       flow->size + m->length <= IP_MOST && same_ids(flow, m, first, 1);
+}
+
+/* -- Joining --------------------------------------------------------------- */
+
+/* Let the packet be the only one in the flow's last super-packet. */
+static void begin(struct flow *flow, const struct member *m)
+{
+	flow->first = *m;
+	flow->last = m->number;
+	flow->count = 1;
+	flow->back = m->joins && !m->ends;
+	flow->front = m->joins && m->proto == IPPROTO_TCP;
+	flow->fixed = flow->sound = false;
+	flow->size = (uint32_t)(m->payload - m->ip) + m->length;
+}
+
+static void put_back(struct work *w, struct flow *flow, const struct member *m)
+{
+	flow->fixed = id_step(&flow->first, m) == 0;
+	flow->back = !m->ends && m->length == flow->first.length;
+	w->units[flow->last].next = m->number;
+	w->units[m->number].follows = true;
+	flow->last = m->number;
+}
+
+static void put_front(struct work *w, struct flow *flow, const struct member *m)
+{
+	flow->fixed = id_step(m, &flow->first) == 0;
+	flow->back &= m->length == flow->first.length;
+	w->units[m->number].next = flow->first.number;
+	w->units[flow->first.number].follows = true;
+	flow->first = *m;
+}
+
+/* Note at the first unit how the super-packet is now. */
+static void note(struct work *w, struct flow *flow, const struct member *m)
+{
+	struct unit *first = &w->units[flow->first.number];
+
+	flow->size += m->length;
+	flow->count++;
+	first->last = flow->last;
+	first->count = flow->count;
+	w->packets--;
+}
+
+/* Whether the checksums of a unit are right, as far as is not known. */
+static bool sound(const struct work *w, const struct member *m)
+{
+	return is_sound(m, w->units[m->number].vnet);
+}
+
+/* Join a packet with the last super-packet of its flow, or begin another. What
+ * is summed is only what would join otherwise. */
+static void add(struct work *w, struct flow *flow, struct member *m, bool alike)
+{
+	bool back = alike && m->joins && fits_back(flow, m);
+	bool fits = back || (alike && m->joins && fits_front(flow, m));
+
+	if (fits && !flow->sound)
+		fits = flow->sound = sound(w, &flow->first);
+	if (fits)
+		fits = m->joins = sound(w, m);
+	if (!fits) {
+		begin(flow, m);
+		return;
+	}
+	back ? put_back(w, flow, m) : put_front(w, flow, m);
+	note(w, flow, m);
+}
+
+/* Read a packet that is not as the one before, and find its flow. NULL when it
+ * has none. */
+static struct flow *look_up(struct work *w, const struct unit *unit,
+			    struct member *m, bool ethernet)
+{
+	switch (read_member(unit->bytes, unit->size, ethernet, m)) {
+	case IN_ANY:
+		bar(w, (size_t)(unit - w->units), m->hash);
+		return NULL;
+	case IN_FLOW:
+		m->joins = m->joins && w->allowed & featureof(m);
+		return find(w, m);
+	default:
+		return NULL;
+	}
+}
+
+static void add_unit(struct work *w, uint16_t number, bool ethernet)
+{
+	struct unit *unit = &w->units[number];
+	struct flow *flow = w->recent;
+	struct member m;
+	bool alike =
+		flow && read_alike(&flow->first, unit->bytes, unit->size, &m);
+
+	unit->next = NO_PACKET;
+	unit->payload = 0;
+	unit->last = number;
+	unit->count = 1;
+	unit->follows = false;
+	if (!alike)
+		flow = look_up(w, unit, &m, ethernet);
+	if (!flow)
+		return;
+	unit->payload = m.payload;
+	m.number = number;
+	if (unit->vnet && unit->vnet->gso_type)
+		m.joins = false;
+	if (barred(w, flow, &m))
+		flow->back = flow->front = false;
+	if (flow->back || flow->front)
+		alike = alike || same_headers(&flow->first, &m);
+	add(w, flow, &m, alike && (flow->back || flow->front));
+	flow->seen = number + 1;
+	w->recent = flow;
+}
+
+size_t coalesce(struct unit *units, size_t n, unsigned int allowed,
+		bool ethernet)
+{
+	struct work w; /* large, and most of it is not needed */
+	size_t i, places = PLACES_LEAST;
+
+	while (places < 2 * n)
+		places *= 2;
+	memset(w.places, 0, places * sizeof(*w.places));
+	w.units = units;
+	w.allowed = allowed;
+	w.barred = false;
+	w.recent = NULL;
+	w.mask = (uint32_t)places - 1;
+	w.count = 0;
+	w.packets = (uint32_t)n;
+	for (i = 0; i < n; i++)
+		add_unit(&w, (uint16_t)i, ethernet);
+	return w.packets;
+}
+
+/* -- The headers of a super-packet ----------------------------------------- */
+
+static uint8_t gso_type(const struct member *m)
+{
+	if (m->proto == IPPROTO_UDP)
+		return GSO_UDP_L4;
+	return m->version == 4 ? GSO_TCPV4 : GSO_TCPV6;
+}
+
+/* Write what is about the whole: lengths, the checksum of an IPv4 header, and
+ * that of a pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). n is the length of
+ * the IP packet. */
+static void write_headers(unsigned char *bytes, const struct member *m,
+			  uint32_t n, uint32_t check_offset)
+{
+	unsigned char *ip = bytes + m->ip, *transport = bytes + m->transport;
+	uint32_t length = n - (uint32_t)(m->transport - m->ip), seed;
+
+	if (m->version == 4) {
+		put16(ip + 2, n);
+		put16(ip + 10, 0);
+		put16(ip + 10, ~checksum(ip, IP4_SIZE, 0));
+		seed = checksum(ip + 12, 8, length + m->proto);
+	} else {
+		put16(ip + 4, length);
+		seed = checksum(ip + 8, 32, length + m->proto);
+	}
+	if (m->proto == IPPROTO_UDP)
+		put16(transport + 4, length);
+	put16(transport + check_offset, seed);
+}
+
+void join(const struct unit *units, size_t first, bool ethernet,
+	  struct joined *joined)
+{
+	const struct unit *unit = &units[first], *last = &units[unit->last];
+	uint32_t segment = unit->size - unit->payload, check_offset = UDP_CHECK;
+	struct member m;
+
+	read_member(unit->bytes, unit->size, ethernet, &m);
+	joined->size = unit->payload;
+	joined->total = unit->size + (unit->count - 2u) * segment +
+			(last->size - last->payload);
+	memcpy(joined->headers, unit->bytes, unit->payload);
+	if (m.proto == IPPROTO_TCP) {
+		check_offset = TCP_CHECK;
+		joined->headers[m.transport + 13] |=
+			last->bytes[m.transport + 13];
+	}
+	write_headers(joined->headers, &m, joined->total - m.ip, check_offset);
+	joined->vnet = (struct vnet){
+		.flags = VNET_NEEDS_CSUM,
+		.gso_type = gso_type(&m),
+		.hdr_len = unit->payload,
+		.gso_size = (uint16_t)segment,
+		.csum_start = m.transport,
+		.csum_offset = (uint16_t)check_offset,
+	};
+}

@@ -1,0 +1,357 @@
+/* gso.c -- completing checksums and splitting super-packets, as a network
+ * card does it (linux/Documentation/networking/segmentation-offloads.rst;
+ * virtio 1.2, section 5.1.6.2). */
+#include "gso.h"
+
+#include "checksum.h"
+
+#include <netinet/in.h>
+
+/* Offsets of fields. */
+enum {
+	IP4_LENGTH = 2,
+	IP4_ID = 4,
+	IP4_CHECKSUM = 10,
+	IP4_SRC = 12,
+	IP6_LENGTH = 4,
+	IP6_SRC = 8,
+	IP6_SIZE = 40,
+	TCP_SEQ = 4,
+	TCP_FLAGS = 13,
+	TCP_CHECKSUM = 16,
+	TCP_URGENT = 18,
+	UDP_LENGTH = 4,
+	UDP_CHECKSUM = 6,
+	LENGTH_MAX = 65535,
+};
+
+enum {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_URG = 0x20,
+	TCP_CWR = 0x80,
+};
+
+/* Whether the place of a partial checksum is inside of the packet. */
+static bool placed(const struct vnet *vnet, size_t size)
+{
+	return (size_t)vnet->csum_start + vnet->csum_offset + 2 <= size;
+}
+
+bool complete(unsigned char *bytes, size_t size, struct vnet *vnet)
+{
+	unsigned char *start = bytes + vnet->csum_start;
+	size_t offset = vnet->csum_offset;
+	uint32_t sum;
+
+	if (vnet->gso_type != GSO_NONE)
+		return false;
+	if (!(vnet->flags & VNET_NEEDS_CSUM))
+		return true;
+	if (!placed(vnet, size))
+		return false;
+	sum = checksum(start, size - vnet->csum_start, 0);
+	seal(start + offset, sum, offset == UDP_CHECKSUM);
+	*vnet = (struct vnet){ .flags = VNET_DATA_VALID };
+	return true;
+}
+
+/* Kinds of super-packets; version 0: any. */
+static const struct kind {
+	uint8_t gso_type, version, proto, checksum;
+} kinds[] = {
+	{ GSO_TCPV4, 4, IPPROTO_TCP, TCP_CHECKSUM },
+	{ GSO_TCPV6, 6, IPPROTO_TCP, TCP_CHECKSUM },
+	{ GSO_UDP_L4, 0, IPPROTO_UDP, UDP_CHECKSUM },
+};
+
+static const struct kind *kindof(const struct vnet *vnet)
+{
+	uint8_t type = vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL);
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (kinds[i].gso_type == type)
+			return &kinds[i];
+	return NULL;
+}
+
+/* Whether headers are all there and their packet is, in a size that a length
+ * field can tell. */
+static bool sound(const struct headers *h)
+{
+	size_t length = h->end - h->ip - (h->version == 6 ? IP6_SIZE : 0);
+
+	return h->payload && !h->fragment && !h->cut && length <= LENGTH_MAX;
+}
+
+/* Find the headers, those of a tunnel as well. */
+static bool locate(struct split *s, size_t size, const struct vnet *vnet,
+		   bool ethernet)
+{
+	int tunnel = vnet->gso_type & GSO_TUNNEL;
+
+	s->outer.version = 0;
+	if (!tunnel)
+		return headers(s->bytes, size, ethernet, &s->inner) &&
+		       sound(&s->inner);
+	if (!headers(s->bytes, size, ethernet, &s->outer) || !sound(&s->outer))
+		return false;
+	if (s->outer.version != (tunnel == GSO_TUNNEL_IPV4 ? 4 : 6) ||
+	    tunnel == GSO_TUNNEL || s->outer.proto != IPPROTO_UDP ||
+	    s->outer.transport != vnet->outer_th_offset ||
+	    s->outer.payload > vnet->inner_nh_offset)
+		return false;
+	s->guarded = vnet->flags & VNET_TUNNEL_CSUM ||
+		     get16(s->bytes + s->outer.transport + UDP_CHECKSUM);
+	return headers_at(s->bytes, s->outer.end, vnet->inner_nh_offset,
+			  &s->inner) &&
+	       sound(&s->inner);
+}
+
+/* The sum of the pseudo header but for the length (RFC 9293, 3.1; RFC 768;
+ * RFC 8200, 8.1). */
+static uint32_t pseudo(const unsigned char *bytes, const struct headers *h)
+{
+	if (h->version == 4)
+		return checksum(bytes + h->ip + IP4_SRC, 8, h->proto);
+	return checksum(bytes + h->ip + IP6_SRC, 32, h->proto);
+}
+
+/* Find the sum of the pseudo header. A partial checksum is that sum, with the
+ * length; it knows the last address of a routing header too. */
+static bool seeded(struct split *s, const struct kind *kind,
+		   const struct vnet *vnet)
+{
+	uint32_t length = s->inner.end - s->inner.transport, seed;
+
+	if (!(vnet->flags & VNET_NEEDS_CSUM)) {
+		s->pseudo = pseudo(s->bytes, &s->inner);
+		return true;
+	}
+	seed = get16(s->bytes + s->inner.transport + kind->checksum);
+	s->pseudo = seed + LENGTH_MAX - length;
+	return vnet->csum_start == s->inner.transport &&
+	       vnet->csum_offset == kind->checksum;
+}
+
+/* Whether there may be two of the packet. */
+static bool divisible(const struct split *s)
+{
+	const unsigned char *transport = s->bytes + s->inner.transport;
+
+	return s->inner.proto != IPPROTO_TCP ||
+	       !(transport[TCP_FLAGS] & (TCP_SYN | TCP_RST));
+}
+
+/* Find out how much payload a segment has and how many there are. */
+static bool measured(struct split *s, const struct vnet *vnet, size_t mtu)
+{
+	const struct headers *first = s->outer.version ? &s->outer : &s->inner;
+	size_t front = s->inner.payload - first->ip;
+
+	s->each = vnet->gso_size;
+	if (s->inner.proto == IPPROTO_TCP && mtu) {
+		if (mtu <= front)
+			return false;
+		if (s->each > mtu - front)
+			s->each = mtu - front;
+	}
+	s->payload = s->inner.payload;
+	s->end = s->inner.end;
+	s->count = (s->end - s->payload + s->each - 1) / s->each;
+	if (s->count < 2)
+		s->count = 1;
+	return s->count == 1 || divisible(s);
+}
+
+/* A super-packet of a kind. */
+static bool several(struct split *s, size_t size, size_t mtu, bool ethernet)
+{
+	const struct vnet *vnet = &s->vnet;
+	const struct kind *kind = kindof(vnet);
+
+	s->single = false;
+	return kind && vnet->gso_size && vnet->hdr_len <= size &&
+	       locate(s, size, vnet, ethernet) &&
+	       s->inner.proto == kind->proto &&
+	       (!kind->version || s->inner.version == kind->version) &&
+	       seeded(s, kind, vnet) && measured(s, vnet, mtu);
+}
+
+/* A TCP segment that an MTU is too small for, if its checksum need not be
+ * looked at. */
+static bool oversized(struct split *s, size_t size, size_t mtu, bool ethernet)
+{
+	if (mtu == 0 || size <= mtu ||
+	    !(s->vnet.flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)) ||
+	    !headers(s->bytes, size, ethernet, &s->inner) ||
+	    s->inner.end - s->inner.ip <= mtu)
+		return false;
+	s->vnet.gso_type = s->inner.version == 4 ? GSO_TCPV4 : GSO_TCPV6;
+	s->vnet.gso_size = UINT16_MAX;
+	s->vnet.hdr_len = 0;
+	return several(s, size, mtu, ethernet);
+}
+
+/* A packet that stays one. */
+static bool alone(struct split *s, size_t size, const struct vnet *vnet)
+{
+	s->vnet = *vnet;
+	s->single = true;
+	s->count = 1;
+	s->payload = 0;
+	s->end = s->each = size;
+	return !(vnet->flags & VNET_NEEDS_CSUM) || placed(vnet, size);
+}
+
+bool split(struct split *s, const unsigned char *bytes, size_t size,
+	   const struct vnet *vnet, size_t mtu, bool ethernet)
+{
+	s->bytes = bytes;
+	s->next = 0;
+	s->vnet = *vnet;
+	if (vnet->gso_type != GSO_NONE)
+		return several(s, size, mtu, ethernet);
+	return oversized(s, size, mtu, ethernet) || alone(s, size, vnet);
+}
+
+/* Set what an IP header says of segment number i, which ends at size. */
+static void label(unsigned char *out, const struct headers *h, size_t size,
+		  size_t i)
+{
+	unsigned char *ip = out + h->ip;
+
+	if (h->version == 6) {
+		put16(ip + IP6_LENGTH, (uint32_t)(size - h->ip - IP6_SIZE));
+		return;
+	}
+	put16(ip + IP4_LENGTH, (uint32_t)(size - h->ip));
+	put16(ip + IP4_ID, get16(ip + IP4_ID) + (uint32_t)i);
+	put16(ip + IP4_CHECKSUM, 0);
+	seal(ip + IP4_CHECKSUM, checksum(ip, h->transport - h->ip, 0), false);
+}
+
+/* Urgent data ends where it did (RFC 9293, 3.8.2). */
+static void urge(unsigned char *tcp, size_t at)
+{
+	uint32_t urgent = get16(tcp + TCP_URGENT);
+
+	if (urgent <= at)
+		tcp[TCP_FLAGS] &= (unsigned char)~TCP_URG;
+	put16(tcp + TCP_URGENT, urgent > at ? urgent - (uint32_t)at : 0);
+}
+
+/* Set what a TCP header says of the payload at an offset: FIN and PSH belong to
+ * the last of it, CWR to the first (RFC 3168, 6.1.2). */
+static void number(unsigned char *tcp, size_t at, bool last)
+{
+	if (!last)
+		tcp[TCP_FLAGS] &= (unsigned char)~(TCP_FIN | TCP_PSH);
+	if (!at)
+		return;
+	put32(tcp + TCP_SEQ, get32(tcp + TCP_SEQ) + (uint32_t)at);
+	tcp[TCP_FLAGS] &= (unsigned char)~TCP_CWR;
+	if (tcp[TCP_FLAGS] & TCP_URG)
+		urge(tcp, at);
+}
+
+/* Write the checksum of a TCP or UDP header, which goes up to an offset. sum is
+ * that of the pseudo header and of what follows. */
+static void close_transport(unsigned char *out, const struct headers *h,
+			    size_t until, uint64_t sum)
+{
+	unsigned char *transport = out + h->transport, *field;
+	bool udp = h->proto == IPPROTO_UDP;
+
+	field = transport + (udp ? UDP_CHECKSUM : TCP_CHECKSUM);
+	put16(field, 0);
+	seal(field, checksum(transport, until - h->transport, sum), udp);
+}
+
+/* Set the headers of a tunnel for segment number i, which ends at size. sum is
+ * that of the inner pseudo header: what the inner checksum is part of adds up
+ * to its complement (linux/Documentation/networking/checksum-offloads.rst). */
+static void enclose(const struct split *s, unsigned char *out, size_t size,
+		    size_t i, uint32_t sum)
+{
+	const struct headers *h = &s->outer;
+	size_t n = size - h->transport;
+
+	label(out, h, size, i);
+	put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
+	if (s->guarded)
+		close_transport(out, h, s->inner.transport,
+				pseudo(out, h) + n + (~sum & 0xffff));
+}
+
+static uint32_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Set what the headers of segment number i say, which ends at size; sum is that
+ * of its payload. */
+static void head(const struct split *s, unsigned char *out, size_t size,
+		 size_t i, uint32_t sum)
+{
+	const struct headers *h = &s->inner;
+	size_t n = size - h->transport;
+	uint32_t front = fold(s->pseudo + (uint32_t)n);
+
+	label(out, h, size, i);
+	if (h->proto == IPPROTO_TCP)
+		number(out + h->transport, i * s->each, i + 1 == s->count);
+	else
+		put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
+	close_transport(out, h, h->payload, (uint64_t)front + sum);
+	if (s->outer.version)
+		enclose(s, out, size, i, front);
+}
+
+/* Write a packet that stays one. */
+static void write_single(struct split *s, unsigned char *out, size_t size)
+{
+	if (out != s->bytes)
+		memmove(out, s->bytes, size);
+	complete(out, size, &s->vnet);
+}
+
+/* Write segment number i with n bytes of payload. */
+static void write_segment(const struct split *s, unsigned char *out, size_t i,
+			  size_t n)
+{
+	const unsigned char *from = s->bytes + s->payload + i * s->each;
+	unsigned char *to = out + s->payload;
+	uint32_t sum;
+
+	if (out != s->bytes) {
+		memmove(out, s->bytes, s->payload);
+		sum = checksum_copy(to, from, n, 0);
+	} else {
+		memmove(to, from, n);
+		sum = checksum(to, n, 0);
+	}
+	head(s, out, s->payload + n, i, sum);
+}
+
+size_t segment(struct split *s, unsigned char *out, size_t room)
+{
+	size_t i = s->next, n = s->end - s->payload - i * s->each;
+
+	if (i >= s->count)
+		return 0;
+	if (n > s->each)
+		n = s->each;
+	if (s->payload + n > room)
+		return 0;
+	if (s->single)
+		write_single(s, out, n);
+	else
+		write_segment(s, out, i, n);
+	s->next++;
+	return s->payload + n;
+}

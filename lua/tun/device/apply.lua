@@ -1,0 +1,180 @@
+-- apply.lua: change an open device: all that was asked for, or nothing.
+local core = require "tun.core"
+local explain = require "tun.explain"
+local netlink = require "tun.netlink"
+local offload = require "tun.device.offload"
+local option = require "tun.device.option"
+local snapshot = require "tun.device.undo"
+
+local setup = {}
+
+-- The steps of a plan return true | nil, message, errno, and append what undoes them to
+-- undo, unless that is nil: then closing the device undoes everything.
+
+local function set_option(device, name, value, undo)
+  local old = undo and option.get(device, name)
+  local done, why, errno = core.setoption(device, name, value)
+  if done == 0 and type(value) == "table" and value[1] then
+    done, why, errno = nil, "it is off", core.errno.ENOSPC
+  end
+  if not done then
+    return nil, explain.option(device, name, why, errno), errno
+  elseif old ~= nil then
+    table.insert(undo, function()
+      return core.setoption(device, name, old)
+    end)
+  end
+  return true
+end
+
+local function set_options(part)
+  return function(device, plan, undo)
+    for _, name in ipairs(option[part]) do
+      local value = plan[part][name]
+      if value ~= nil then
+        local ok, why, errno
+        if name == "offload" then
+          ok, why, errno = offload.set(device, value, undo, plan.first.vnet_hdr_size)
+        else
+          ok, why, errno = set_option(device, name, value, undo)
+        end
+        if not ok then
+          return nil, why, errno
+        end
+      end
+    end
+    return true
+  end
+end
+
+-- Whether the kernel does the whole plan or none of it: one key of the link, or an MTU,
+-- which it looks at first, and up.
+local function is_whole(plan)
+  local count = 0
+  for _ in pairs(plan.link) do
+    count = count + 1
+  end
+  return (count <= 1 or count == 2 and plan.link.mtu and plan.link.up)
+    and not (plan.addresses[1] or plan.routes[1] or next(plan.first) or next(plan.last))
+end
+
+-- The link as it is before the first step, where that may be needed.
+local function look(device, plan, undo)
+  if not undo or not next(plan.link) or is_whole(plan) then
+    return true
+  end
+  local why, errno
+  plan.before, why, errno = device:link()
+  return plan.before, why, errno
+end
+
+local function go_down(device, plan, undo)
+  if plan.link.up ~= false then
+    return true
+  end
+  if plan.before and plan.before.flags.up then
+    local regain = snapshot.contents(device, plan.before)
+    table.insert(undo, function()
+      local ok, why = device:up()
+      if not ok then
+        return nil, why
+      end
+      return regain()
+    end)
+  end
+  return device:down()
+end
+
+-- These the kernel looks at only after it has brought a link up, when it is too late.
+local function comes_up_later(link)
+  return link.up and (link.inet6_addr_gen_mode or link.inet6_token)
+end
+
+-- The kernel may stop half way, so what undoes this is known before it is tried.
+local function set_link(device, plan, undo)
+  local wanted = {}
+  for key, value in pairs(plan.link) do
+    wanted[key] = value
+  end
+  wanted.up = wanted.up or nil
+  if not next(wanted) then
+    return true
+  elseif plan.before then
+    table.insert(undo, snapshot.link(device, plan.before, wanted))
+  end
+  local later = comes_up_later(wanted)
+  wanted.dev, wanted.up = device, not later and wanted.up or nil
+  local ok, why, errno = netlink.link.set(wanted)
+  if ok and later then
+    return device:up()
+  end
+  return ok, why, errno
+end
+
+local function add(part, noun)
+  return function(device, plan, undo)
+    for _, object in ipairs(plan[part]) do
+      object.dev = object.dev or device
+      local ok, why, errno = noun.add(object, device)
+      if not ok then
+        return nil, why, errno
+      elseif undo then
+        table.insert(undo, function()
+          return noun.del(object, device)
+        end)
+      end
+    end
+    return true
+  end
+end
+
+-- Some options want the link to be down; routes want it up.
+local STEPS = { look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
+                add("routes", netlink.route), set_options("last") }
+
+local function run(device, plan, undo)
+  for _, step in ipairs(STEPS) do
+    local ok, why, errno = step(device, plan, undo)
+    if not ok then
+      return nil, why, errno
+    end
+  end
+  return true
+end
+
+-- Undo the last thing first; says what could not be undone.
+local function roll_back(undo)
+  local failure = ""
+  for i = #undo, 1, -1 do
+    local ok, why = undo[i]()
+    if not ok then
+      failure = failure .. "; not undone: " .. tostring(why)
+    end
+  end
+  return failure
+end
+
+--- Do what a plan says. When any of it fails or raises, what was done is undone.
+-- @param device  an open device
+-- @param plan  of option.sort
+-- @param opened  "new" or "attached" for a device to close on failure: closing a new one
+--   undoes everything
+-- @param regain  optional; what undoes the opening of one that was attached
+-- @return true | nil, message, errno
+function setup.apply(device, plan, opened, regain)
+  local undo = opened ~= "new" and { regain } or nil
+  local ran, ok, why, errno = pcall(run, device, plan, undo)
+  if ran and ok then
+    return true
+  end
+  local failure = roll_back(undo or {})
+  if opened then
+    device:close()
+  end
+  if not ran then
+    error(ok, 0)
+  end
+  return nil, why .. failure, errno
+end
+
+return setup

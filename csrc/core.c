@@ -1,4 +1,4 @@
-/* core.c -- luaopen_tun_core; errors and objects for the other files. */
+/* core.c -- errors, objects and arguments for the other files. */
 #include "core.h"
 
 #include <errno.h>
@@ -214,28 +214,9 @@ static const luaL_Reg functions[] = {
 	{ NULL, NULL },
 };
 
-__attribute__((visibility("default"))) int luaopen_tun_core(lua_State *L);
-
-int luaopen_tun_core(lua_State *L)
+void open_core(lua_State *L)
 {
-	lua_newtable(L);
 	setfuncs(L, functions);
 	push_errno(L);
 	lua_setfield(L, -2, "errno");
-	open_device(L);
-	open_option(L);
-	open_packetio(L);
-	open_poll(L);
-	open_netns(L);
-	open_arena(L);
-	open_batch(L);
-	open_segment(L);
-	open_joining(L);
-	open_editing(L);
-	open_endpoint(L);
-	open_udp(L);
-	open_walk(L);
-	open_attr(L);
-	open_netlink(L);
-	return 1;
 }

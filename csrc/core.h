@@ -62,22 +62,8 @@ bool tointeger(lua_State *L, int at, lua_Integer *value);
 /* Put functions in the table on top of the stack. */
 void setfuncs(lua_State *L, const luaL_Reg *functions);
 
-/* One entry per room: adds its functions and types to the module table on top
- * of the stack. */
-void open_device(lua_State *L);
-void open_option(lua_State *L);
-void open_packetio(lua_State *L);
-void open_poll(lua_State *L);
-void open_netns(lua_State *L);
-void open_netlink(lua_State *L);
-void open_attr(lua_State *L);
-void open_arena(lua_State *L);
-void open_batch(lua_State *L);
-void open_segment(lua_State *L);
-void open_joining(lua_State *L);
-void open_editing(lua_State *L);
-void open_endpoint(lua_State *L);
-void open_udp(lua_State *L);
-void open_walk(lua_State *L);
+/* Add core.home, core.misuse and core.errno to the module table on top of the
+ * stack. */
+void open_core(lua_State *L);
 
 #endif

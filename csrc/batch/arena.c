@@ -2,8 +2,8 @@
  * checked here for the Luas that have no FFI. */
 #include "arena.h"
 
-#include "../wire/checksum.h"
 #include "../core.h"
+#include "../wire/checksum.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

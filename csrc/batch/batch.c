@@ -1,8 +1,8 @@
 /* batch.c -- batches for Lua: packets in slots of one memory. */
 #include "batch.h"
 
-#include "arena.h"
 #include "../core.h"
+#include "arena.h"
 
 #include <errno.h>
 #include <string.h>

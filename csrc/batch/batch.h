@@ -2,8 +2,8 @@
 #ifndef TUN_BATCH_BATCH_H
 #define TUN_BATCH_BATCH_H
 
-#include "endpoint.h"
 #include "../wire/gso.h"
+#include "endpoint.h"
 
 #include <linux/if_tun.h>
 #include <lua.h>

@@ -1,7 +1,7 @@
 /* coalesce.c -- joining packets to super-packets, for Lua. */
-#include "batch.h"
-#include "../wire/gro.h"
 #include "../core.h"
+#include "../wire/gro.h"
+#include "batch.h"
 #include "vnet.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* endpoint.c -- addresses with ports as text, and back. */
 #include "endpoint.h"
 
+#include "../core.h"
 #include "arena.h"
 #include "batch.h"
-#include "../core.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

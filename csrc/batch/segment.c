@@ -1,7 +1,7 @@
 /* segment.c -- splitting super-packets, for Lua. */
-#include "batch.h"
 #include "../core.h"
 #include "../wire/gso.h"
+#include "batch.h"
 #include "vnet.h"
 
 #include <errno.h>

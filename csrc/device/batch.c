@@ -2,9 +2,9 @@
  * caller waits for the first packet. */
 #include "batch.h"
 
+#include "../core.h"
 #include "../poll.h"
 #include "../wire/gro.h"
-#include "../core.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* device.c -- /dev/net/tun: a device, its queues, its name and flags. */
 #include "device.h"
 
-#include "../poll.h"
 #include "../core.h"
+#include "../poll.h"
 #include "open.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* io.c -- packets in and out of a device, one at a time, as strings or in
  * an arena. */
 #include "../batch/arena.h"
+#include "../core.h"
 #include "../poll.h"
 #include "batch.h"
-#include "../core.h"
 #include "device.h"
 
 #include <errno.h>

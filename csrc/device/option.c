@@ -1,8 +1,8 @@
 /* option.c -- the ioctls of an open device, one row each. */
 #include "option.h"
 #include "../core.h"
-#include "device.h"
 #include "../netns.h"
+#include "device.h"
 #include "open.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* codec.c -- the one encoder and the one decoder of rtnetlink objects. Both walk
- * the rows of link.c, addr.c and route.c; neither knows a socket. */
+/* codec.c -- the one encoder and the one decoder of rtnetlink objects. Both
+ * walk the rows of link.c, addr.c and route.c; neither knows a socket. */
 #include "schema.h"
 
 #include <linux/rtnetlink.h>

@@ -3,8 +3,8 @@
  * batch they lie in the room of one slot. */
 #include "socket.h"
 
-#include "../poll.h"
 #include "../core.h"
+#include "../poll.h"
 
 #include <errno.h>
 #include <netinet/udp.h>

@@ -4,8 +4,8 @@
  * system call. Packets are gathered from where they lie. */
 #include "socket.h"
 
-#include "../poll.h"
 #include "../core.h"
+#include "../poll.h"
 
 #include <errno.h>
 #include <netinet/udp.h>

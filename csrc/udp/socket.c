@@ -3,8 +3,8 @@
 #include "socket.h"
 
 #include "../batch/arena.h"
-#include "../poll.h"
 #include "../core.h"
+#include "../poll.h"
 
 #include <errno.h>
 #include <limits.h>

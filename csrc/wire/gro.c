@@ -6,8 +6,8 @@
 #include "gro.h"
 
 #include "checksum.h"
-#include "headers.h"
 #include "flow.h"
+#include "headers.h"
 
 #include <netinet/in.h>
 #include <string.h>

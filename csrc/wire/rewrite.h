@@ -4,8 +4,8 @@
 #ifndef TUN_WIRE_REWRITE_H
 #define TUN_WIRE_REWRITE_H
 
-#include "headers.h"
 #include "gso.h"
+#include "headers.h"
 
 #include <stdbool.h>
 #include <stddef.h>

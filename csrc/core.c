@@ -9,7 +9,7 @@
 /* Registry key of the folder that holds the Lua part. */
 #define HOME "tun.home"
 
-int fail(lua_State *L, const char *subject, ...)
+int fail_errno(lua_State *L, const char *subject, ...)
 {
 	int code = errno;
 	va_list args;
@@ -43,7 +43,7 @@ static int caller(lua_State *L)
 	return level;
 }
 
-_Noreturn void misuse(lua_State *L, const char *format, ...)
+_Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 {
 	va_list args;
 
@@ -56,9 +56,9 @@ _Noreturn void misuse(lua_State *L, const char *format, ...)
 	__builtin_unreachable();
 }
 
-_Noreturn void misuse_name(lua_State *L, const char *what, const char *name,
-			   const char *(*each)(const void *rows, size_t i),
-			   const void *rows)
+_Noreturn void raise_name(lua_State *L, const char *what, const char *name,
+			  const char *(*each)(const void *rows, size_t i),
+			  const void *rows)
 {
 	luaL_Buffer names;
 	const char *known;
@@ -70,12 +70,12 @@ _Noreturn void misuse_name(lua_State *L, const char *what, const char *name,
 		luaL_addstring(&names, known);
 	}
 	luaL_pushresult(&names);
-	misuse(L, "no %s \"%s\"; there are: %s", what, name,
-	       lua_tostring(L, -1));
+	raise_misuse(L, "no %s \"%s\"; there are: %s", what, name,
+		     lua_tostring(L, -1));
 }
 
-_Noreturn void misuse_value(lua_State *L, int at, const char *what,
-			    const char *wanted)
+_Noreturn void raise_value(lua_State *L, int at, const char *what,
+			   const char *wanted)
 {
 	const char *value = luaL_typename(L, at);
 	bool bare = lua_isnoneornil(L, at);
@@ -84,10 +84,11 @@ _Noreturn void misuse_value(lua_State *L, int at, const char *what,
 		value = lua_tostring(L, at);
 		bare = true;
 	}
-	misuse(L, "%s: %s%s is not %s", what, bare ? "" : "a ", value, wanted);
+	raise_misuse(L, "%s: %s%s is not %s", what, bare ? "" : "a ", value,
+		     wanted);
 }
 
-void setmethods(lua_State *L, int table, const luaL_Reg *f)
+void object_methods(lua_State *L, int table, const luaL_Reg *f)
 {
 	for (; f->name; f++) {
 		lua_pushvalue(L, -1);
@@ -97,8 +98,8 @@ void setmethods(lua_State *L, int table, const luaL_Reg *f)
 	lua_pop(L, 1);
 }
 
-void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
-	     const luaL_Reg *methods)
+void object_type(lua_State *L, const char *type, const luaL_Reg *meta,
+		 const luaL_Reg *methods)
 {
 	int table;
 
@@ -106,22 +107,22 @@ void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
 	table = lua_gettop(L);
 	lua_newtable(L);
 	lua_pushvalue(L, table);
-	setmethods(L, table, meta);
+	object_methods(L, table, meta);
 	lua_pushvalue(L, table);
-	setmethods(L, table + 1, methods);
+	object_methods(L, table + 1, methods);
 	lua_setfield(L, table, "__index");
 }
 
-void addmethods(lua_State *L, const char *type, const luaL_Reg *methods)
+void object_add_methods(lua_State *L, const char *type, const luaL_Reg *methods)
 {
 	luaL_getmetatable(L, type);
 	lua_getfield(L, -1, "__index");
 	lua_insert(L, -2);
-	setmethods(L, lua_gettop(L) - 1, methods);
+	object_methods(L, lua_gettop(L) - 1, methods);
 	lua_pop(L, 1);
 }
 
-void *newobject(lua_State *L, const char *type, size_t size)
+void *object_new(lua_State *L, const char *type, size_t size)
 {
 	void *object = memset(lua_newuserdata(L, size), 0, size);
 
@@ -130,7 +131,7 @@ void *newobject(lua_State *L, const char *type, size_t size)
 	return object;
 }
 
-void *self(lua_State *L)
+void *object_self(lua_State *L)
 {
 	void *object = lua_touserdata(L, 1);
 	bool same;
@@ -141,11 +142,11 @@ void *self(lua_State *L)
 		if (same)
 			return object;
 	}
-	misuse(L, "a method was called on a %s: write object:method(...)",
-	       luaL_typename(L, 1));
+	raise_misuse(L, "a method was called on a %s: write object:method(...)",
+		     luaL_typename(L, 1));
 }
 
-bool tointeger(lua_State *L, int at, lua_Integer *value)
+bool arg_integer(lua_State *L, int at, lua_Integer *value)
 {
 	if (lua_type(L, at) != LUA_TNUMBER)
 		return false;
@@ -164,7 +165,7 @@ bool tointeger(lua_State *L, int at, lua_Integer *value)
 #endif
 }
 
-void setfuncs(lua_State *L, const luaL_Reg *f)
+void object_functions(lua_State *L, const luaL_Reg *f)
 {
 	for (; f->name; f++) {
 		lua_pushcfunction(L, f->func);
@@ -187,7 +188,7 @@ static int core_home(lua_State *L)
 /* core.misuse(message): raise it at the first line outside of the library. */
 static int core_misuse(lua_State *L)
 {
-	misuse(L, "%s", luaL_checkstring(L, 1));
+	raise_misuse(L, "%s", luaL_checkstring(L, 1));
 }
 
 /* The table of error numbers, both ways. The numbers are dense. */
@@ -216,7 +217,7 @@ static const luaL_Reg functions[] = {
 
 void open_core(lua_State *L)
 {
-	setfuncs(L, functions);
+	object_functions(L, functions);
 	push_errno(L);
 	lua_setfield(L, -2, "errno");
 }

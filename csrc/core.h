@@ -19,48 +19,50 @@
 
 /* Push nil, "subject: reason", errno and return 3. Call it before anything
  * else can change errno. */
-int fail(lua_State *L, const char *subject, ...)
+int fail_errno(lua_State *L, const char *subject, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Raise an error for a caller who is wrong, at the first line outside of
  * this library. */
-_Noreturn void misuse(lua_State *L, const char *format, ...)
+_Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Raise "no <what> "name"; there are: ..." where each(i) names the i-th. */
-_Noreturn void misuse_name(lua_State *L, const char *what, const char *name,
-			   const char *(*each)(const void *rows, size_t i),
-			   const void *rows);
+_Noreturn void raise_name(lua_State *L, const char *what, const char *name,
+			  const char *(*each)(const void *rows, size_t i),
+			  const void *rows);
 
 /* Raise "<what>: <value> is not <wanted>" for the value at an index. */
-_Noreturn void misuse_value(lua_State *L, int at, const char *what,
-			    const char *wanted);
+_Noreturn void raise_value(lua_State *L, int at, const char *what,
+			   const char *wanted);
 
 /* Create the metatable of a type, its methods under __index, and leave it on
- * the stack. Every function has the metatable as upvalue 1, for self(). */
-void newtype(lua_State *L, const char *type, const luaL_Reg *meta,
-	     const luaL_Reg *methods);
+ * the stack. Every function has the metatable as upvalue 1, for object_self().
+ */
+void object_type(lua_State *L, const char *type, const luaL_Reg *meta,
+		 const luaL_Reg *methods);
 
 /* Put methods in the table at an absolute index, with the value on top of the
  * stack, which is popped, as their upvalue 1. */
-void setmethods(lua_State *L, int table, const luaL_Reg *functions);
+void object_methods(lua_State *L, int table, const luaL_Reg *functions);
 
-/* Add methods to a type that newtype() made. */
-void addmethods(lua_State *L, const char *type, const luaL_Reg *methods);
+/* Add methods to a type that object_type() made. */
+void object_add_methods(lua_State *L, const char *type,
+			const luaL_Reg *methods);
 
 /* Push a zeroed object of a type. Collectable from its first moment, so what
  * it acquires later cannot leak. */
-void *newobject(lua_State *L, const char *type, size_t size);
+void *object_new(lua_State *L, const char *type, size_t size);
 
 /* Argument 1 as an object of the type whose method is running. */
-void *self(lua_State *L);
+void *object_self(lua_State *L);
 
 /* Argument or table value as an integer: false unless it is a number without
  * a fraction. Never converts strings. */
-bool tointeger(lua_State *L, int at, lua_Integer *value);
+bool arg_integer(lua_State *L, int at, lua_Integer *value);
 
 /* Put functions in the table on top of the stack. */
-void setfuncs(lua_State *L, const luaL_Reg *functions);
+void object_functions(lua_State *L, const luaL_Reg *functions);
 
 /* Add core.home, core.misuse and core.errno to the module table on top of the
  * stack. */

@@ -4,16 +4,16 @@
 /* Each adds its functions and types to the module table on top of the stack. */
 void open_device(lua_State *L);
 void open_option(lua_State *L);
-void open_packetio(lua_State *L);
+void open_device_io(lua_State *L);
 void open_poll(lua_State *L);
 void open_netns(lua_State *L);
 void open_netlink(lua_State *L);
-void open_attr(lua_State *L);
+void open_noun(lua_State *L);
 void open_arena(lua_State *L);
 void open_batch(lua_State *L);
 void open_segment(lua_State *L);
-void open_joining(lua_State *L);
-void open_editing(lua_State *L);
+void open_coalesce(lua_State *L);
+void open_edit(lua_State *L);
 void open_endpoint(lua_State *L);
 void open_udp(lua_State *L);
 void open_walk(lua_State *L);
@@ -26,18 +26,18 @@ int luaopen_tun_core(lua_State *L)
 	open_core(L);
 	open_device(L);
 	open_option(L);
-	open_packetio(L);
+	open_device_io(L);
 	open_poll(L);
 	open_netns(L);
 	open_arena(L);
 	open_batch(L);
 	open_segment(L);
-	open_joining(L);
-	open_editing(L);
+	open_coalesce(L);
+	open_edit(L);
 	open_endpoint(L);
 	open_udp(L);
 	open_walk(L);
-	open_attr(L);
+	open_noun(L);
 	open_netlink(L);
 	return 1;
 }

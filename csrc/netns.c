@@ -14,9 +14,9 @@
 
 #define NETNS "tun.netns"
 
-struct netns *newnetns(lua_State *L)
+struct netns *netns_new(lua_State *L)
 {
-	struct netns *ns = newobject(L, NETNS, sizeof(*ns));
+	struct netns *ns = object_new(L, NETNS, sizeof(*ns));
 
 	ns->fd = -1;
 	return ns;
@@ -24,10 +24,10 @@ struct netns *newnetns(lua_State *L)
 
 static struct netns *held(lua_State *L)
 {
-	struct netns *ns = self(L);
+	struct netns *ns = object_self(L);
 
 	if (ns->fd < 0)
-		misuse(L, "network namespace is closed");
+		raise_misuse(L, "network namespace is closed");
 	return ns;
 }
 
@@ -51,16 +51,16 @@ static int core_netns(lua_State *L)
 	if (lua_type(L, 1) == LUA_TSTRING)
 		path = lua_tostring(L, 1);
 	else if (!lua_isnoneornil(L, 1))
-		misuse_value(L, 1, "netns", "a path or nil");
-	ns = newnetns(L);
+		raise_value(L, 1, "netns", "a path or nil");
+	ns = netns_new(L);
 	ns->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return ns->fd < 0 ? fail(L, "%s", path) : 1;
+	return ns->fd < 0 ? fail_errno(L, "%s", path) : 1;
 }
 
 /* ns:fd() -> descriptor, lent; -1 when closed */
 static int netns_fd(lua_State *L)
 {
-	const struct netns *ns = self(L);
+	const struct netns *ns = object_self(L);
 
 	lua_pushinteger(L, ns->fd);
 	return 1;
@@ -72,7 +72,7 @@ static int netns_id(lua_State *L)
 	ino_t id = inode(held(L));
 
 	if (!id)
-		return fail(L, "network namespace");
+		return fail_errno(L, "network namespace");
 	lua_pushinteger(L, (lua_Integer)id);
 	return 1;
 }
@@ -80,7 +80,7 @@ static int netns_id(lua_State *L)
 /* ns:close() -> true */
 static int netns_close(lua_State *L)
 {
-	struct netns *ns = self(L);
+	struct netns *ns = object_self(L);
 
 	if (ns->fd >= 0)
 		close(ns->fd);
@@ -92,7 +92,7 @@ static int netns_close(lua_State *L)
 /* As the kernel writes it: net:[4026531840] */
 static int netns_tostring(lua_State *L)
 {
-	const struct netns *ns = self(L);
+	const struct netns *ns = object_self(L);
 	char text[32] = "net:[closed]";
 
 	if (ns->fd >= 0)
@@ -144,8 +144,8 @@ static int unshare_failed(lua_State *L, bool user_too)
 		reason = "too many namespaces (sysctl user.max_net_namespaces "
 			 "and user.max_user_namespaces)";
 	if (!reason)
-		return fail(L, "new network namespace");
-	return fail(L, "new network namespace: %s", reason);
+		return fail_errno(L, "new network namespace");
+	return fail_errno(L, "new network namespace: %s", reason);
 }
 
 /* core.unshare(user_too) -> true | nil, reason, errno
@@ -162,7 +162,7 @@ static int core_unshare(lua_State *L)
 	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
 		return unshare_failed(L, user_too);
 	if (user_too && !map_ids(uid, gid))
-		return fail(L, "ids of the new user namespace");
+		return fail_errno(L, "ids of the new user namespace");
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -189,7 +189,7 @@ static const luaL_Reg methods[] = {
 
 void open_netns(lua_State *L)
 {
-	newtype(L, NETNS, meta, methods);
+	object_type(L, NETNS, meta, methods);
 	lua_pop(L, 1);
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

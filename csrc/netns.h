@@ -9,6 +9,6 @@ struct netns {
 };
 
 /* Push a namespace object that holds no descriptor yet. */
-struct netns *newnetns(lua_State *L);
+struct netns *netns_new(lua_State *L);
 
 #endif

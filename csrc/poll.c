@@ -12,18 +12,18 @@
 /* Registry key of the main thread. Lua 5.1 keeps no such thing itself. */
 #define MAINTHREAD "tun.mainthread"
 
-double toseconds(lua_State *L, int at)
+double arg_seconds(lua_State *L, int at)
 {
 	lua_Number seconds = lua_tonumber(L, at);
 
 	if (lua_isnoneornil(L, at))
 		return INFINITY;
 	if (lua_type(L, at) != LUA_TNUMBER || isnan(seconds))
-		misuse_value(L, at, "timeout", "a number of seconds");
+		raise_value(L, at, "timeout", "a number of seconds");
 	return seconds > 0 ? (double)seconds : 0;
 }
 
-double now(void)
+double poll_now(void)
 {
 	struct timespec time;
 
@@ -31,10 +31,10 @@ double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-int await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
+int poll_await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
 {
 	struct timespec time = { 0 }, *timeout = NULL;
-	double left = isinf(until) ? until : until - now();
+	double left = isinf(until) ? until : until - poll_now();
 	int ready;
 
 	if (left < INT_MAX) {
@@ -47,24 +47,24 @@ int await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
 	if (ready == 0)
 		errno = EAGAIN;
 	if (ready < 0 && errno == EINTR) {
-		heed(L, mainthread(L));
+		poll_interrupt(L, poll_mainthread(L));
 		errno = EINTR;
 	}
 	return ready > 0 ? ready : 0;
 }
 
-bool retry(lua_State *L, int fd, double seconds, double *until)
+bool poll_retry(lua_State *L, int fd, double seconds, double *until)
 {
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
 
 	if (errno != EAGAIN || seconds == 0)
 		return false;
 	if (*until == 0)
-		*until = now() + seconds;
-	return await(L, &readable, 1, *until);
+		*until = poll_now() + seconds;
+	return poll_await(L, &readable, 1, *until);
 }
 
-lua_State *mainthread(lua_State *L)
+lua_State *poll_mainthread(lua_State *L)
 {
 	lua_State *found;
 
@@ -79,7 +79,7 @@ lua_State *mainthread(lua_State *L)
 }
 
 /* The hook of an interpreter is known by its count, "at once". */
-void heed(lua_State *L, lua_State *from)
+void poll_interrupt(lua_State *L, lua_State *from)
 {
 	lua_Hook hook;
 
@@ -90,7 +90,7 @@ void heed(lua_State *L, lua_State *from)
 		lua_sethook(L, hook, lua_gethookmask(from), 1);
 }
 
-bool ordinary(lua_State *L)
+int fail_word(lua_State *L)
 {
 	static const struct {
 		int code;
@@ -109,9 +109,9 @@ bool ordinary(lua_State *L)
 		lua_pushnil(L);
 		lua_pushstring(L, words[i].word);
 		lua_pushinteger(L, code);
-		return true;
+		return 3;
 	}
-	return false;
+	return 0;
 }
 
 /* Argument 2 of core.poll at an index, as poll(2) events: readable unless it
@@ -129,7 +129,7 @@ static short toevents(lua_State *L, int i)
 	else if (!lua_isnil(L, -1))
 		text = "";
 	if (!*text || text[strspn(text, "rw")])
-		misuse(L, "events %d: not \"r\", \"w\" or \"rw\"", i);
+		raise_misuse(L, "events %d: not \"r\", \"w\" or \"rw\"", i);
 	events |= strchr(text, 'r') ? POLLIN : 0;
 	events |= strchr(text, 'w') ? POLLOUT : 0;
 	lua_pop(L, 1);
@@ -146,8 +146,8 @@ static bool topollfds(lua_State *L, struct pollfd *fds, int n)
 
 	for (i = 0; i < n; i++) {
 		lua_rawgeti(L, 1, i + 1);
-		if (!tointeger(L, -1, &fd) || fd < -1 || fd > INT_MAX)
-			misuse_value(L, -1, "poll", "a descriptor");
+		if (!arg_integer(L, -1, &fd) || fd < -1 || fd > INT_MAX)
+			raise_value(L, -1, "poll", "a descriptor");
 		lua_pop(L, 1);
 		fds[i] = (struct pollfd){ (int)fd, toevents(L, i + 1), 0 };
 		closed |= fd < 0;
@@ -181,20 +181,20 @@ static void pushready(lua_State *L, const struct pollfd *fd)
  * string with "r", "w", and "e" for an error, a hang-up or a closed one. */
 static int core_poll(lua_State *L)
 {
-	double until = now() + toseconds(L, 3);
+	double until = poll_now() + arg_seconds(L, 3);
 	struct pollfd *fds;
 	bool closed;
 	int i, n;
 
 	if (!lua_istable(L, 1))
-		misuse_value(L, 1, "poll", "an array of descriptors");
+		raise_value(L, 1, "poll", "an array of descriptors");
 	if (!lua_isnoneornil(L, 2) && !lua_istable(L, 2))
-		misuse_value(L, 2, "events", "an array or nil");
+		raise_value(L, 2, "events", "an array or nil");
 	n = (int)lua_rawlen(L, 1);
 	fds = lua_newuserdata(L, (size_t)n * sizeof(*fds));
 	closed = topollfds(L, fds, n);
-	if (!await(L, fds, (nfds_t)n, closed ? 0 : until) && !closed)
-		return ordinary(L) ? 3 : fail(L, "poll");
+	if (!poll_await(L, fds, (nfds_t)n, closed ? 0 : until) && !closed)
+		return fail_word(L) ? 3 : fail_errno(L, "poll");
 	lua_createtable(L, n, 0);
 	for (i = 0; i < n; i++) {
 		pushready(L, fds + i);
@@ -206,7 +206,7 @@ static int core_poll(lua_State *L)
 /* core.now() -> seconds on the monotonic clock */
 static int core_now(lua_State *L)
 {
-	lua_pushnumber(L, now());
+	lua_pushnumber(L, poll_now());
 	return 1;
 }
 
@@ -224,5 +224,5 @@ void open_poll(lua_State *L)
 	else
 		lua_pop(L, 1);
 #endif
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

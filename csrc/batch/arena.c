@@ -16,7 +16,7 @@ enum { BITS_MAX = 48 }; /* what every Lua number holds exactly */
 
 static int arena_gc(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 
 	if (arena->mapped)
 		munmap(arena->bytes + arena->size -
@@ -45,15 +45,15 @@ static bool map(struct arena *arena, size_t size)
 	return true;
 }
 
-struct arena *newarena(lua_State *L, size_t size, bool guarded)
+struct arena *arena_new(lua_State *L, size_t size, bool guarded)
 {
 	struct arena *arena;
 
 	if (guarded) {
-		arena = newobject(L, ARENA, sizeof(*arena));
+		arena = object_new(L, ARENA, sizeof(*arena));
 		return map(arena, size) ? arena : NULL;
 	}
-	arena = newobject(L, ARENA, sizeof(*arena) + size);
+	arena = object_new(L, ARENA, sizeof(*arena) + size);
 	arena->bytes = (unsigned char *)(arena + 1);
 	arena->size = size;
 	return arena;
@@ -66,9 +66,9 @@ static int core_arena(lua_State *L)
 	lua_Integer size = luaL_checkinteger(L, 1);
 
 	if (size < 1 || size > INT32_MAX)
-		misuse(L, "arena: a size of 1 byte to 2 GiB expected");
-	if (!newarena(L, (size_t)size, lua_toboolean(L, 2)))
-		return fail(L, "arena");
+		raise_misuse(L, "arena: a size of 1 byte to 2 GiB expected");
+	if (!arena_new(L, (size_t)size, lua_toboolean(L, 2)))
+		return fail_errno(L, "arena");
 	return 1;
 }
 
@@ -79,12 +79,14 @@ static unsigned char *checkspan(lua_State *L, struct arena *arena, int at,
 	lua_Number offset = lua_tonumber(L, at);
 
 	if (!(offset >= 0 && offset + (lua_Number)n <= (lua_Number)arena->size))
-		misuse(L, "bytes %f to %f are outside of the arena of %d bytes",
-		       offset, offset + (lua_Number)n, (int)arena->size);
+		raise_misuse(
+			L,
+			"bytes %f to %f are outside of the arena of %d bytes",
+			offset, offset + (lua_Number)n, (int)arena->size);
 	return arena->bytes + (size_t)offset;
 }
 
-unsigned char *checkarena(lua_State *L, int arena, int at, size_t n)
+unsigned char *arena_check(lua_State *L, int arena, int at, size_t n)
 {
 	return checkspan(L, luaL_checkudata(L, arena, ARENA), at, n);
 }
@@ -94,19 +96,19 @@ static size_t checklength(lua_State *L, int at)
 	lua_Integer n = luaL_checkinteger(L, at);
 
 	if (n < 0 || n > INT32_MAX)
-		misuse(L, "a length of %d bytes", (int)n);
+		raise_misuse(L, "a length of %d bytes", (int)n);
 	return (size_t)n;
 }
 
 static int get8(lua_State *L)
 {
-	lua_pushinteger(L, *checkspan(L, self(L), 2, 1));
+	lua_pushinteger(L, *checkspan(L, object_self(L), 2, 1));
 	return 1;
 }
 
 static int get16(lua_State *L)
 {
-	const unsigned char *b = checkspan(L, self(L), 2, 2);
+	const unsigned char *b = checkspan(L, object_self(L), 2, 2);
 
 	lua_pushinteger(L, b[0] << 8 | b[1]);
 	return 1;
@@ -123,7 +125,7 @@ static lua_Integer load(const unsigned char *b, size_t n)
 
 static int get32(lua_State *L)
 {
-	lua_pushinteger(L, load(checkspan(L, self(L), 2, 4), 4));
+	lua_pushinteger(L, load(checkspan(L, object_self(L), 2, 4), 4));
 	return 1;
 }
 
@@ -137,12 +139,12 @@ struct span {
 
 static struct span checkbits(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	lua_Integer skip = lua_tointeger(L, 3), width = lua_tointeger(L, 4);
 	struct span span;
 
 	if (skip < 0 || skip > 7 || width < 1 || width > BITS_MAX)
-		misuse(L, "%d bits at bit %d", (int)width, (int)skip);
+		raise_misuse(L, "%d bits at bit %d", (int)width, (int)skip);
 	span.n = (size_t)(skip + width + 7) / 8;
 	span.shift = (unsigned int)(8 * (lua_Integer)span.n - skip - width);
 	span.mask = ((uint64_t)1 << width) - 1;
@@ -165,7 +167,7 @@ static int getbits(lua_State *L)
  * bit of these, and how many bits it has. */
 static int loads(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	lua_Number offset = lua_tonumber(L, 2);
 	size_t i, n, size;
 	const char *rows = luaL_checklstring(L, 3, &n);
@@ -191,7 +193,7 @@ static int loads(lua_State *L)
  */
 static int get_field(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	lua_Integer row = lua_tointeger(L, lua_upvalueindex(2));
 	unsigned int at = row & 0xffff, skip = row >> 16 & 0xff;
 	unsigned int width = row >> 24 & 0xff, size = (skip + width + 7) / 8;
@@ -199,7 +201,7 @@ static int get_field(lua_State *L)
 	uint64_t value;
 
 	if (!(offset >= 0 && offset + size <= (lua_Number)arena->size))
-		misuse(L, "bytes outside of the arena");
+		raise_misuse(L, "bytes outside of the arena");
 	value = (uint64_t)load(arena->bytes + (size_t)offset, size);
 	value = value >> (8 * size - skip - width) &
 		(((uint64_t)1 << width) - 1);
@@ -216,7 +218,7 @@ static int getter(lua_State *L)
 
 	if (at < 0 || at > 0xffff || skip < 0 || skip > 7 || width < 1 ||
 	    width > BITS_MAX)
-		misuse(L, "%d bits at bit %d", (int)width, (int)skip);
+		raise_misuse(L, "%d bits at bit %d", (int)width, (int)skip);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_pushinteger(L, at | skip << 16 | width << 24);
 	lua_pushcclosure(L, get_field, 2);
@@ -239,7 +241,7 @@ static int setbits(lua_State *L)
 
 static int arena_bytes(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	size_t n = checklength(L, 3);
 
 	lua_pushlstring(L, (char *)checkspan(L, arena, 2, n), n);
@@ -248,7 +250,7 @@ static int arena_bytes(lua_State *L)
 
 static int arena_write(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	size_t n;
 	const char *bytes = luaL_checklstring(L, 3, &n);
 
@@ -259,17 +261,17 @@ static int arena_write(lua_State *L)
 /* arena:copy(to, source, from, n): n bytes of this or another arena */
 static int arena_copy(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	size_t n = checklength(L, 5);
 
-	memmove(checkspan(L, arena, 2, n), checkarena(L, 3, 4, n), n);
+	memmove(checkspan(L, arena, 2, n), arena_check(L, 3, 4, n), n);
 	return 0;
 }
 
 /* arena:zero(at, n) */
 static int arena_zero(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	size_t n = checklength(L, 3);
 
 	memset(checkspan(L, arena, 2, n), 0, n);
@@ -279,7 +281,7 @@ static int arena_zero(lua_State *L)
 /* arena:sum(at, n, initial) -> ones' complement sum, 0 to 65535 */
 static int arena_sum(lua_State *L)
 {
-	struct arena *arena = self(L);
+	struct arena *arena = object_self(L);
 	size_t n = checklength(L, 3);
 	lua_Number initial = luaL_optnumber(L, 4, 0);
 
@@ -290,7 +292,7 @@ static int arena_sum(lua_State *L)
 
 static int arena_size(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)((struct arena *)self(L))->size);
+	lua_pushinteger(L, (lua_Integer)((struct arena *)object_self(L))->size);
 	return 1;
 }
 
@@ -298,15 +300,16 @@ static int arena_size(lua_State *L)
  * referenced. */
 static int arena_address(lua_State *L)
 {
-	lua_pushnumber(L,
-		       (lua_Number)(uintptr_t)((struct arena *)self(L))->bytes);
+	lua_pushnumber(
+		L,
+		(lua_Number)(uintptr_t)((struct arena *)object_self(L))->bytes);
 	return 1;
 }
 
 static int arena_tostring(lua_State *L)
 {
 	lua_pushfstring(L, "arena of %d bytes",
-			(int)((struct arena *)self(L))->size);
+			(int)((struct arena *)object_self(L))->size);
 	return 1;
 }
 
@@ -335,7 +338,7 @@ static int core_ntop(lua_State *L)
 	const char *bytes = luaL_checklstring(L, 1, &n);
 
 	if (n != 4 && n != 16)
-		misuse(L, "ntop: 4 or 16 bytes expected");
+		raise_misuse(L, "ntop: 4 or 16 bytes expected");
 	inet_ntop(n == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text));
 	lua_pushstring(L, text);
 	return 1;
@@ -386,14 +389,14 @@ static int core_checksum(lua_State *L)
 {
 	size_t way = (size_t)luaL_checkinteger(L, 1) - 1;
 	size_t n = checklength(L, 4);
-	const unsigned char *from = checkarena(L, 2, 3, n);
+	const unsigned char *from = arena_check(L, 2, 3, n);
 	uint64_t initial = (uint64_t)luaL_checknumber(L, 5);
 	unsigned char *to = NULL;
 
 	if (!checksum_way(way))
-		misuse(L, "checksum: no such way");
+		raise_misuse(L, "checksum: no such way");
 	if (!lua_isnoneornil(L, 6))
-		to = checkarena(L, 6, 7, n);
+		to = arena_check(L, 6, 7, n);
 	lua_pushinteger(L, checksum_by(way, to, from, n, initial));
 	return 1;
 }
@@ -438,11 +441,11 @@ static const luaL_Reg functions[] = {
 
 void open_arena(lua_State *L)
 {
-	newtype(L, ARENA, meta, methods);
+	object_type(L, ARENA, meta, methods);
 	lua_getfield(L, -1, "__index");
 	lua_setfield(L, -3, "bytes");
 	lua_pop(L, 1);
-	setfuncs(L, functions);
+	object_functions(L, functions);
 	lua_pushboolean(L, htons(1) != 1);
 	lua_setfield(L, -2, "little_endian");
 }

@@ -16,9 +16,9 @@ struct arena {
 
 /* Push an arena of zeroes; guarded: mapped, with a page behind its last byte
  * that cannot be touched. NULL with an errno when there is no such memory. */
-struct arena *newarena(lua_State *L, size_t size, bool guarded);
+struct arena *arena_new(lua_State *L, size_t size, bool guarded);
 
 /* Arguments as an arena and an offset in it with n bytes behind it. */
-unsigned char *checkarena(lua_State *L, int arena, int at, size_t n);
+unsigned char *arena_check(lua_State *L, int arena, int at, size_t n);
 
 #endif

@@ -15,7 +15,7 @@ enum {
 	LINE = 64, /* bytes that a processor's cache holds together */
 };
 
-struct batch *tobatch(lua_State *L, int at)
+struct batch *batch_to(lua_State *L, int at)
 {
 	struct batch *batch = lua_touserdata(L, at);
 	bool same;
@@ -28,12 +28,12 @@ struct batch *tobatch(lua_State *L, int at)
 	return same ? batch : NULL;
 }
 
-struct batch *checkbatch(lua_State *L, int at)
+struct batch *batch_check(lua_State *L, int at)
 {
-	struct batch *batch = tobatch(L, at);
+	struct batch *batch = batch_to(L, at);
 
 	if (!batch)
-		misuse_value(L, at, "batch", "one of tun.batch");
+		raise_value(L, at, "batch", "one of tun.batch");
 	return batch;
 }
 
@@ -43,8 +43,8 @@ static struct batch *newbatch(lua_State *L, struct pool *pool)
 {
 	struct batch *batch;
 
-	batch = newobject(L, BATCH,
-			  sizeof(*batch) + pool->slots * sizeof(*batch->list));
+	batch = object_new(L, BATCH,
+			   sizeof(*batch) + pool->slots * sizeof(*batch->list));
 	batch->pool = pool;
 	lua_pushvalue(L, -2);
 	lua_setuservalue(L, -2);
@@ -67,11 +67,11 @@ static uint32_t count(lua_State *L, int at, const char *what, lua_Integer least,
 {
 	lua_Integer n;
 
-	if (!tointeger(L, at, &n) || n < least || n > most)
-		misuse(L, "%s: %s is not a number from %d to %d", what,
-		       lua_isnumber(L, at) ? lua_tostring(L, at)
-					   : luaL_typename(L, at),
-		       (int)least, (int)most);
+	if (!arg_integer(L, at, &n) || n < least || n > most)
+		raise_misuse(L, "%s: %s is not a number from %d to %d", what,
+			     lua_isnumber(L, at) ? lua_tostring(L, at)
+						 : luaL_typename(L, at),
+			     (int)least, (int)most);
 	return (uint32_t)n;
 }
 
@@ -88,7 +88,8 @@ static bool istap(lua_State *L, int at)
 	const char *mode = luaL_optstring(L, at, "tun");
 
 	if (strcmp(mode, "tun") != 0 && strcmp(mode, "tap") != 0)
-		misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"", mode);
+		raise_misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"",
+			     mode);
 	return !strcmp(mode, "tap");
 }
 
@@ -106,15 +107,16 @@ static int core_batch(lua_State *L)
 	struct pool *pool;
 
 	if (step > INT32_MAX / slots)
-		misuse(L, "batch: %d slots of %d bytes are more than 2 GiB",
-		       (int)slots, (int)step);
+		raise_misuse(L,
+			     "batch: %d slots of %d bytes are more than 2 GiB",
+			     (int)slots, (int)step);
 	lua_settop(L, 4);
 	lua_newtable(L);
 	pool = lua_newuserdata(L, sizeof(*pool) + slots * sizeof(*pool->of));
 	lua_rawseti(L, 5, 1);
-	arena = newarena(L, (size_t)slots * step, true);
+	arena = arena_new(L, (size_t)slots * step, true);
 	if (!arena)
-		return fail(L, "batch");
+		return fail_errno(L, "batch");
 	lua_rawseti(L, 5, 2);
 	*pool = (struct pool){ .slots = slots,
 			       .stride = step,
@@ -128,7 +130,7 @@ static int core_batch(lua_State *L)
 /* batch:sibling() -> an empty batch over the same memory */
 static int batch_sibling(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 
 	lua_getuservalue(L, 1);
 	newbatch(L, batch->pool)->ethernet = batch->ethernet;
@@ -141,11 +143,11 @@ static int batch_sibling(lua_State *L)
 /* batch:count() -> how many packets are in it */
 static int batch_count(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 	uint32_t i, n = 0;
 
 	for (i = 0; i < batch->count; i++)
-		n += slotof(batch, i) != NULL;
+		n += slots_get(batch, i) != NULL;
 	lua_pushinteger(L, n);
 	return 1;
 }
@@ -153,13 +155,13 @@ static int batch_count(lua_State *L)
 /* batch:size() -> how many bytes its packets have together */
 static int batch_size(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 	const struct slot *slot;
 	lua_Number n = 0;
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++) {
-		slot = slotof(batch, i);
+		slot = slots_get(batch, i);
 		n += slot ? slot->size : 0;
 	}
 	lua_pushnumber(L, n);
@@ -169,16 +171,16 @@ static int batch_size(lua_State *L)
 /* batch:unused() -> how many packets more the memory has slots for */
 static int batch_unused(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 
 	lua_pushinteger(L, batch->pool->unused);
 	return 1;
 }
 
-/* batch:clear() -> batch: without its packets */
+/* batch:slots_clear() -> batch: without its packets */
 static int batch_clear(lua_State *L)
 {
-	clear(self(L));
+	slots_clear(object_self(L));
 	lua_settop(L, 1);
 	return 1;
 }
@@ -187,14 +189,14 @@ static int batch_clear(lua_State *L)
 static uint32_t place(lua_State *L, int at, const struct batch *batch)
 {
 	if (!batch->count)
-		misuse(L, "the batch is empty");
+		raise_misuse(L, "the batch is empty");
 	return count(L, at, "place", 1, batch->count) - 1;
 }
 
 /* batch:swap(i, j) -> batch: two of its packets change places */
 static int batch_swap(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 	uint32_t i = place(L, 2, batch), j = place(L, 3, batch);
 	uint32_t number = batch->list[i];
 
@@ -208,8 +210,8 @@ static int batch_swap(lua_State *L)
  * until they are sent, received or gone through anew */
 static int batch_drop(lua_State *L)
 {
-	struct batch *batch = self(L);
-	struct slot *slot = slotof(batch, place(L, 2, batch));
+	struct batch *batch = object_self(L);
+	struct slot *slot = slots_get(batch, place(L, 2, batch));
 
 	if (slot)
 		slot->flags |= SLOT_DROPPED;
@@ -217,10 +219,11 @@ static int batch_drop(lua_State *L)
 	return 1;
 }
 
-/* batch:compact() -> batch: what was dropped or moved away leaves no gaps */
+/* batch:slots_compact() -> batch: what was dropped or moved away leaves no gaps
+ */
 static int batch_compact(lua_State *L)
 {
-	compact(self(L));
+	slots_compact(object_self(L));
 	lua_settop(L, 1);
 	return 1;
 }
@@ -232,13 +235,13 @@ static struct slot *copy(lua_State *L, struct batch *batch, const void *bytes,
 	struct slot *slot;
 
 	if (n > batch->pool->room)
-		misuse(L, "a packet of %d bytes; a slot has room for %d",
-		       (int)n, (int)batch->pool->room);
-	slot = append(batch);
+		raise_misuse(L, "a packet of %d bytes; a slot has room for %d",
+			     (int)n, (int)batch->pool->room);
+	slot = slots_append(batch);
 	if (!slot)
 		return NULL;
 	slot->size = (uint32_t)n;
-	memcpy(bytesof(batch->pool, slot), bytes, n);
+	memcpy(slot_bytes(batch->pool, slot), bytes, n);
 	return slot;
 }
 
@@ -247,7 +250,7 @@ static int appended(lua_State *L, const struct slot *slot)
 {
 	if (!slot) {
 		errno = ENOBUFS;
-		return fail(L, "batch: all slots are in use");
+		return fail_errno(L, "batch: all slots are in use");
 	}
 	lua_pushboolean(L, true);
 	return 1;
@@ -265,19 +268,19 @@ static uint16_t say(lua_State *L, int at, void *to, size_t most, uint16_t flag)
 	return flag;
 }
 
-/* batch:append(bytes, vnet, pi) -> true | nil, reason, errno
+/* batch:slots_append(bytes, vnet, pi) -> true | nil, reason, errno
  *
  * A copy of them; vnet and pi are the bytes of a virtio-net header and of
  * packet information, if there are such. */
 static int batch_append(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 	struct slot *slot;
 	const char *bytes;
 	size_t n;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
-		misuse_value(L, 2, "packet", "a string");
+		raise_value(L, 2, "packet", "a string");
 	bytes = lua_tolstring(L, 2, &n);
 	slot = copy(L, batch, bytes, n);
 	if (slot) {
@@ -294,22 +297,24 @@ static int batch_append(lua_State *L)
  * memory is the same, else a copy. */
 static int batch_move(lua_State *L)
 {
-	struct batch *batch = self(L), *to = checkbatch(L, 3);
+	struct batch *batch = object_self(L), *to = batch_check(L, 3);
 	uint32_t i = place(L, 2, batch), at;
-	struct slot *slot = slotof(batch, i), *made;
+	struct slot *slot = slots_get(batch, i), *made;
 
 	if (!slot)
-		misuse(L, "packet %d was dropped or moved already", (int)i + 1);
+		raise_misuse(L, "packet %d was dropped or moved already",
+			     (int)i + 1);
 	if (to->pool == batch->pool) {
 		if (to->count == to->pool->slots)
-			compact(to);
+			slots_compact(to);
 		to->list[to->count++] = batch->list[i];
 		batch->list[i] = NO_SLOT;
 		return appended(L, slot);
 	}
-	if (!bytesof(batch->pool, slot))
-		misuse(L, "packet %d is outside of its memory", (int)i + 1);
-	made = copy(L, to, bytesof(batch->pool, slot), slot->size);
+	if (!slot_bytes(batch->pool, slot))
+		raise_misuse(L, "packet %d is outside of its memory",
+			     (int)i + 1);
+	made = copy(L, to, slot_bytes(batch->pool, slot), slot->size);
 	if (made) {
 		at = made->at;
 		*made = *slot;
@@ -325,7 +330,7 @@ static int batch_move(lua_State *L)
  * or moved away; false when there are less than i. */
 static int batch_slot(lua_State *L)
 {
-	const struct batch *batch = self(L);
+	const struct batch *batch = object_self(L);
 	lua_Integer i = lua_tointeger(L, 2) - 1;
 	const struct slot *slot;
 	uint32_t number, base;
@@ -334,8 +339,8 @@ static int batch_slot(lua_State *L)
 		lua_pushboolean(L, false);
 		return 1;
 	}
-	slot = slotof(batch, (uint32_t)i);
-	if (!slot || !bytesof(batch->pool, slot))
+	slot = slots_get(batch, (uint32_t)i);
+	if (!slot || !slot_bytes(batch->pool, slot))
 		return 0;
 	number = batch->list[i];
 	base = number * batch->pool->stride;
@@ -359,7 +364,7 @@ static int batch_slot(lua_State *L)
  */
 static int batch_mode(lua_State *L)
 {
-	const struct batch *batch = self(L);
+	const struct batch *batch = object_self(L);
 
 	lua_pushstring(L, batch->ethernet ? "tap" : "tun");
 	return 1;
@@ -368,17 +373,17 @@ static int batch_mode(lua_State *L)
 /* batch:resize(i, at, size): where the i-th packet lies now, in its own slot */
 static int batch_resize(lua_State *L)
 {
-	const struct batch *batch = self(L);
-	struct slot *slot = slotof(batch, place(L, 2, batch)), was;
+	const struct batch *batch = object_self(L);
+	struct slot *slot = slots_get(batch, place(L, 2, batch)), was;
 
 	if (!slot)
 		return 0;
 	was = *slot;
 	slot->at = (uint32_t)lua_tonumber(L, 3);
 	slot->size = (uint32_t)lua_tonumber(L, 4);
-	if (!bytesof(batch->pool, slot)) {
+	if (!slot_bytes(batch->pool, slot)) {
 		*slot = was;
-		misuse(L, "the packet would lie outside of its memory");
+		raise_misuse(L, "the packet would lie outside of its memory");
 	}
 	return 0;
 }
@@ -386,7 +391,7 @@ static int batch_resize(lua_State *L)
 /* batch:arena() -> its memory */
 static int batch_arena(lua_State *L)
 {
-	self(L);
+	object_self(L);
 	lua_getuservalue(L, 1);
 	lua_rawgeti(L, -1, 2);
 	return 1;
@@ -395,13 +400,13 @@ static int batch_arena(lua_State *L)
 /* batch:address() -> where struct batch is, for the FFI */
 static int batch_address(lua_State *L)
 {
-	lua_pushnumber(L, (lua_Number)(uintptr_t)self(L));
+	lua_pushnumber(L, (lua_Number)(uintptr_t)object_self(L));
 	return 1;
 }
 
 static int batch_tostring(lua_State *L)
 {
-	const struct batch *batch = self(L);
+	const struct batch *batch = object_self(L);
 
 	batch_count(L);
 	lua_pushfstring(L, "batch of %d packets, %d slots of %d bytes unused",
@@ -415,9 +420,9 @@ static int batch_tostring(lua_State *L)
 static int batch_gc(lua_State *L)
 {
 	static struct pool nothing;
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 
-	clear(batch);
+	slots_clear(batch);
 	batch->pool = &nothing;
 	return 0;
 }
@@ -465,7 +470,7 @@ static void push_layout(lua_State *L)
 
 void open_batch(lua_State *L)
 {
-	newtype(L, BATCH, metamethods, methods);
+	object_type(L, BATCH, metamethods, methods);
 	lua_setfield(L, -2, "batches");
 	lua_pushcfunction(L, core_batch);
 	lua_setfield(L, -2, "batch");

@@ -58,42 +58,42 @@ struct batch {
 #define NO_SLOT UINT32_MAX
 
 /* Argument as a batch; NULL when it is anything else. */
-struct batch *tobatch(lua_State *L, int at);
+struct batch *batch_to(lua_State *L, int at);
 
 /* Argument as a batch. */
-struct batch *checkbatch(lua_State *L, int at);
+struct batch *batch_check(lua_State *L, int at);
 
 /* Whether another packet can be appended. */
-static inline bool hasroom(const struct batch *batch)
+static inline bool slots_has_room(const struct batch *batch)
 {
 	return batch->pool->unused && batch->count < batch->pool->slots;
 }
 
 /* Append a free slot to the batch, for a packet behind the headroom: its
  * metadata, 0 but for at. NULL when no slot is free. */
-struct slot *append(struct batch *batch);
+struct slot *slots_append(struct batch *batch);
 
 /* The same for place i of the list, whose number is lost, of a batch whose
  * memory has a free slot. */
-struct slot *occupy(struct batch *batch, uint32_t i);
+struct slot *slots_occupy(struct batch *batch, uint32_t i);
 
 /* Give the slot that was appended last back. */
-void withdraw(struct batch *batch);
+void slots_withdraw(struct batch *batch);
 
 /* Append a packet that lies in the room of the i-th packet's slot: at and size
  * are the caller's to set. NULL when no slot is free. */
-struct slot *append_within(struct batch *batch, uint32_t i);
+struct slot *slots_append_within(struct batch *batch, uint32_t i);
 
 /* The metadata of a slot. */
-static inline struct slot *metaof(const struct pool *pool, uint32_t number)
+static inline struct slot *slot_meta(const struct pool *pool, uint32_t number)
 {
 	return (void *)(pool->bytes + (size_t)number * pool->stride);
 }
 
 /* Where the packet of a slot lies, as the slot says, or NULL when that is not
  * inside of the memory. */
-static inline unsigned char *bytesof(const struct pool *pool,
-				     const struct slot *slot)
+static inline unsigned char *slot_bytes(const struct pool *pool,
+					const struct slot *slot)
 {
 	size_t size = (size_t)pool->slots * pool->stride;
 
@@ -103,24 +103,24 @@ static inline unsigned char *bytesof(const struct pool *pool,
 }
 
 /* The metadata of the i-th packet; NULL when it was dropped or moved away. */
-static inline struct slot *slotof(const struct batch *batch, uint32_t i)
+static inline struct slot *slots_get(const struct batch *batch, uint32_t i)
 {
 	struct slot *slot;
 
 	if (batch->list[i] == NO_SLOT)
 		return NULL;
-	slot = metaof(batch->pool, batch->list[i]);
+	slot = slot_meta(batch->pool, batch->list[i]);
 	return slot->flags & SLOT_DROPPED ? NULL : slot;
 }
 
 /* The number of bytes in front of the i-th packet that nobody else uses. */
-size_t headroomof(const struct batch *batch, uint32_t i);
+size_t slots_headroom(const struct batch *batch, uint32_t i);
 
 /* Make the batch empty. */
-void clear(struct batch *batch);
+void slots_clear(struct batch *batch);
 
 /* Close the gaps of packets that were dropped or moved away: their slots are
  * free. */
-void compact(struct batch *batch);
+void slots_compact(struct batch *batch);
 
 #endif

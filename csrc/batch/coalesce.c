@@ -12,15 +12,15 @@ enum { ALL_KINDS = ~0 };
 
 /* A packet of a list: its bytes, or a table with them and a virtio-net header.
  */
-static struct unit tounit(lua_State *L, int at, struct vnet *vnet)
+static struct gro_packet tounit(lua_State *L, int at, struct vnet *vnet)
 {
-	struct unit unit = { 0 };
+	struct gro_packet unit = { 0 };
 	size_t n;
 
 	if (lua_istable(L, at)) {
 		lua_pushliteral(L, "vnet");
 		lua_rawget(L, at);
-		*vnet = checkvnet(L, lua_gettop(L));
+		*vnet = vnet_check(L, lua_gettop(L));
 		unit.vnet = vnet;
 		lua_pushliteral(L, "bytes");
 		lua_rawget(L, at);
@@ -28,21 +28,21 @@ static struct unit tounit(lua_State *L, int at, struct vnet *vnet)
 		lua_settop(L, at);
 	}
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, "packet", "a string");
+		raise_value(L, at, "packet", "a string");
 	unit.bytes = (const unsigned char *)lua_tolstring(L, at, &n);
 	unit.size = (uint32_t)n;
 	return unit;
 }
 
 /* Push a table of what the super-packet that begins with a unit is. */
-static void push_joined(lua_State *L, const struct unit *units, size_t first,
-			bool ethernet)
+static void push_joined(lua_State *L, const struct gro_packet *units,
+			size_t first, bool ethernet)
 {
-	struct joined joined;
+	struct gro_joined joined;
 	luaL_Buffer bytes;
 	size_t i;
 
-	join(units, first, ethernet, &joined);
+	gro_join(units, first, ethernet, &joined);
 	lua_newtable(L);
 	luaL_buffinit(L, &bytes);
 	luaL_addlstring(&bytes, (char *)joined.headers, joined.size);
@@ -52,14 +52,14 @@ static void push_joined(lua_State *L, const struct unit *units, size_t first,
 				units[i].size - units[i].payload);
 	luaL_pushresult(&bytes);
 	lua_setfield(L, -2, "bytes");
-	pushvnet(L, &joined.vnet);
+	vnet_push(L, &joined.vnet);
 	lua_setfield(L, -2, "vnet");
 }
 
-static void push_unit(lua_State *L, const struct unit *units, size_t first,
-		      bool ethernet)
+static void push_unit(lua_State *L, const struct gro_packet *units,
+		      size_t first, bool ethernet)
 {
-	const struct unit *unit = &units[first];
+	const struct gro_packet *unit = &units[first];
 
 	if (unit->count > 1) {
 		push_joined(L, units, first, ethernet);
@@ -68,7 +68,7 @@ static void push_unit(lua_State *L, const struct unit *units, size_t first,
 		lua_pushlstring(L, (const char *)unit->bytes, unit->size);
 		lua_setfield(L, -2, "bytes");
 		if (unit->vnet)
-			pushvnet(L, unit->vnet);
+			vnet_push(L, unit->vnet);
 		else
 			lua_newtable(L);
 		lua_setfield(L, -2, "vnet");
@@ -86,7 +86,7 @@ static int core_coalesce(lua_State *L)
 {
 	lua_Integer allowed = luaL_optinteger(L, 2, ALL_KINDS);
 	bool ethernet = lua_toboolean(L, 3);
-	struct unit *units;
+	struct gro_packet *units;
 	struct vnet *vnets;
 	size_t i, n;
 	int at = 0;
@@ -94,7 +94,8 @@ static int core_coalesce(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	n = lua_rawlen(L, 1);
 	if (n > COALESCE_MOST)
-		misuse(L, "coalesce: more than %d packets", COALESCE_MOST);
+		raise_misuse(L, "coalesce: more than %d packets",
+			     COALESCE_MOST);
 	lua_settop(L, 1);
 	units = lua_newuserdata(L, (n + 1) * sizeof(*units));
 	vnets = lua_newuserdata(L, (n + 1) * sizeof(*vnets));
@@ -103,7 +104,7 @@ static int core_coalesce(lua_State *L)
 		units[i] = tounit(L, 4, &vnets[i]);
 		lua_settop(L, 3);
 	}
-	coalesce(units, n, (unsigned int)allowed, ethernet);
+	gro_coalesce(units, n, (unsigned int)allowed, ethernet);
 	lua_newtable(L);
 	for (i = 0; i < n; i++) {
 		if (units[i].follows)
@@ -118,7 +119,7 @@ static int core_coalesce(lua_State *L)
 
 /* Some packets of a batch, and which of its places they have. */
 struct window {
-	struct unit units[COALESCE_MOST];
+	struct gro_packet units[COALESCE_MOST];
 	uint32_t places[COALESCE_MOST];
 	size_t count;
 };
@@ -130,12 +131,12 @@ static uint32_t collect(const struct batch *batch, uint32_t i, struct window *w)
 	unsigned char *bytes;
 
 	for (w->count = 0; i < batch->count && w->count < COALESCE_MOST; i++) {
-		slot = slotof(batch, i);
-		bytes = slot ? bytesof(batch->pool, slot) : NULL;
+		slot = slots_get(batch, i);
+		bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
 		if (!bytes)
 			continue;
 		w->places[w->count] = i;
-		w->units[w->count++] = (struct unit){
+		w->units[w->count++] = (struct gro_packet){
 			.bytes = bytes,
 			.size = slot->size,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
@@ -152,8 +153,8 @@ static bool can_grow(const struct batch *batch, uint32_t i, size_t n)
 	size_t end = ((size_t)number + 1) * pool->stride;
 
 	return pool->of[number].home == number && pool->of[number].users == 1 &&
-	       slotof(batch, i)->at >= (size_t)number * pool->stride &&
-	       slotof(batch, i)->at + n <= end;
+	       slots_get(batch, i)->at >= (size_t)number * pool->stride &&
+	       slots_get(batch, i)->at + n <= end;
 }
 
 /* Join a super-packet in the slot of its first packet; the others are dropped.
@@ -161,13 +162,13 @@ static bool can_grow(const struct batch *batch, uint32_t i, size_t n)
 static void join_slots(const struct batch *batch, const struct window *w,
 		       size_t first)
 {
-	struct slot *slot = slotof(batch, w->places[first]);
-	unsigned char *to = bytesof(batch->pool, slot);
-	const struct unit *units = w->units;
-	struct joined joined;
+	struct slot *slot = slots_get(batch, w->places[first]);
+	unsigned char *to = slot_bytes(batch->pool, slot);
+	const struct gro_packet *units = w->units;
+	struct gro_joined joined;
 	size_t i;
 
-	join(units, first, batch->ethernet, &joined);
+	gro_join(units, first, batch->ethernet, &joined);
 	if (!can_grow(batch, w->places[first], joined.total))
 		return;
 	memcpy(to, joined.headers, joined.size);
@@ -176,33 +177,33 @@ static void join_slots(const struct batch *batch, const struct window *w,
 		memmove(to, units[i].bytes + units[i].payload,
 			units[i].size - units[i].payload);
 		to += units[i].size - units[i].payload;
-		slotof(batch, w->places[i])->flags |= SLOT_DROPPED;
+		slots_get(batch, w->places[i])->flags |= SLOT_DROPPED;
 	}
 	slot->size = joined.total;
 	slot->vnet = joined.vnet;
 	slot->flags |= SLOT_VNET;
 }
 
-/* batch:coalesce() -> how many packets are in it
+/* batch:gro_coalesce() -> how many packets are in it
  *
  * Join consecutive segments of a flow to super-packets, as far as there is room
  * for all in the slot of the first one. */
 static int batch_coalesce(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 	struct window w;
 	uint32_t i = 0;
 	size_t each;
 
 	while (i < batch->count) {
 		i = collect(batch, i, &w);
-		coalesce(w.units, w.count, (unsigned int)ALL_KINDS,
-			 batch->ethernet);
+		gro_coalesce(w.units, w.count, (unsigned int)ALL_KINDS,
+			     batch->ethernet);
 		for (each = 0; each < w.count; each++)
 			if (w.units[each].count > 1 && !w.units[each].follows)
 				join_slots(batch, &w, each);
 	}
-	compact(batch);
+	slots_compact(batch);
 	lua_pushinteger(L, batch->count);
 	return 1;
 }
@@ -217,8 +218,8 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
-void open_joining(lua_State *L)
+void open_coalesce(lua_State *L)
 {
-	setfuncs(L, functions);
-	addmethods(L, BATCH, methods);
+	object_functions(L, functions);
+	object_add_methods(L, BATCH, methods);
 }

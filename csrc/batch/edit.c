@@ -10,29 +10,30 @@
 #include <string.h>
 
 /* The i-th packet of a batch. False when there is nothing to be changed. */
-static bool aim_at(struct target *t, const struct batch *batch, uint32_t i)
+static bool aim_at(struct rewrite *t, const struct batch *batch, uint32_t i)
 {
-	const struct slot *slot = slotof(batch, i);
-	unsigned char *bytes = slot ? bytesof(batch->pool, slot) : NULL;
+	const struct slot *slot = slots_get(batch, i);
+	unsigned char *bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
 
-	return bytes && aim(t, bytes, slot->size,
-			    slot->flags & SLOT_VNET ? &slot->vnet : NULL,
-			    batch->ethernet);
+	return bytes &&
+	       rewrite_begin(t, bytes, slot->size,
+			     slot->flags & SLOT_VNET ? &slot->vnet : NULL,
+			     batch->ethernet);
 }
 
-/* batch:reflect() -> batch
+/* batch:rewrite_reflect() -> batch
  *
  * Send the packets back: in each, source and destination change places, of
  * Ethernet, IP, TCP and UDP. */
 static int batch_reflect(lua_State *L)
 {
-	const struct batch *batch = self(L);
-	struct target t;
+	const struct batch *batch = object_self(L);
+	struct rewrite t;
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++)
 		if (aim_at(&t, batch, i))
-			reflect(&t);
+			rewrite_reflect(&t);
 	lua_settop(L, 1);
 	return 1;
 }
@@ -43,21 +44,21 @@ static int batch_reflect(lua_State *L)
  * time is over are dropped (RFC 1812, 5.3.1; RFC 8200, 3). */
 static int batch_decrement_ttl(lua_State *L)
 {
-	const struct batch *batch = self(L);
+	const struct batch *batch = object_self(L);
 	uint32_t i, ttl, dropped = 0;
-	struct target t;
+	struct rewrite t;
 
 	for (i = 0; i < batch->count; i++) {
 		if (!aim_at(&t, batch, i))
 			continue;
-		ttl = ttl_of(&t);
+		ttl = rewrite_ttl(&t);
 		if (ttl <= 1) {
-			slotof(batch, i)->flags |= SLOT_DROPPED;
+			slots_get(batch, i)->flags |= SLOT_DROPPED;
 			dropped++;
 			continue;
 		}
-		set_ttl(&t, ttl - 1);
-		settle(&t);
+		rewrite_set_ttl(&t, ttl - 1);
+		rewrite_end(&t);
 	}
 	lua_pushinteger(L, dropped);
 	return 1;
@@ -101,14 +102,14 @@ static void read_address(lua_State *L, int at, const char *name,
 	const char *text;
 
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, name, "an address");
+		raise_value(L, at, name, "an address");
 	text = lua_tostring(L, at);
 	if (inet_pton(AF_INET, text, address->bytes) == 1)
 		address->version = 4;
 	else if (inet_pton(AF_INET6, text, address->bytes) == 1)
 		address->version = 6;
 	else
-		misuse(L, "%s: \"%s\" is not an address", name, text);
+		raise_misuse(L, "%s: \"%s\" is not an address", name, text);
 }
 
 /* Read the value on top of the stack, whose key is below it. */
@@ -123,14 +124,15 @@ static void read_key(lua_State *L, struct edit *edit)
 	while (key < end && strcmp(key->name, name) != 0)
 		key++;
 	if (key == end)
-		misuse_name(L, "field", name, nameofkey, keys);
+		raise_name(L, "field", name, nameofkey, keys);
 	if (!key->most)
 		read_address(L, -1, name, (void *)((char *)edit + key->at));
-	else if (!tointeger(L, -1, &number) || number < 0 || number > key->most)
-		misuse(L, "%s: %s is not a number from 0 to %d", name,
-		       lua_isnumber(L, -1) ? lua_tostring(L, -1)
-					   : luaL_typename(L, -1),
-		       key->most);
+	else if (!arg_integer(L, -1, &number) || number < 0 ||
+		 number > key->most)
+		raise_misuse(L, "%s: %s is not a number from 0 to %d", name,
+			     lua_isnumber(L, -1) ? lua_tostring(L, -1)
+						 : luaL_typename(L, -1),
+			     key->most);
 	else
 		*(int *)(void *)((char *)edit + key->at) = (int)number;
 }
@@ -140,7 +142,7 @@ static struct edit read_edit(lua_State *L, int at)
 	struct edit edit = { .sport = -1, .dport = -1, .ttl = -1, .tos = -1 };
 
 	if (lua_type(L, at) != LUA_TTABLE)
-		misuse_value(L, at, "set", "a table of fields");
+		raise_value(L, at, "set", "a table of fields");
 	lua_pushnil(L);
 	while (lua_next(L, at)) {
 		read_key(L, &edit);
@@ -149,21 +151,21 @@ static struct edit read_edit(lua_State *L, int at)
 	return edit;
 }
 
-static void apply(struct target *t, const struct edit *edit)
+static void apply(struct rewrite *t, const struct edit *edit)
 {
 	if (edit->src.version == t->h.version)
-		set_src(t, edit->src.bytes);
+		rewrite_set_src(t, edit->src.bytes);
 	if (edit->dst.version == t->h.version)
-		set_dst(t, edit->dst.bytes);
+		rewrite_set_dst(t, edit->dst.bytes);
 	if (edit->sport >= 0)
-		set_sport(t, (uint32_t)edit->sport);
+		rewrite_set_sport(t, (uint32_t)edit->sport);
 	if (edit->dport >= 0)
-		set_dport(t, (uint32_t)edit->dport);
+		rewrite_set_dport(t, (uint32_t)edit->dport);
 	if (edit->ttl >= 0)
-		set_ttl(t, (uint32_t)edit->ttl);
+		rewrite_set_ttl(t, (uint32_t)edit->ttl);
 	if (edit->tos >= 0)
-		set_tos(t, (uint32_t)edit->tos);
-	settle(t);
+		rewrite_set_tos(t, (uint32_t)edit->tos);
+	rewrite_end(t);
 }
 
 /* batch:set{ src =, dst =, sport =, dport =, ttl =, tos = } -> batch
@@ -173,9 +175,9 @@ static void apply(struct target *t, const struct edit *edit)
  * tos (0 to 255) as traffic class in IPv6. */
 static int batch_set(lua_State *L)
 {
-	const struct batch *batch = self(L);
+	const struct batch *batch = object_self(L);
 	struct edit edit = read_edit(L, 2);
-	struct target t;
+	struct rewrite t;
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++)
@@ -185,19 +187,19 @@ static int batch_set(lua_State *L)
 	return 1;
 }
 
-/* batch:fix() -> batch
+/* batch:rewrite_fix() -> batch
  *
  * Compute lengths and checksums of all packets: of IP, TCP, UDP, ICMP; what is
  * inside of a tunnel is left. */
 static int batch_fix(lua_State *L)
 {
-	const struct batch *batch = self(L);
-	struct target t;
+	const struct batch *batch = object_self(L);
+	struct rewrite t;
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++)
 		if (aim_at(&t, batch, i))
-			fix(&t);
+			rewrite_fix(&t);
 	lua_settop(L, 1);
 	return 1;
 }
@@ -210,7 +212,7 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
-void open_editing(lua_State *L)
+void open_edit(lua_State *L)
 {
-	addmethods(L, BATCH, methods);
+	object_add_methods(L, BATCH, methods);
 }

@@ -83,19 +83,21 @@ static bool read_endpoint(const char *from, union endpoint *e)
 	       read_port(colon + 1, &e->in.sin_port);
 }
 
-void toendpoint(lua_State *L, int at, const char *what, union endpoint *e)
+void endpoint_check(lua_State *L, int at, const char *what, union endpoint *e)
 {
 	const char *text;
 
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, what, "an address and a port");
+		raise_value(L, at, what, "an address and a port");
 	text = lua_tostring(L, at);
 	if (strlen(text) != lua_rawlen(L, at) || !read_endpoint(text, e))
-		misuse(L,
-		       "%s: \"%s\" is not a numeric address and a port such as "
-		       "\"10.0.0.1:5000\" or \"[2001:db8::1]:5000\"; names are "
-		       "not resolved",
-		       what, text);
+		raise_misuse(L,
+			     "%s: \"%s\" is not a numeric address and a port "
+			     "such as "
+			     "\"10.0.0.1:5000\" or \"[2001:db8::1]:5000\"; "
+			     "names are "
+			     "not resolved",
+			     what, text);
 }
 
 /* The interface of a scope behind a %, or nothing. */
@@ -127,7 +129,7 @@ static void write_in6(const struct sockaddr_in6 *in6, char *text, size_t size)
 	snprintf(text, size, "[%s%s]:%u", address, link, port);
 }
 
-void pushendpoint(lua_State *L, const union endpoint *e)
+void endpoint_push(lua_State *L, const union endpoint *e)
 {
 	char address[INET_ADDRSTRLEN], text[TEXT_MOST + 1];
 
@@ -152,22 +154,22 @@ void pushendpoint(lua_State *L, const union endpoint *e)
  * came from or is to go, "10.0.0.1:5000", or nil */
 static int core_peer(lua_State *L)
 {
-	const unsigned char *slot = checkarena(L, 1, 2, sizeof(struct slot));
+	const unsigned char *slot = arena_check(L, 1, 2, sizeof(struct slot));
 	union endpoint e;
 
 	memcpy(&e, slot + offsetof(struct slot, peer), sizeof(e));
-	pushendpoint(L, &e);
+	endpoint_push(L, &e);
 	return 1;
 }
 
 /* core.setpeer(arena, at, text or nil) */
 static int core_setpeer(lua_State *L)
 {
-	unsigned char *slot = checkarena(L, 1, 2, sizeof(struct slot));
+	unsigned char *slot = arena_check(L, 1, 2, sizeof(struct slot));
 	union endpoint e = { 0 };
 
 	if (!lua_isnoneornil(L, 3))
-		toendpoint(L, 3, "peer", &e);
+		endpoint_check(L, 3, "peer", &e);
 	memcpy(slot + offsetof(struct slot, peer), &e, sizeof(e));
 	return 0;
 }
@@ -180,5 +182,5 @@ static const luaL_Reg functions[] = {
 
 void open_endpoint(lua_State *L)
 {
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

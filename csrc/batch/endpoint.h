@@ -25,9 +25,9 @@ bool endpoint_equal(const union endpoint *a, const union endpoint *b);
 
 /* Argument as "10.0.0.1:5000", "[2001:db8::1]:5000" or "[fe80::1%eth0]:5000";
  * raises when it is none. what: of whom, for the message. */
-void toendpoint(lua_State *L, int at, const char *what, union endpoint *e);
+void endpoint_check(lua_State *L, int at, const char *what, union endpoint *e);
 
 /* Push the text, or nil. An IPv4 address within IPv6 is written as such. */
-void pushendpoint(lua_State *L, const union endpoint *e);
+void endpoint_push(lua_State *L, const union endpoint *e);
 
 #endif

@@ -14,8 +14,8 @@ static size_t checkmtu(lua_State *L, int at)
 
 	if (lua_isnoneornil(L, at))
 		return 0;
-	if (!tointeger(L, at, &mtu) || mtu < 1 || mtu > UINT16_MAX)
-		misuse_value(L, at, "mtu", "a number of bytes, 1 to 65535");
+	if (!arg_integer(L, at, &mtu) || mtu < 1 || mtu > UINT16_MAX)
+		raise_value(L, at, "mtu", "a number of bytes, 1 to 65535");
 	return (size_t)mtu;
 }
 
@@ -28,18 +28,19 @@ static int core_split(lua_State *L)
 {
 	size_t i, n, size;
 	const char *bytes = luaL_checklstring(L, 1, &n);
-	struct vnet vnet = checkvnet(L, 2);
+	struct vnet vnet = vnet_check(L, 2);
 	size_t mtu = checkmtu(L, 3);
 	bool ethernet = lua_toboolean(L, 4);
 	unsigned char *out = lua_newuserdata(L, n ? n : 1);
-	struct split s;
+	struct gso s;
 
-	if (!split(&s, (const unsigned char *)bytes, n, &vnet, mtu, ethernet)) {
+	if (!gso_begin(&s, (const unsigned char *)bytes, n, &vnet, mtu,
+		       ethernet)) {
 		lua_pushnil(L);
 		return 1;
 	}
 	lua_newtable(L);
-	for (i = 1; (size = segment(&s, out, n)); i++) {
+	for (i = 1; (size = gso_next(&s, out, n)); i++) {
 		lua_pushlstring(L, (char *)out, size);
 		lua_rawseti(L, -2, (int)i);
 	}
@@ -53,16 +54,16 @@ static int core_complete(lua_State *L)
 {
 	size_t n;
 	const char *bytes = luaL_checklstring(L, 1, &n);
-	struct vnet vnet = checkvnet(L, 2);
+	struct vnet vnet = vnet_check(L, 2);
 	unsigned char *out = lua_newuserdata(L, n ? n : 1);
 
 	memcpy(out, bytes, n);
-	if (!complete(out, n, &vnet)) {
+	if (!gso_complete(out, n, &vnet)) {
 		lua_pushnil(L);
 		return 1;
 	}
 	lua_pushlstring(L, (char *)out, n);
-	pushvnet(L, &vnet);
+	vnet_push(L, &vnet);
 	return 2;
 }
 
@@ -71,7 +72,7 @@ static int core_complete(lua_State *L)
 /* Begin to split a packet, where it was left when a device took only a part of
  * it. Returns how many packets it becomes; 0 when there is nothing to do. */
 static uint32_t begin(const struct batch *batch, const struct slot *slot,
-		      size_t mtu, struct split *s)
+		      size_t mtu, struct gso *s)
 {
 	const struct vnet *vnet;
 	unsigned char *bytes;
@@ -79,12 +80,12 @@ static uint32_t begin(const struct batch *batch, const struct slot *slot,
 	if (!slot || !(slot->flags & SLOT_VNET))
 		return 0;
 	vnet = &slot->vnet;
-	bytes = bytesof(batch->pool, slot);
+	bytes = slot_bytes(batch->pool, slot);
 	if (!bytes || !(vnet->gso_type ||
 			vnet->flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)))
 		return 0;
-	if (!split(s, bytes, slot->size, vnet, slot->sent ? 0 : mtu,
-		   batch->ethernet) ||
+	if (!gso_begin(s, bytes, slot->size, vnet, slot->sent ? 0 : mtu,
+		       batch->ethernet) ||
 	    s->count <= slot->sent ||
 	    (s->count > 1 && s->payload + s->each > batch->pool->room))
 		return 0;
@@ -96,12 +97,12 @@ static uint32_t begin(const struct batch *batch, const struct slot *slot,
  * that are free; sets how many slots that takes. */
 static uint32_t reach(const struct batch *batch, size_t mtu, uint32_t *slots)
 {
-	struct split s;
+	struct gso s;
 	uint32_t i, n;
 
 	*slots = 0;
 	for (i = 0; i < batch->count; i++) {
-		n = begin(batch, slotof(batch, i), mtu, &s);
+		n = begin(batch, slots_get(batch, i), mtu, &s);
 		if (n > batch->pool->unused - *slots + 1)
 			break;
 		*slots += n ? n - 1 : 0;
@@ -111,7 +112,7 @@ static uint32_t reach(const struct batch *batch, size_t mtu, uint32_t *slots)
 
 /* Write the next segment of a packet to where a slot says. */
 static void write_to(const struct batch *batch, struct slot *slot,
-		     const struct slot *from, struct split *s)
+		     const struct slot *from, struct gso *s)
 {
 	uint32_t at = slot->at, room = batch->pool->room;
 
@@ -122,19 +123,19 @@ static void write_to(const struct batch *batch, struct slot *slot,
 	slot->sent = 0;
 	slot->vnet = (struct vnet){ .flags = VNET_DATA_VALID };
 	slot->size =
-		(uint32_t)segment(s, batch->pool->bytes + at, (size_t)room);
+		(uint32_t)gso_next(s, batch->pool->bytes + at, (size_t)room);
 }
 
 /* Split a packet of the list to n, into the places behind it. The first stays
  * where the packet was, so it is written last. */
-static void part(struct batch *batch, uint32_t i, uint32_t n, struct split *s)
+static void part(struct batch *batch, uint32_t i, uint32_t n, struct gso *s)
 {
-	struct slot *slot = slotof(batch, i);
+	struct slot *slot = slots_get(batch, i);
 	size_t first = s->next++;
 	uint32_t each;
 
 	for (each = 1; each < n; each++)
-		write_to(batch, occupy(batch, i + each), slot, s);
+		write_to(batch, slots_occupy(batch, i + each), slot, s);
 	s->next = first;
 	write_to(batch, slot, slot, s);
 }
@@ -145,11 +146,12 @@ static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
 		       uint32_t slots)
 {
 	uint32_t i = batch->count, to = i + slots, n;
-	struct split s;
+	struct gso s;
 
 	batch->count = to;
 	while (i-- > 0) {
-		n = i < packets ? begin(batch, slotof(batch, i), mtu, &s) : 0;
+		n = i < packets ? begin(batch, slots_get(batch, i), mtu, &s)
+				: 0;
 		if (n > to - i) /* packets that lie in one another */
 			n = 0;
 		to -= n ? n : 1;
@@ -161,7 +163,7 @@ static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
 		batch->list[--to] = NO_SLOT;
 }
 
-/* batch:segment(mtu) -> how many packets are in the batch now, and reason and
+/* batch:gso_next(mtu) -> how many packets are in the batch now, and reason and
  * errno when slots did not suffice for all
  *
  * Replace super-packets by the packets that they stand for, in their order, and
@@ -171,12 +173,12 @@ static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
  * virtio-net header does not fit it, which no device will take. */
 static int batch_segment(lua_State *L)
 {
-	struct batch *batch = self(L);
+	struct batch *batch = object_self(L);
 	size_t mtu = checkmtu(L, 2);
 	uint32_t packets, slots;
 	bool all;
 
-	compact(batch);
+	slots_compact(batch);
 	packets = reach(batch, mtu, &slots);
 	all = packets == batch->count;
 	part_first(batch, packets, mtu, slots);
@@ -184,7 +186,7 @@ static int batch_segment(lua_State *L)
 	if (all)
 		return 1;
 	errno = ENOBUFS;
-	fail(L, "batch: too few free slots to split all");
+	fail_errno(L, "batch: too few free slots to split all");
 	lua_remove(L, -3);
 	return 3;
 }
@@ -202,6 +204,6 @@ static const luaL_Reg functions[] = {
 
 void open_segment(lua_State *L)
 {
-	addmethods(L, BATCH, methods);
-	setfuncs(L, functions);
+	object_add_methods(L, BATCH, methods);
+	object_functions(L, functions);
 }

@@ -53,7 +53,7 @@ static void discard(struct pool *pool, uint32_t number)
 static struct slot *enlist(struct batch *batch, uint32_t i, uint32_t number)
 {
 	struct pool *pool = batch->pool;
-	struct slot *slot = memset(metaof(pool, number), 0, sizeof(*slot));
+	struct slot *slot = memset(slot_meta(pool, number), 0, sizeof(*slot));
 
 	pool->of[number].home = number;
 	pool->of[number].users = 1;
@@ -62,41 +62,42 @@ static struct slot *enlist(struct batch *batch, uint32_t i, uint32_t number)
 	return slot;
 }
 
-struct slot *occupy(struct batch *batch, uint32_t i)
+struct slot *slots_occupy(struct batch *batch, uint32_t i)
 {
 	return enlist(batch, i, take_last(batch->pool));
 }
 
-struct slot *append(struct batch *batch)
+struct slot *slots_append(struct batch *batch)
 {
-	return hasroom(batch) ? occupy(batch, batch->count++) : NULL;
+	return slots_has_room(batch) ? slots_occupy(batch, batch->count++)
+				     : NULL;
 }
 
-void withdraw(struct batch *batch)
+void slots_withdraw(struct batch *batch)
 {
 	discard(batch->pool, batch->list[--batch->count]);
 }
 
-struct slot *append_within(struct batch *batch, uint32_t i)
+struct slot *slots_append_within(struct batch *batch, uint32_t i)
 {
 	struct pool *pool = batch->pool;
 	uint32_t home = pool->of[batch->list[i]].home, number;
 
-	if (!hasroom(batch))
+	if (!slots_has_room(batch))
 		return NULL;
 	number = take_first(pool);
 	pool->of[home].users++;
 	enlist(batch, batch->count++, number);
 	pool->of[number].home = home;
-	return metaof(pool, number);
+	return slot_meta(pool, number);
 }
 
-size_t headroomof(const struct batch *batch, uint32_t i)
+size_t slots_headroom(const struct batch *batch, uint32_t i)
 {
 	const struct pool *pool = batch->pool;
 	uint32_t number = batch->list[i];
 	size_t floor = (size_t)number * pool->stride + SLOT_META;
-	size_t at = metaof(pool, number)->at;
+	size_t at = slot_meta(pool, number)->at;
 
 	return pool->of[number].home != number || at < floor ||
 			       at > floor + pool->stride
@@ -104,12 +105,12 @@ size_t headroomof(const struct batch *batch, uint32_t i)
 		       : at - floor;
 }
 
-void compact(struct batch *batch)
+void slots_compact(struct batch *batch)
 {
 	uint32_t i, kept = 0;
 
 	for (i = 0; i < batch->count; i++) {
-		if (slotof(batch, i))
+		if (slots_get(batch, i))
 			batch->list[kept++] = batch->list[i];
 		else if (batch->list[i] != NO_SLOT)
 			discard(batch->pool, batch->list[i]);
@@ -117,7 +118,7 @@ void compact(struct batch *batch)
 	batch->count = kept;
 }
 
-void clear(struct batch *batch)
+void slots_clear(struct batch *batch)
 {
 	uint32_t i;
 

@@ -35,7 +35,7 @@ static const struct field *field(lua_State *L, const char *name)
 	for (i = 0; i < LENGTH(fields); i++)
 		if (!strcmp(fields[i].name, name))
 			return &fields[i];
-	misuse_name(L, "field of a virtio-net header", name, field_name, NULL);
+	raise_name(L, "field of a virtio-net header", name, field_name, NULL);
 }
 
 static void put(struct vnet *vnet, const struct field *f, uint32_t value)
@@ -77,18 +77,18 @@ static struct vnet totable(lua_State *L, int at)
 
 	for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
-			misuse_value(L, -2, "a field of a virtio-net header",
-				     "a name");
+			raise_value(L, -2, "a field of a virtio-net header",
+				    "a name");
 		f = field(L, lua_tostring(L, -2));
-		if (!tointeger(L, -1, &value) || value < 0 ||
+		if (!arg_integer(L, -1, &value) || value < 0 ||
 		    (uint64_t)value >> (8 * f->size))
-			misuse_value(L, -1, f->name, "a number that fits");
+			raise_value(L, -1, f->name, "a number that fits");
 		put(&vnet, f, (uint32_t)value);
 	}
 	return vnet;
 }
 
-struct vnet checkvnet(lua_State *L, int at)
+struct vnet vnet_check(lua_State *L, int at)
 {
 	struct vnet vnet = { 0 };
 	const char *bytes;
@@ -99,13 +99,13 @@ struct vnet checkvnet(lua_State *L, int at)
 	if (lua_istable(L, at))
 		return totable(L, at);
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, "virtio-net header", "a table or bytes");
+		raise_value(L, at, "virtio-net header", "a table or bytes");
 	bytes = lua_tolstring(L, at, &n);
 	memcpy(&vnet, bytes, n < sizeof(vnet) ? n : sizeof(vnet));
 	return vnet;
 }
 
-void pushvnet(lua_State *L, const struct vnet *vnet)
+void vnet_push(lua_State *L, const struct vnet *vnet)
 {
 	size_t i;
 

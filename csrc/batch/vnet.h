@@ -8,9 +8,9 @@
 
 /* Argument as a header: nil, a table of numbers under the names of struct vnet,
  * or the bytes in front of a packet of a device. */
-struct vnet checkvnet(lua_State *L, int at);
+struct vnet vnet_check(lua_State *L, int at);
 
 /* Push a table of the numbers that are not 0. */
-void pushvnet(lua_State *L, const struct vnet *vnet);
+void vnet_push(lua_State *L, const struct vnet *vnet);
 
 #endif

@@ -120,7 +120,7 @@ static const struct step *pass(lua_State *L, const struct step *step,
  * is left to Lua, 0 when none is, and the numbers to go on with. */
 static int walk(lua_State *L)
 {
-	const struct arena *arena = self(L);
+	const struct arena *arena = object_self(L);
 	lua_Integer offset = lua_tointeger(L, 3), end = lua_tointeger(L, 4);
 	size_t at = (size_t)offset, stop = (size_t)end;
 	uint32_t layers = (uint32_t)lua_tonumber(L, 5);
@@ -155,5 +155,5 @@ static const luaL_Reg functions[] = {
 
 void open_walk(lua_State *L)
 {
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

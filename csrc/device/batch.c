@@ -57,7 +57,7 @@ static bool take(const struct device *dev, struct batch *batch)
 {
 	struct pool *pool = batch->pool;
 	size_t before = front(dev);
-	struct slot *slot = append(batch);
+	struct slot *slot = slots_append(batch);
 	unsigned char *bytes = pool->bytes + slot->at - before;
 	ssize_t n = read(dev->fd, bytes, before + pool->room + 1);
 
@@ -66,27 +66,27 @@ static bool take(const struct device *dev, struct batch *batch)
 		note(dev, slot, bytes);
 		return true;
 	}
-	withdraw(batch);
+	slots_withdraw(batch);
 	if (n >= 0)
 		errno = EMSGSIZE;
 	return false;
 }
 
-int renew(const struct device *dev, struct batch *batch)
+int device_batch_refill(const struct device *dev, struct batch *batch)
 {
-	clear(batch);
+	slots_clear(batch);
 	errno = EINVAL;
 	if (dev->common->foreign || front(dev) > batch->pool->headroom)
 		return -1;
-	return receive_batch(dev, batch);
+	return device_batch_fill(dev, batch);
 }
 
-int receive_batch(const struct device *dev, struct batch *batch)
+int device_batch_fill(const struct device *dev, struct batch *batch)
 {
 	int n = 0;
 
 	batch->ethernet = istap(dev);
-	while (hasroom(batch)) {
+	while (slots_has_room(batch)) {
 		if (!take(dev, batch))
 			return n ? n : -1;
 		n++;
@@ -104,8 +104,8 @@ static bool isforeign(const struct device *dev)
 
 static int refuse_foreign(lua_State *L, struct device *dev)
 {
-	return fail(L, "%s: virtio-net headers in another byte order",
-		    nameof(dev));
+	return fail_errno(L, "%s: virtio-net headers in another byte order",
+			  device_name(dev));
 }
 
 #define TOO_LONG "a packet longer than a slot is lost"
@@ -116,31 +116,32 @@ static int refuse_foreign(lua_State *L, struct device *dev)
  *
  * Reads until there is none, or no slot. Waits only when nothing was there, for
  * the timeout of settimeout() unless one is given. */
-int receive_into(lua_State *L, struct device *dev, struct batch *batch)
+int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 {
-	double seconds = lua_isnoneornil(L, 3) ? dev->timeout : toseconds(L, 3);
+	double seconds =
+		lua_isnoneornil(L, 3) ? dev->timeout : arg_seconds(L, 3);
 	double until = 0;
 	int n, code;
 
 	if (front(dev) > batch->pool->headroom)
-		misuse(L, "batch: headroom of %d bytes; %s needs %d",
-		       (int)batch->pool->headroom, nameof(dev),
-		       (int)front(dev));
+		raise_misuse(L, "batch: headroom of %d bytes; %s needs %d",
+			     (int)batch->pool->headroom, device_name(dev),
+			     (int)front(dev));
 	if (isforeign(dev))
 		return refuse_foreign(L, dev);
-	compact(batch);
-	while ((n = receive_batch(dev, batch)) < 0) {
+	slots_compact(batch);
+	while ((n = device_batch_fill(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
-			return fail(L, "%s: " TOO_LONG, nameof(dev));
-		if (!retry(L, dev->fd, seconds, &until))
-			return refuse(L, dev);
+			return fail_errno(L, "%s: " TOO_LONG, device_name(dev));
+		if (!poll_retry(L, dev->fd, seconds, &until))
+			return fail_device(L, dev);
 	}
 	code = errno;
 	lua_pushinteger(L, n);
 	if (code != EMSGSIZE)
 		return 1;
 	errno = code;
-	fail(L, "%s: " TOO_LONG, nameof(dev));
+	fail_errno(L, "%s: " TOO_LONG, device_name(dev));
 	lua_remove(L, -3);
 	return 3;
 }
@@ -221,15 +222,16 @@ static bool put_split(struct sending *s, struct slot *slot,
 	static const struct vnet nothing;
 	unsigned char room[PI_SIZE + VNET_MAX + SEGMENT_MOST];
 	unsigned char *out = room + PI_SIZE + VNET_MAX;
-	struct split all;
+	struct gso all;
 	size_t n;
 
-	if (!split(&all, bytes, slot->size, &slot->vnet, 0, istap(s->dev))) {
+	if (!gso_begin(&all, bytes, slot->size, &slot->vnet, 0,
+		       istap(s->dev))) {
 		errno = EINVAL;
 		return false;
 	}
 	all.next = slot->sent;
-	while ((n = segment(&all, out, SEGMENT_MOST)))
+	while ((n = gso_next(&all, out, SEGMENT_MOST)))
 		if (!put(s->dev, slot, &nothing, out, n)) {
 			slot->sent = (uint16_t)(all.next - 1);
 			return false;
@@ -257,12 +259,12 @@ static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
 	} else if (slot->sent || !takes(s->dev, vnet)) {
 		if (vnet->gso_type & ~GSO_ECN)
 			return put_split(s, slot, bytes);
-		if (!complete(bytes, slot->size, &slot->vnet)) {
+		if (!gso_complete(bytes, slot->size, &slot->vnet)) {
 			errno = EINVAL;
 			return false;
 		}
 	}
-	if (headroomof(s->batch, i) >= front(s->dev)
+	if (slots_headroom(s->batch, i) >= front(s->dev)
 		    ? put(s->dev, slot, vnet, bytes, slot->size)
 		    : gather(s->dev, slot, vnet, bytes))
 		return true;
@@ -284,8 +286,8 @@ static bool settle(struct sending *s, struct slot *slot, bool sent)
 
 static bool send_single(struct sending *s, uint32_t i)
 {
-	struct slot *slot = slotof(s->batch, i);
-	unsigned char *bytes = slot ? bytesof(s->batch->pool, slot) : NULL;
+	struct slot *slot = slots_get(s->batch, i);
+	unsigned char *bytes = slot ? slot_bytes(s->batch->pool, slot) : NULL;
 
 	if (!slot)
 		return true;
@@ -301,16 +303,16 @@ enum { WINDOW = 256 }; /* packets that are looked at together */
 /* Write the super-packet that begins with a unit: changed headers and the
  * payloads of all. */
 static bool put_joined(const struct sending *s, const struct slot *slot,
-		       const struct unit *units, size_t first)
+		       const struct gro_packet *units, size_t first)
 {
 	unsigned char lead[PI_SIZE + VNET_MAX];
 	struct iovec parts[2 + SEGMENTS_MOST];
-	struct joined joined;
-	const struct unit *u;
+	struct gro_joined joined;
+	const struct gro_packet *u;
 	int n = 2;
 	size_t i;
 
-	join(units, first, istap(s->dev), &joined);
+	gro_join(units, first, istap(s->dev), &joined);
 	introduce(s->dev, slot, &joined.vnet, joined.headers, lead);
 	parts[0] = (struct iovec){ lead, front(s->dev) };
 	parts[1] = (struct iovec){ joined.headers, joined.size };
@@ -324,11 +326,11 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 
 /* Send the packets of a super-packet joined, or else one by one, when the
  * kernel does not take such. */
-static bool send_joined(struct sending *s, const struct unit *units,
+static bool send_joined(struct sending *s, const struct gro_packet *units,
 			const uint32_t *places, size_t first)
 {
 	bool *may = &s->dev->common->coalesce;
-	bool sent = *may && put_joined(s, slotof(s->batch, places[first]),
+	bool sent = *may && put_joined(s, slots_get(s->batch, places[first]),
 				       units, first);
 	size_t i;
 
@@ -337,7 +339,7 @@ static bool send_joined(struct sending *s, const struct unit *units,
 	*may = sent;
 	for (i = first; i != NO_PACKET; i = units[i].next) {
 		if (sent)
-			settle(s, slotof(s->batch, places[i]), true);
+			settle(s, slots_get(s->batch, places[i]), true);
 		else if (!send_single(s, places[i]))
 			return false;
 	}
@@ -347,16 +349,16 @@ static bool send_joined(struct sending *s, const struct unit *units,
 /* Collect the packets from the i-th on that may be joined, as many as are
  * looked at together. Returns where it stopped. */
 static uint32_t collect(const struct batch *batch, uint32_t i,
-			struct unit *units, uint32_t *places, size_t *n)
+			struct gro_packet *units, uint32_t *places, size_t *n)
 {
 	struct slot *slot;
 
 	for (*n = 0; i < batch->count && *n < WINDOW; i++) {
-		slot = slotof(batch, i);
+		slot = slots_get(batch, i);
 		if (!slot)
 			continue;
-		units[*n] = (struct unit){
-			.bytes = bytesof(batch->pool, slot),
+		units[*n] = (struct gro_packet){
+			.bytes = slot_bytes(batch->pool, slot),
 			.size = slot->size,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};
@@ -369,12 +371,12 @@ static uint32_t collect(const struct batch *batch, uint32_t i,
 
 static bool send_window(struct sending *s, uint32_t *i)
 {
-	struct unit units[WINDOW];
+	struct gro_packet units[WINDOW];
 	uint32_t places[WINDOW];
 	size_t n, each;
 
 	*i = collect(s->batch, *i, units, places, &n);
-	coalesce(units, n, s->dev->common->offload, istap(s->dev));
+	gro_coalesce(units, n, s->dev->common->offload, istap(s->dev));
 	for (each = 0; each < n; each++) {
 		if (units[each].follows)
 			continue;
@@ -402,11 +404,12 @@ static bool send_all(struct sending *s)
 	return true;
 }
 
-ssize_t send_place(struct device *dev, struct batch *batch, uint32_t i)
+ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
+			     uint32_t i)
 {
 	struct sending s = { .dev = dev, .batch = batch };
-	struct slot *slot = i < batch->count ? slotof(batch, i) : NULL;
-	unsigned char *bytes = slot ? bytesof(batch->pool, slot) : NULL;
+	struct slot *slot = i < batch->count ? slots_get(batch, i) : NULL;
+	unsigned char *bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
 
 	errno = bytes ? EOPNOTSUPP : EINVAL;
 	if (!bytes || dev->common->foreign || !put_single(&s, i, slot, bytes))
@@ -419,7 +422,7 @@ ssize_t send_place(struct device *dev, struct batch *batch, uint32_t i)
  *
  * In their order; those that were sent leave the batch, as do those that the
  * kernel refused for themselves. Those that it would not take yet stay. */
-int send_from(lua_State *L, struct device *dev, struct batch *batch)
+int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 {
 	struct sending s = { .dev = dev, .batch = batch };
 	bool all;
@@ -430,12 +433,12 @@ int send_from(lua_State *L, struct device *dev, struct batch *batch)
 	all = send_all(&s);
 	code = all ? s.refused : errno;
 
-	compact(batch);
+	slots_compact(batch);
 	lua_pushinteger(L, s.sent);
 	if (!code)
 		return 1;
 	errno = code;
-	refuse(L, dev);
+	fail_device(L, dev);
 	if (all || s.sent) {
 		lua_pushinteger(L, s.sent);
 		lua_replace(L, -4);

@@ -11,18 +11,19 @@
 
 /* Read packets until there is none, or no slot. Returns how many, or -1 with an
  * errno when the first could not be read. */
-int receive_batch(const struct device *dev, struct batch *batch);
+int device_batch_fill(const struct device *dev, struct batch *batch);
 
 /* The same into the batch without the packets that it had, if its slots are of
  * use for the device. */
-int renew(const struct device *dev, struct batch *batch);
+int device_batch_refill(const struct device *dev, struct batch *batch);
 
 /* Send the i-th packet, which stays in the batch. Returns its bytes, or -1 with
  * an errno. */
-ssize_t send_place(struct device *dev, struct batch *batch, uint32_t i);
+ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
+			     uint32_t i);
 
 /* The methods receive and send of a device with a batch as argument 2. */
-int receive_into(lua_State *L, struct device *dev, struct batch *batch);
-int send_from(lua_State *L, struct device *dev, struct batch *batch);
+int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch);
+int device_batch_send(lua_State *L, struct device *dev, struct batch *batch);
 
 #endif

@@ -24,7 +24,7 @@ static bool getiff(const struct device *dev, struct ifreq *ifr)
 	return ioctl(dev->fd, TUNGETIFF, ifr) == 0;
 }
 
-const char *nameof(struct device *dev)
+const char *device_name(struct device *dev)
 {
 	struct ifreq ifr;
 	int code = errno;
@@ -35,17 +35,17 @@ const char *nameof(struct device *dev)
 	return dev->name;
 }
 
-int refuse(lua_State *L, struct device *dev)
+int fail_device(lua_State *L, struct device *dev)
 {
-	return ordinary(L) ? 3 : fail(L, "%s", nameof(dev));
+	return fail_word(L) ? 3 : fail_errno(L, "%s", device_name(dev));
 }
 
-struct device *opened(lua_State *L)
+struct device *device_check(lua_State *L)
 {
-	struct device *dev = self(L);
+	struct device *dev = object_self(L);
 
 	if (dev->fd < 0)
-		misuse(L, "device is closed");
+		raise_misuse(L, "device is closed");
 	return dev;
 }
 
@@ -64,7 +64,7 @@ static bool is_foreign(const struct device *dev)
 #endif
 }
 
-void survey(struct device *dev)
+void device_read_vnet(struct device *dev)
 {
 	int size = 0;
 
@@ -78,11 +78,11 @@ void survey(struct device *dev)
 /* Push a device that is not open yet. */
 static struct device *newdevice(lua_State *L)
 {
-	struct device *dev = newobject(L, DEVICE, sizeof(*dev));
+	struct device *dev = object_new(L, DEVICE, sizeof(*dev));
 
 	dev->fd = -1;
 	dev->timeout = INFINITY;
-	dev->mainthread = mainthread(L);
+	dev->mainthread = poll_mainthread(L);
 	lua_newtable(L);
 	dev->common = memset(lua_newuserdata(L, sizeof(*dev->common)), 0,
 			     sizeof(*dev->common));
@@ -107,9 +107,9 @@ static int abandon(lua_State *L, struct device *dev, const char *words)
 	if (dev->name[0])
 		name = dev->name;
 	if (words)
-		n = fail(L, "%s: %s", name, words);
+		n = fail_errno(L, "%s: %s", name, words);
 	else
-		n = fail(L, "%s", name);
+		n = fail_errno(L, "%s", name);
 	shut(dev);
 	return n;
 }
@@ -138,7 +138,7 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
 	r->ifr.ifr_flags = (short)r->flags;
 	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (dev->fd < 0)
-		return fail(L, "/dev/net/tun");
+		return fail_errno(L, "/dev/net/tun");
 	if (r->index && ioctl(dev->fd, TUNSETIFINDEX, &r->index) < 0)
 		return abandon(L, dev, NULL);
 	if (ioctl(dev->fd, TUNSETIFF, &r->ifr) < 0)
@@ -148,7 +148,7 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
 		return abandon(L, dev, filtered);
 	}
 	memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
-	survey(dev);
+	device_read_vnet(dev);
 	return 1;
 }
 
@@ -160,7 +160,7 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
  * fresh says that none does, so that no offload is on. */
 static int core_open(lua_State *L)
 {
-	struct request r = torequest(L);
+	struct request r = open_request(L);
 	struct device *dev = newdevice(L);
 
 	dev->common->known = r.fresh;
@@ -172,15 +172,15 @@ static int core_open(lua_State *L)
  * Open another queue of the same multi-queue device. */
 static int core_queue(lua_State *L)
 {
-	struct device *dev = opened(L);
+	struct device *dev = device_check(L);
 	struct request r = { .index = NEVER_CREATE };
 	struct device *queue;
 
 	if (!(dev->flags & IFF_MULTI_QUEUE))
-		misuse(L, "%s was not opened with multi_queue = true",
-		       nameof(dev));
+		raise_misuse(L, "%s was not opened with multi_queue = true",
+			     device_name(dev));
 	if (!getiff(dev, &r.ifr))
-		return refuse(L, dev);
+		return fail_device(L, dev);
 	r.flags = dev->flags & ~(unsigned int)IFF_TUN_EXCL;
 	queue = newdevice(L);
 	lua_getuservalue(L, 1);
@@ -201,22 +201,22 @@ static int core_features(lua_State *L)
 	if (dev->fd < 0 || ioctl(dev->fd, TUNGETFEATURES, &flags) < 0)
 		return abandon(L, dev, NULL);
 	shut(dev);
-	pushflags(L, flags);
+	open_push_flags(L, flags);
 	return 1;
 }
 
 /* Attach or detach the queue. */
 static int setqueue(lua_State *L, unsigned int flag)
 {
-	struct device *dev = opened(L);
+	struct device *dev = device_check(L);
 	struct ifreq ifr = { .ifr_flags = (short)flag };
 
 	if (ioctl(dev->fd, TUNSETQUEUE, &ifr) < 0)
-		return refuse(L, dev);
+		return fail_device(L, dev);
 	if (getiff(dev, &ifr) && flag == IFF_ATTACH_QUEUE &&
 	    ifr.ifr_flags & IFF_DETACH_QUEUE) {
 		errno = EBUSY;
-		return fail(L, "%s: %s", nameof(dev), filtered);
+		return fail_errno(L, "%s: %s", device_name(dev), filtered);
 	}
 	lua_pushboolean(L, true);
 	return 1;
@@ -235,13 +235,13 @@ static int device_detach(lua_State *L)
 }
 
 /* dev:name() -> name at present | nil, "deleted", EBADFD */
-static int device_name(lua_State *L)
+static int device_method_name(lua_State *L)
 {
-	struct device *dev = opened(L);
+	struct device *dev = device_check(L);
 	struct ifreq ifr;
 
 	if (!getiff(dev, &ifr))
-		return refuse(L, dev);
+		return fail_device(L, dev);
 	lua_pushstring(L, ifr.ifr_name);
 	return 1;
 }
@@ -252,21 +252,21 @@ static int device_name(lua_State *L)
  * device answers what it was opened with. */
 static int device_flags(lua_State *L)
 {
-	struct device *dev = opened(L);
+	struct device *dev = device_check(L);
 	unsigned int flags;
 	struct ifreq ifr;
 
 	if (!getiff(dev, &ifr))
-		return refuse(L, dev);
+		return fail_device(L, dev);
 	flags = (unsigned short)ifr.ifr_flags & ~(unsigned int)IFF_NO_PI;
-	pushflags(L, flags | (dev->flags & IFF_NO_PI));
+	open_push_flags(L, flags | (dev->flags & IFF_NO_PI));
 	return 1;
 }
 
 /* dev:fd() -> descriptor, lent; -1 when closed */
 static int device_fd(lua_State *L)
 {
-	const struct device *dev = self(L);
+	const struct device *dev = object_self(L);
 
 	lua_pushinteger(L, dev->fd);
 	return 1;
@@ -276,7 +276,7 @@ static int device_fd(lua_State *L)
  * persistent */
 static int device_close(lua_State *L)
 {
-	shut(self(L));
+	shut(object_self(L));
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -287,7 +287,7 @@ static int device_close(lua_State *L)
  */
 static int device_getfd(lua_State *L)
 {
-	const struct device *dev = self(L);
+	const struct device *dev = object_self(L);
 
 	lua_pushinteger(L, dev->fd < 0 ? 0 : dev->fd);
 	return 1;
@@ -296,7 +296,7 @@ static int device_getfd(lua_State *L)
 /* dev:dirty() -> true when closed, so that a waiting select() wakes */
 static int device_dirty(lua_State *L)
 {
-	const struct device *dev = self(L);
+	const struct device *dev = object_self(L);
 
 	lua_pushboolean(L, dev->fd < 0);
 	return 1;
@@ -305,7 +305,7 @@ static int device_dirty(lua_State *L)
 /* dev:events() -> "r", what cqueues waits for on it */
 static int device_events(lua_State *L)
 {
-	self(L);
+	object_self(L);
 	lua_pushliteral(L, "r");
 	return 1;
 }
@@ -314,7 +314,7 @@ static int device_events(lua_State *L)
  * for, and read() tells why */
 static int device_timeout(lua_State *L)
 {
-	const struct device *dev = self(L);
+	const struct device *dev = object_self(L);
 
 	if (dev->fd < 0)
 		lua_pushinteger(L, 0);
@@ -328,8 +328,8 @@ static int device_timeout(lua_State *L)
  * How long receive() waits; for ever when nil or negative, as in LuaSocket. */
 static int device_settimeout(lua_State *L)
 {
-	struct device *dev = self(L);
-	double seconds = toseconds(L, 2);
+	struct device *dev = object_self(L);
+	double seconds = arg_seconds(L, 2);
 
 	dev->timeout = lua_tonumber(L, 2) < 0 ? INFINITY : seconds;
 	lua_pushboolean(L, true);
@@ -347,7 +347,7 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg methods[] = {
 	{ "attach", device_attach },
 	{ "detach", device_detach },
-	{ "name", device_name },
+	{ "name", device_method_name },
 	{ "flags", device_flags },
 	{ "fd", device_fd },
 	{ "getfd", device_getfd },
@@ -369,8 +369,8 @@ static const luaL_Reg functions[] = {
 
 void open_device(lua_State *L)
 {
-	newtype(L, DEVICE, meta, methods);
+	object_type(L, DEVICE, meta, methods);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "device");
-	setmethods(L, lua_gettop(L) - 1, functions);
+	object_methods(L, lua_gettop(L) - 1, functions);
 }

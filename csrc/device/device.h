@@ -26,21 +26,21 @@ struct device {
 	int fd;		       /* -1 when closed */
 	unsigned int flags;    /* as asked of TUNSETIFF */
 	double timeout;	       /* of receive(), in seconds */
-	lua_State *mainthread; /* for heed() */
+	lua_State *mainthread; /* for poll_interrupt() */
 	char name[IFNAMSIZ];   /* the last one known, for messages */
 	struct common *common; /* is in the table that the object has */
 };
 
 /* Argument 1 as a device, which must be open. */
-struct device *opened(lua_State *L);
+struct device *device_check(lua_State *L);
 
 /* The present name, or the last one known. Keeps errno. */
-const char *nameof(struct device *dev);
+const char *device_name(struct device *dev);
 
 /* Learn from the kernel what the virtio-net header is. */
-void survey(struct device *dev);
+void device_read_vnet(struct device *dev);
 
 /* Push nil, reason and errno of a failed call on the device. Returns 3. */
-int refuse(lua_State *L, struct device *dev);
+int fail_device(lua_State *L, struct device *dev);
 
 #endif

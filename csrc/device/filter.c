@@ -15,8 +15,8 @@
 static struct sock_filter *newprogram(lua_State *L, size_t n)
 {
 	if (n < 1 || n > BPF_MAXINSNS)
-		misuse(L, "filter: 1 to %d instructions expected",
-		       BPF_MAXINSNS);
+		raise_misuse(L, "filter: 1 to %d instructions expected",
+			     BPF_MAXINSNS);
 	return lua_newuserdata(L, n * sizeof(struct sock_filter));
 }
 
@@ -26,9 +26,8 @@ static unsigned int column(lua_State *L, int i, unsigned int most)
 	lua_Integer number;
 
 	lua_rawgeti(L, -1, i);
-	if (!tointeger(L, -1, &number) || number < 0 || number > most)
-		misuse_value(L, -1, "filter",
-			     "a number of { code, jt, jf, k }");
+	if (!arg_integer(L, -1, &number) || number < 0 || number > most)
+		raise_value(L, -1, "filter", "a number of { code, jt, jf, k }");
 	lua_pop(L, 1);
 	return (unsigned int)number;
 }
@@ -42,7 +41,7 @@ static struct sock_fprog fromlist(lua_State *L, int at)
 	for (i = 0; i < n; i++) {
 		lua_rawgeti(L, at, (int)i + 1);
 		if (!lua_istable(L, -1))
-			misuse_value(L, -1, "filter", "{ code, jt, jf, k }");
+			raise_value(L, -1, "filter", "{ code, jt, jf, k }");
 		program[i].code = (__u16)column(L, 1, USHRT_MAX);
 		program[i].jt = (__u8)column(L, 2, UCHAR_MAX);
 		program[i].jf = (__u8)column(L, 3, UCHAR_MAX);
@@ -61,8 +60,9 @@ static unsigned int next(lua_State *L, const char **text, unsigned int most)
 	*text += strspn(*text, " \t\r\n");
 	value = strtoul(*text, &end, 10);
 	if (*text[0] < '0' || *text[0] > '9' || value > most)
-		misuse(L, "filter: not what `tcpdump -ddd` prints: \"%s\"",
-		       *text);
+		raise_misuse(L,
+			     "filter: not what `tcpdump -ddd` prints: \"%s\"",
+			     *text);
 	*text = end;
 	return (unsigned int)value;
 }
@@ -80,8 +80,9 @@ static struct sock_fprog fromtext(lua_State *L, const char *text)
 		program[i].k = next(L, &text, UINT_MAX);
 	}
 	if (text[strspn(text, " \t\r\n")])
-		misuse(L, "filter: more than its count of %d instructions",
-		       (int)n);
+		raise_misuse(L,
+			     "filter: more than its count of %d instructions",
+			     (int)n);
 	return (struct sock_fprog){ (unsigned short)n, program };
 }
 
@@ -126,11 +127,11 @@ static int set_filter(lua_State *L, struct device *dev, const struct option *o)
 	else if (lua_istable(L, 3))
 		fprog = fromlist(L, 3);
 	else if (lua_toboolean(L, 3))
-		misuse_value(L, 3, o->name, "a program, text, or false");
+		raise_value(L, 3, o->name, "a program, text, or false");
 	else
 		lua_pushboolean(L, false);
 	if (ioctl(dev->fd, fprog.len ? o->set : TUNDETACHFILTER, &fprog) < 0) {
-		n = failed(L, dev, o);
+		n = fail_option(L, dev, o);
 		restore(L, dev, o);
 		return n;
 	}
@@ -165,14 +166,14 @@ static int get_filter(lua_State *L, struct device *dev, const struct option *o)
 	struct sock_fprog fprog;
 
 	if (ioctl(dev->fd, o->get, &fprog) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_getuservalue(L, 1);
 	lua_getfield(L, -1, "filter");
 	if (lua_isuserdata(L, -1) && lua_touserdata(L, -1) == fprog.filter) {
 		pushprogram(L, fprog.filter, fprog.len);
 	} else if (fprog.len && !lua_isboolean(L, -1)) {
 		errno = ENODATA;
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	} else {
 		lua_pushboolean(L, false);
 	}
@@ -191,9 +192,9 @@ static __u16 tx_flags(lua_State *L, int at, const char *what)
 			continue;
 		if (lua_type(L, -2) != LUA_TSTRING ||
 		    strcmp(lua_tostring(L, -2), "allmulti") != 0)
-			misuse_value(L, -2, what, "an address or \"allmulti\"");
+			raise_value(L, -2, what, "an address or \"allmulti\"");
 		if (!lua_isboolean(L, -1))
-			misuse_value(L, -1, "allmulti", "true or false");
+			raise_value(L, -1, "allmulti", "true or false");
 		flags = lua_toboolean(L, -1) ? TUN_FLT_ALLMULTI : 0;
 	}
 	return flags;
@@ -212,21 +213,21 @@ static int set_tx_filter(lua_State *L, struct device *dev,
 		flags = tx_flags(L, 3, o->name);
 		n = lua_rawlen(L, 3);
 	} else if (!lua_isboolean(L, 3) || lua_toboolean(L, 3)) {
-		misuse_value(L, 3, o->name, "a list of addresses or false");
+		raise_value(L, 3, o->name, "a list of addresses or false");
 	}
 	if (n > USHRT_MAX)
-		misuse(L, "%s: too many addresses", o->name);
+		raise_misuse(L, "%s: too many addresses", o->name);
 	f = lua_newuserdata(L, sizeof(*f) + n * ETH_ALEN);
 	f->flags = flags;
 	f->count = (__u16)n;
 	for (i = 0; i < n; i++) {
 		lua_rawgeti(L, 3, (int)i + 1);
-		tomac(L, -1, o->name, f->addr[i]);
+		option_mac(L, -1, o->name, f->addr[i]);
 		lua_pop(L, 1);
 	}
 	exact = ioctl(dev->fd, o->set, f);
 	if (exact < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushinteger(L, exact);
 	return 1;
 }

@@ -30,16 +30,16 @@ static int take(lua_State *L, struct device *dev, void *packet, size_t room,
 	double until = 0;
 	ssize_t n;
 
-	heed(L, dev->mainthread);
+	poll_interrupt(L, dev->mainthread);
 	while ((n = read(dev->fd, packet, room)) < 0) {
-		if (!retry(L, dev->fd, seconds, &until))
-			return refuse(L, dev);
+		if (!poll_retry(L, dev->fd, seconds, &until))
+			return fail_device(L, dev);
 	}
 	*size = (size_t)n;
 	if (*size < room)
 		return 0;
 	errno = EMSGSIZE;
-	return fail(L, "%s", nameof(dev));
+	return fail_errno(L, "%s", device_name(dev));
 }
 
 static int receive(lua_State *L, struct device *dev, double seconds)
@@ -60,23 +60,23 @@ static int receive(lua_State *L, struct device *dev, double seconds)
  * timeout seconds, 0 for not at all, nil for ever. */
 static int device_read(lua_State *L)
 {
-	struct device *dev = self(L);
+	struct device *dev = object_self(L);
 
-	return receive(L, dev, toseconds(L, 2));
+	return receive(L, dev, arg_seconds(L, 2));
 }
 
 /* dev:receive() -> bytes | nil, reason, errno
  *
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
  * copas pass, do not matter: a packet comes whole. A batch takes as many
- * packets as there are, see receive_into(). */
+ * packets as there are, see device_batch_receive(). */
 static int device_receive(lua_State *L)
 {
-	struct device *dev = self(L);
-	struct batch *batch = tobatch(L, 2);
+	struct device *dev = object_self(L);
+	struct batch *batch = batch_to(L, 2);
 
-	heed(L, dev->mainthread);
-	return batch ? receive_into(L, dev, batch)
+	poll_interrupt(L, dev->mainthread);
+	return batch ? device_batch_receive(L, dev, batch)
 		     : receive(L, dev, dev->timeout);
 }
 
@@ -112,17 +112,18 @@ static int transmit(lua_State *L, struct device *dev, const char *packet,
 	if (write(dev->fd, packet, n) >= 0)
 		return 0;
 	if (errno != EINVAL)
-		return refuse(L, dev);
+		return fail_device(L, dev);
 	words = flaw(dev, packet, n);
 	errno = EINVAL;
-	return words ? fail(L, "%s: %s", nameof(dev), words) : refuse(L, dev);
+	return words ? fail_errno(L, "%s: %s", device_name(dev), words)
+		     : fail_device(L, dev);
 }
 
 /* Argument as bytes. */
 static const char *tobytes(lua_State *L, int at, size_t *n)
 {
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, "packet", "a string");
+		raise_value(L, at, "packet", "a string");
 	return lua_tolstring(L, at, n);
 }
 
@@ -139,7 +140,7 @@ static int gather(lua_State *L, struct device *dev)
 		part = tobytes(L, i, &size);
 		if (size > sizeof(packet) - n) {
 			errno = EMSGSIZE;
-			return fail(L, "%s", nameof(dev));
+			return fail_errno(L, "%s", device_name(dev));
 		}
 		memcpy(packet + n, part, size);
 		n += size;
@@ -152,12 +153,12 @@ static int gather(lua_State *L, struct device *dev)
  * Send the strings, in their order, as one packet. Never waits. */
 static int device_write(lua_State *L)
 {
-	struct device *dev = self(L);
+	struct device *dev = object_self(L);
 	const char *packet;
 	int failed;
 	size_t n;
 
-	heed(L, dev->mainthread);
+	poll_interrupt(L, dev->mainthread);
 	if (lua_gettop(L) > 2) {
 		failed = gather(L, dev);
 	} else {
@@ -173,18 +174,18 @@ static int device_write(lua_State *L)
 /* dev:send(bytes) -> number of bytes | nil, reason, errno
  *
  * As write(), in the shape of LuaSocket, whose positions are ignored as its
- * UDP sockets do. Of a batch, all packets: see send_from(). */
+ * UDP sockets do. Of a batch, all packets: see device_batch_send(). */
 static int device_send(lua_State *L)
 {
-	struct device *dev = self(L);
-	struct batch *batch = tobatch(L, 2);
+	struct device *dev = object_self(L);
+	struct batch *batch = batch_to(L, 2);
 	const char *packet;
 	int failed;
 	size_t n;
 
-	heed(L, dev->mainthread);
+	poll_interrupt(L, dev->mainthread);
 	if (batch)
-		return send_from(L, dev, batch);
+		return device_batch_send(L, dev, batch);
 	packet = tobytes(L, 2, &n);
 	failed = transmit(L, dev, packet, n);
 	if (failed)
@@ -198,13 +199,13 @@ static int device_send(lua_State *L)
  * As send(), from an arena. */
 static int device_transmit(lua_State *L)
 {
-	struct device *dev = self(L);
+	struct device *dev = object_self(L);
 	lua_Integer n = lua_tointeger(L, 4);
 	unsigned char *bytes =
-		checkarena(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
+		arena_check(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
 	int failed;
 
-	heed(L, dev->mainthread);
+	poll_interrupt(L, dev->mainthread);
 	failed = transmit(L, dev, (char *)bytes, (size_t)n);
 	if (failed)
 		return failed;
@@ -212,19 +213,19 @@ static int device_transmit(lua_State *L)
 	return 1;
 }
 
-/* dev:send_place(batch, i) -> number of bytes | nil, reason, errno
+/* dev:device_batch_send_at(batch, i) -> number of bytes | nil, reason, errno
  *
  * Send one packet of a batch, where it stays. */
 static int device_send_place(lua_State *L)
 {
-	struct device *dev = self(L);
-	struct batch *batch = checkbatch(L, 2);
+	struct device *dev = object_self(L);
+	struct batch *batch = batch_check(L, 2);
 	ssize_t n;
 
-	heed(L, dev->mainthread);
-	n = send_place(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
+	poll_interrupt(L, dev->mainthread);
+	n = device_batch_send_at(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
 	if (n < 0)
-		return refuse(L, dev);
+		return fail_device(L, dev);
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
 }
@@ -254,8 +255,8 @@ static void push_addresses(lua_State *L)
 		const char *name;
 		uintptr_t address;
 	} functions[] = {
-		{ "receive", (uintptr_t)renew },
-		{ "send_place", (uintptr_t)send_place },
+		{ "receive", (uintptr_t)device_batch_refill },
+		{ "send_place", (uintptr_t)device_batch_send_at },
 		{ "drain", (uintptr_t)drain },
 	};
 	size_t i;
@@ -268,9 +269,9 @@ static void push_addresses(lua_State *L)
 	lua_setfield(L, -2, "addresses");
 }
 
-void open_packetio(lua_State *L)
+void open_device_io(lua_State *L)
 {
-	addmethods(L, DEVICE, methods);
+	object_add_methods(L, DEVICE, methods);
 	push_addresses(L);
 	lua_pushinteger(L, PI_SIZE + VNET_MAX);
 	lua_setfield(L, -2, "front_most");

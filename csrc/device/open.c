@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A key of core.open's table; the ones that are flags name them for
- * pushflags() too. Reads the value on top of the stack. */
+ * open_push_flags() too. Reads the value on top of the stack. */
 struct key {
 	const char *name;
 	void (*take)(lua_State *L, const struct key *key, struct request *r);
@@ -26,14 +26,15 @@ static void take_name(lua_State *L, const struct key *key, struct request *r)
 	if (lua_type(L, -1) == LUA_TSTRING)
 		name = lua_tolstring(L, -1, &n);
 	else
-		misuse_value(L, -1, key->name, wanted);
+		raise_value(L, -1, key->name, wanted);
 	for (i = 0; i < n && i < IFNAMSIZ; i++)
 		if (!name[i] || strchr("/:", name[i]) ||
 		    isspace((unsigned char)name[i]))
 			break;
 	if (n == 0 || n >= IFNAMSIZ || i < n || !strcmp(name, ".") ||
 	    !strcmp(name, ".."))
-		misuse(L, "%s: \"%s\" is not %s", key->name, name, wanted);
+		raise_misuse(L, "%s: \"%s\" is not %s", key->name, name,
+			     wanted);
 	memcpy(r->ifr.ifr_name, name, n);
 }
 
@@ -48,22 +49,22 @@ static void take_mode(lua_State *L, const struct key *key, struct request *r)
 	else if (!strcmp(mode, "tap"))
 		r->flags |= IFF_TAP;
 	else
-		misuse(L, "%s: \"tun\" or \"tap\" expected", key->name);
+		raise_misuse(L, "%s: \"tun\" or \"tap\" expected", key->name);
 }
 
 static void take_index(lua_State *L, const struct key *key, struct request *r)
 {
 	lua_Integer index;
 
-	if (!tointeger(L, -1, &index) || index < 1 || index > INT_MAX)
-		misuse_value(L, -1, key->name, "an interface index");
+	if (!arg_integer(L, -1, &index) || index < 1 || index > INT_MAX)
+		raise_value(L, -1, key->name, "an interface index");
 	r->index = (int)index;
 }
 
 static void take_flag(lua_State *L, const struct key *key, struct request *r)
 {
 	if (!lua_isboolean(L, -1))
-		misuse_value(L, -1, key->name, "true or false");
+		raise_value(L, -1, key->name, "true or false");
 	if (lua_toboolean(L, -1))
 		r->flags |= key->flag;
 }
@@ -71,7 +72,7 @@ static void take_flag(lua_State *L, const struct key *key, struct request *r)
 static void take_fresh(lua_State *L, const struct key *key, struct request *r)
 {
 	if (!lua_isboolean(L, -1))
-		misuse_value(L, -1, key->name, "true or false");
+		raise_value(L, -1, key->name, "true or false");
 	r->fresh = lua_toboolean(L, -1);
 }
 
@@ -109,28 +110,28 @@ static const struct key *find_key(lua_State *L, const char *name)
 	for (i = 0; i < LENGTH(keys) && keys[i].take; i++)
 		if (!strcmp(keys[i].name, name))
 			return keys + i;
-	misuse_name(L, "option", name, key_name, keys);
+	raise_name(L, "option", name, key_name, keys);
 }
 
-struct request torequest(lua_State *L)
+struct request open_request(lua_State *L)
 {
 	struct request r = { 0 };
 	const struct key *key;
 
 	if (!lua_istable(L, 1))
-		misuse_value(L, 1, "open", "a table of options");
+		raise_value(L, 1, "open", "a table of options");
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
-			misuse_value(L, -2, "open", "the name of an option");
+			raise_value(L, -2, "open", "the name of an option");
 		key = find_key(L, lua_tostring(L, -2));
 		key->take(L, key, &r);
 	}
 	if (!(r.flags & (IFF_TUN | IFF_TAP)))
-		misuse(L, "mode: \"tun\" or \"tap\" expected");
+		raise_misuse(L, "mode: \"tun\" or \"tap\" expected");
 	return r;
 }
 
-void pushflags(lua_State *L, unsigned int flags)
+void open_push_flags(lua_State *L, unsigned int flags)
 {
 	size_t i;
 

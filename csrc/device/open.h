@@ -14,9 +14,9 @@ struct request {
 };
 
 /* The table at argument 1. */
-struct request torequest(lua_State *L);
+struct request open_request(lua_State *L);
 
 /* Push the set of the names of flags. */
-void pushflags(lua_State *L, unsigned int flags);
+void open_push_flags(lua_State *L, unsigned int flags);
 
 #endif

@@ -40,9 +40,9 @@
 /* Not asked of the kernel: this object remembers it. */
 #define REMEMBERED 1
 
-int failed(lua_State *L, struct device *dev, const struct option *o)
+int fail_option(lua_State *L, struct device *dev, const struct option *o)
 {
-	return fail(L, "%s: %s", nameof(dev), o->name);
+	return fail_errno(L, "%s: %s", device_name(dev), o->name);
 }
 
 /* Hand a number to the kernel. */
@@ -56,7 +56,7 @@ static int apply(lua_State *L, struct device *dev, const struct option *o,
 	else
 		result = ioctl(dev->fd, o->set, &number);
 	if (result < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -66,7 +66,7 @@ static int get_number(lua_State *L, struct device *dev, const struct option *o)
 	int number;
 
 	if (ioctl(dev->fd, o->get, &number) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushinteger(L, number);
 	return 1;
 }
@@ -76,11 +76,11 @@ static int set_number(lua_State *L, struct device *dev, const struct option *o)
 	lua_Integer number;
 	char wanted[64];
 
-	if (!tointeger(L, 3, &number) || number < o->least ||
+	if (!arg_integer(L, 3, &number) || number < o->least ||
 	    number > o->most) {
 		snprintf(wanted, sizeof(wanted), "a number from %lld to %lld",
 			 o->least, o->most);
-		misuse_value(L, 3, o->name, wanted);
+		raise_value(L, 3, o->name, wanted);
 	}
 	return apply(L, dev, o, number);
 }
@@ -90,7 +90,7 @@ static int get_boolean(lua_State *L, struct device *dev, const struct option *o)
 	int number;
 
 	if (ioctl(dev->fd, o->get, &number) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushboolean(L, number);
 	return 1;
 }
@@ -98,7 +98,7 @@ static int get_boolean(lua_State *L, struct device *dev, const struct option *o)
 static int set_boolean(lua_State *L, struct device *dev, const struct option *o)
 {
 	if (!lua_isboolean(L, 3))
-		misuse_value(L, 3, o->name, "true or false");
+		raise_value(L, 3, o->name, "true or false");
 	return apply(L, dev, o, lua_toboolean(L, 3));
 }
 
@@ -108,8 +108,8 @@ static int set_program(lua_State *L, struct device *dev, const struct option *o)
 	lua_Integer fd = -1;
 
 	if (!(lua_isboolean(L, 3) && !lua_toboolean(L, 3)) &&
-	    (!tointeger(L, 3, &fd) || fd < 0 || fd > INT_MAX))
-		misuse_value(L, 3, o->name, "a program's descriptor or false");
+	    (!arg_integer(L, 3, &fd) || fd < 0 || fd > INT_MAX))
+		raise_value(L, 3, o->name, "a program's descriptor or false");
 	return apply(L, dev, o, fd);
 }
 
@@ -141,12 +141,12 @@ static unsigned int offload_bit(lua_State *L, int at)
 	size_t i;
 
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, "offload", "the name of an offload");
+		raise_value(L, at, "offload", "the name of an offload");
 	name = lua_tostring(L, at);
 	for (i = 0; i < LENGTH(offloads); i++)
 		if (!strcmp(offloads[i].name, name))
 			return offloads[i].bit;
-	misuse_name(L, "offload", name, offload_name, NULL);
+	raise_name(L, "offload", name, offload_name, NULL);
 }
 
 /* Argument 3, a set { csum = true } or a list { "csum" } of names, or false,
@@ -158,13 +158,13 @@ static unsigned int tooffload(lua_State *L, const struct option *o)
 	if (lua_isboolean(L, 3) && !lua_toboolean(L, 3))
 		return 0;
 	if (!lua_istable(L, 3))
-		misuse_value(L, 3, o->name,
-			     "true, false, or a set or list of names");
+		raise_value(L, 3, o->name,
+			    "true, false, or a set or list of names");
 	for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
 		if (lua_type(L, -2) == LUA_TNUMBER)
 			bits |= offload_bit(L, -1);
 		else if (!lua_isboolean(L, -1))
-			misuse_value(L, -1, o->name, "true or false");
+			raise_value(L, -1, o->name, "true or false");
 		else if (lua_toboolean(L, -1))
 			bits |= offload_bit(L, -2);
 		else
@@ -184,13 +184,14 @@ static int set_offload(lua_State *L, struct device *dev, const struct option *o)
 	struct common *common = dev->common;
 
 	if (bits && !common->vnet)
-		misuse(L,
-		       "%s: %s: it was opened without a virtio-net header: "
-		       "open it with offload = ... or vnet_hdr = true",
-		       nameof(dev), o->name);
+		raise_misuse(
+			L,
+			"%s: %s: it was opened without a virtio-net header: "
+			"open it with offload = ... or vnet_hdr = true",
+			device_name(dev), o->name);
 	errno = EOPNOTSUPP;
 	if ((bits && common->foreign) || ioctl(dev->fd, o->set, bits) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	common->offload = bits;
 	common->known = true;
 	common->coalesce = can_join(bits) && !(wanted & SINGLE);
@@ -231,8 +232,8 @@ static int get_features(lua_State *L, struct device *dev,
 	unsigned int flags;
 
 	if (ioctl(dev->fd, o->get, &flags) < 0)
-		return failed(L, dev, o);
-	pushflags(L, flags);
+		return fail_option(L, dev, o);
+	open_push_flags(L, flags);
 	return 1;
 }
 
@@ -243,7 +244,7 @@ static int get_link_type(lua_State *L, struct device *dev,
 	struct ifreq ifr = { 0 };
 
 	if (ioctl(dev->fd, o->get, &ifr) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushinteger(L, ifr.ifr_hwaddr.sa_family);
 	return 1;
 }
@@ -256,10 +257,10 @@ static int get_mac(lua_State *L, struct device *dev, const struct option *o)
 	char text[18];
 
 	if (ioctl(dev->fd, o->get, &ifr) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	if (ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
 		errno = EOPNOTSUPP;
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	}
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
 		 mac[1], mac[2], mac[3], mac[4], mac[5]);
@@ -267,7 +268,7 @@ static int get_mac(lua_State *L, struct device *dev, const struct option *o)
 	return 1;
 }
 
-void tomac(lua_State *L, int at, const char *what, unsigned char *mac)
+void option_mac(lua_State *L, int at, const char *what, unsigned char *mac)
 {
 	static const char hex[] = "0123456789abcdefABCDEF";
 	static const char wanted[] = "a MAC address like \"02:00:00:00:00:01\"";
@@ -275,7 +276,7 @@ void tomac(lua_State *L, int at, const char *what, unsigned char *mac)
 	int i = 0;
 
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, what, wanted);
+		raise_value(L, at, what, wanted);
 	text = digits = lua_tostring(L, at);
 	for (; i < 6 && strspn(digits, hex) == 2; i++, digits += 3) {
 		mac[i] = (unsigned char)strtoul(digits, NULL, 16);
@@ -283,16 +284,16 @@ void tomac(lua_State *L, int at, const char *what, unsigned char *mac)
 			break;
 	}
 	if (i < 6)
-		misuse(L, "%s: \"%s\" is not %s", what, text, wanted);
+		raise_misuse(L, "%s: \"%s\" is not %s", what, text, wanted);
 }
 
 static int set_mac(lua_State *L, struct device *dev, const struct option *o)
 {
 	struct ifreq ifr = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
 
-	tomac(L, 3, o->name, (unsigned char *)ifr.ifr_hwaddr.sa_data);
+	option_mac(L, 3, o->name, (unsigned char *)ifr.ifr_hwaddr.sa_data);
 	if (ioctl(dev->fd, o->set, &ifr) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -302,17 +303,17 @@ static int get_name(lua_State *L, struct device *dev, const struct option *o)
 	struct ifreq ifr = { 0 };
 
 	if (ioctl(dev->fd, o->get, &ifr) < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushstring(L, ifr.ifr_name);
 	return 1;
 }
 
 static int get_netns(lua_State *L, struct device *dev, const struct option *o)
 {
-	struct netns *ns = newnetns(L);
+	struct netns *ns = netns_new(L);
 
 	ns->fd = ioctl(dev->fd, o->get, 0);
-	return ns->fd < 0 ? failed(L, dev, o) : 1;
+	return ns->fd < 0 ? fail_option(L, dev, o) : 1;
 }
 
 static const struct codec as_number = { "number", get_number, set_number };
@@ -380,12 +381,12 @@ static const struct option *tooption(lua_State *L)
 	size_t i;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
-		misuse_value(L, 2, "option", "a name");
+		raise_value(L, 2, "option", "a name");
 	wanted = lua_tostring(L, 2);
 	for (i = 0; i < LENGTH(options); i++)
 		if (!strcmp(options[i].name, wanted))
 			return options + i;
-	misuse_name(L, "option", wanted, option_name, NULL);
+	raise_name(L, "option", wanted, option_name, NULL);
 }
 
 /* core.getoption(device, name) -> value | nil, reason, errno
@@ -396,11 +397,11 @@ static const struct option *tooption(lua_State *L)
  * refused joined ones. */
 static int core_getoption(lua_State *L)
 {
-	struct device *dev = opened(L);
+	struct device *dev = device_check(L);
 	const struct option *o = tooption(L);
 
 	if (!o->get)
-		misuse(L, "%s: the kernel does not tell it", o->name);
+		raise_misuse(L, "%s: the kernel does not tell it", o->name);
 	return o->codec->get(L, dev, o);
 }
 
@@ -410,14 +411,14 @@ static int core_getoption(lua_State *L)
  * true; 0 is a filter that is off. */
 static int core_setoption(lua_State *L)
 {
-	struct device *dev = opened(L);
+	struct device *dev = device_check(L);
 	const struct option *o = tooption(L);
 	int n;
 
 	if (!o->set)
-		misuse(L, "%s: can only be read", o->name);
+		raise_misuse(L, "%s: can only be read", o->name);
 	n = o->codec->set(L, dev, o);
-	survey(dev);
+	device_read_vnet(dev);
 	return n;
 }
 
@@ -451,7 +452,7 @@ static const luaL_Reg functions[] = {
 void open_option(lua_State *L)
 {
 	luaL_getmetatable(L, DEVICE);
-	setmethods(L, lua_gettop(L) - 1, functions);
+	object_methods(L, lua_gettop(L) - 1, functions);
 	lua_pushinteger(L, TUNNEL_HEADER);
 	lua_setfield(L, -2, "tunnel_header");
 }

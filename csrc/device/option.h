@@ -32,9 +32,9 @@ extern const struct codec as_switch;
 enum { IS_FILE = 1 };
 
 /* Push the triple of an ioctl that failed. */
-int failed(lua_State *L, struct device *dev, const struct option *o);
+int fail_option(lua_State *L, struct device *dev, const struct option *o);
 
 /* Read six bytes from the text at an index, or raise. */
-void tomac(lua_State *L, int at, const char *what, unsigned char *mac);
+void option_mac(lua_State *L, int at, const char *what, unsigned char *mac);
 
 #endif

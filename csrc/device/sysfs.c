@@ -35,7 +35,8 @@ static int openfile(struct device *dev, const struct option *o, int flags)
 
 	if (root < 0)
 		return -1;
-	snprintf(path, sizeof(path), "class/net/%s/%s", nameof(dev), o->name);
+	snprintf(path, sizeof(path), "class/net/%s/%s", device_name(dev),
+		 o->name);
 	fd = openat(root, path, flags | O_CLOEXEC);
 	code = errno;
 	close(root);
@@ -50,11 +51,11 @@ static int get_switch(lua_State *L, struct device *dev, const struct option *o)
 	ssize_t n;
 
 	if (fd < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	n = read(fd, text, 1);
 	close(fd);
 	if (n < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushboolean(L, *text == '1');
 	return 1;
 }
@@ -65,16 +66,16 @@ static int set_switch(lua_State *L, struct device *dev, const struct option *o)
 	ssize_t n;
 
 	if (!lua_isboolean(L, 3))
-		misuse_value(L, 3, o->name, "true or false");
+		raise_value(L, 3, o->name, "true or false");
 	fd = openfile(dev, o, O_WRONLY);
 	if (fd < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	n = write(fd, lua_toboolean(L, 3) ? "1" : "0", 1);
 	code = errno;
 	close(fd);
 	errno = code;
 	if (n < 0)
-		return failed(L, dev, o);
+		return fail_option(L, dev, o);
 	lua_pushboolean(L, true);
 	return 1;
 }

@@ -65,13 +65,12 @@ static void read_tlvs(const struct object *o, const struct nlmsghdr *request,
 		found[missing ? NLMSGERR_ATTR_MISS_NEST : NLMSGERR_ATTR_OFFS]);
 	ack->missing = missing != 0;
 	if (missing || at)
-		attribute_path(o, request, at, missing, ack->path,
-			       sizeof(ack->path));
+		path_of(o, request, at, missing, ack->path, sizeof(ack->path));
 	if (found[NLMSGERR_ATTR_POLICY])
 		read_policy(found[NLMSGERR_ATTR_POLICY], ack);
 }
 
-void read_ack(const struct object *o, const struct nlmsghdr *request,
+void ack_read(const struct object *o, const struct nlmsghdr *request,
 	      const struct nlmsghdr *message, struct ack *ack)
 {
 	size_t len = mnl_nlmsg_get_payload_len(message), skip = sizeof(int);
@@ -113,7 +112,7 @@ static void push_reason(lua_State *L, const struct ack *ack)
 	lua_concat(L, parts);
 }
 
-int refused(lua_State *L, const struct ack *ack)
+int fail_ack(lua_State *L, const struct ack *ack)
 {
 	lua_pushnil(L);
 	push_reason(L, ack);
@@ -121,14 +120,14 @@ int refused(lua_State *L, const struct ack *ack)
 	return 3;
 }
 
-int answer(lua_State *L, const struct object *o, const struct nlmsghdr *request,
-	   const struct nlmsghdr *message)
+int ack_push(lua_State *L, const struct object *o,
+	     const struct nlmsghdr *request, const struct nlmsghdr *message)
 {
 	struct ack ack;
 
-	read_ack(o, request, message, &ack);
+	ack_read(o, request, message, &ack);
 	if (ack.code)
-		return refused(L, &ack);
+		return fail_ack(L, &ack);
 	lua_pushboolean(L, true);
 	if (!ack.text)
 		return 1;
@@ -136,8 +135,8 @@ int answer(lua_State *L, const struct object *o, const struct nlmsghdr *request,
 	return 2;
 }
 
-int malformed(lua_State *L, const struct object *o)
+int fail_malformed(lua_State *L, const struct object *o)
 {
 	errno = EBADMSG;
-	return fail(L, "%s", o->name);
+	return fail_errno(L, "%s", o->name);
 }

@@ -15,17 +15,17 @@ struct ack {
 
 /* Read an NLMSG_ERROR (an ack when its code is 0) or NLMSG_DONE that answers
  * a request. */
-void read_ack(const struct object *o, const struct nlmsghdr *request,
+void ack_read(const struct object *o, const struct nlmsghdr *request,
 	      const struct nlmsghdr *message, struct ack *ack);
 
 /* Push nil, reason, errno; 3. */
-int refused(lua_State *L, const struct ack *ack);
+int fail_ack(lua_State *L, const struct ack *ack);
 
 /* Push what an answer says: true [, warning] | nil, reason, errno. */
-int answer(lua_State *L, const struct object *o, const struct nlmsghdr *request,
-	   const struct nlmsghdr *message);
+int ack_push(lua_State *L, const struct object *o,
+	     const struct nlmsghdr *request, const struct nlmsghdr *message);
 
 /* Push that a message is malformed: nil, reason, EBADMSG. */
-int malformed(lua_State *L, const struct object *o);
+int fail_malformed(lua_State *L, const struct object *o);
 
 #endif

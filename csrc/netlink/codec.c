@@ -7,7 +7,7 @@
 
 /* -- Rows and keys --------------------------------------------------- */
 
-const struct field *find(const struct field *rows, unsigned int type)
+const struct field *schema_find(const struct field *rows, unsigned int type)
 {
 	for (; rows->key; rows++)
 		if (rows->where == type)
@@ -15,7 +15,8 @@ const struct field *find(const struct field *rows, unsigned int type)
 	return NULL;
 }
 
-const struct choice *choose(const struct choices *choices, const char *kind)
+const struct choice *schema_choose(const struct choices *choices,
+				   const char *kind)
 {
 	const struct choice *c = choices->list;
 
@@ -24,7 +25,7 @@ const struct choice *choose(const struct choices *choices, const char *kind)
 	return c;
 }
 
-void add_key(char *path, size_t size, const char *key)
+void path_add(char *path, size_t size, const char *key)
 {
 	char *end = path + strlen(path), *limit = path + size - 1;
 
@@ -98,25 +99,25 @@ static _Noreturn void unknown(struct encoder *e, const struct layout *layout,
 		list_keys(layout->head, &names, &separator);
 	list_keys(layout->attrs, &names, &separator);
 	luaL_pushresult(&names);
-	misuse(e->L, "%s: no key \"%s\"; there are: %s", e->path, key,
-	       lua_tostring(e->L, -1));
+	raise_misuse(e->L, "%s: no key \"%s\"; there are: %s", e->path, key,
+		     lua_tostring(e->L, -1));
 }
 
 /* -- Encoding -------------------------------------------------------- */
 
-void put_bytes(struct encoder *e, unsigned short type, const void *bytes,
-	       size_t len)
+void encode_bytes(struct encoder *e, unsigned short type, const void *bytes,
+		  size_t len)
 {
 	struct nlattr *a = mnl_nlmsg_get_payload_tail(e->nlh);
 
 	if (!mnl_attr_put_check(e->nlh, e->size, type, len, bytes))
-		misuse(e->L, "%s: the request is longer than %d bytes", e->path,
-		       (int)e->size);
+		raise_misuse(e->L, "%s: the request is longer than %d bytes",
+			     e->path, (int)e->size);
 	/* libmnl before 1.0.5 leaves the padding as it was. */
 	memset((char *)mnl_attr_get_payload(a) + len, 0, MNL_ALIGN(len) - len);
 }
 
-void put_value(struct encoder *e, const struct field *f, unsigned char *base)
+void encode_value(struct encoder *e, const struct field *f, unsigned char *base)
 {
 	unsigned char value[VALUE_MAX] = { 0 };
 	size_t len;
@@ -129,11 +130,11 @@ void put_value(struct encoder *e, const struct field *f, unsigned char *base)
 	if (base)
 		memcpy(base + f->where, value, len);
 	else if (!e->error)
-		put_bytes(e, f->where, value, len);
+		encode_bytes(e, f->where, value, len);
 }
 
-void put_row(struct encoder *e, const struct field *f, unsigned char *base,
-	     int table)
+void encode_row(struct encoder *e, const struct field *f, unsigned char *base,
+		int table)
 {
 	size_t len = strlen(e->path);
 
@@ -144,9 +145,9 @@ void put_row(struct encoder *e, const struct field *f, unsigned char *base,
 		lua_pushvalue(e->L, table);
 	} else {
 		lua_getfield(e->L, table, f->key);
-		add_key(e->path, sizeof(e->path), f->key);
+		path_add(e->path, sizeof(e->path), f->key);
 	}
-	put_value(e, f, base);
+	encode_value(e, f, base);
 	e->path[len] = '\0';
 	lua_pop(e->L, 1);
 }
@@ -158,7 +159,7 @@ static void put_marked(struct encoder *e, const struct field *rows,
 
 	for (i = 0; rows && rows[i].key && !e->error; i++)
 		if (marks[i])
-			put_row(e, &rows[i], base, table);
+			encode_row(e, &rows[i], base, table);
 }
 
 static bool mark(const struct field *rows, const char *key, bool *marks)
@@ -172,8 +173,8 @@ static bool mark(const struct field *rows, const char *key, bool *marks)
 	return found;
 }
 
-void put_table(struct encoder *e, const struct layout *layout,
-	       unsigned char *base, bool shared)
+void encode_table(struct encoder *e, const struct layout *layout,
+		  unsigned char *base, bool shared)
 {
 	bool head[ROWS_MAX] = { false }, attrs[ROWS_MAX] = { false };
 	lua_State *L = e->L;
@@ -182,14 +183,15 @@ void put_table(struct encoder *e, const struct layout *layout,
 	bool found;
 
 	if (!lua_istable(L, table))
-		misuse(L, "%s: a %s is not a table", e->path,
-		       luaL_typename(L, table));
+		raise_misuse(L, "%s: a %s is not a table", e->path,
+			     luaL_typename(L, table));
 	if (++e->depth > DEPTH_MAX)
-		misuse(L, "%s: a table inside of too many others", e->path);
+		raise_misuse(L, "%s: a table inside of too many others",
+			     e->path);
 	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
-			misuse(L, "%s: a key is a %s", e->path,
-			       luaL_typename(L, -2));
+			raise_misuse(L, "%s: a key is a %s", e->path,
+				     luaL_typename(L, -2));
 		key = lua_tostring(L, -2);
 		found = mark(layout->head, key, head);
 		found = mark(layout->attrs, key, attrs) || found;
@@ -203,8 +205,8 @@ void put_table(struct encoder *e, const struct layout *layout,
 	e->depth--;
 }
 
-bool encode(struct encoder *e, const struct object *o, const struct verb *v,
-	    int t)
+bool codec_encode(struct encoder *e, const struct object *o,
+		  const struct verb *v, int t)
 {
 	e->nlh = mnl_nlmsg_put_header(e->nlh);
 	e->nlh->nlmsg_type = o->type + v->type;
@@ -212,20 +214,20 @@ bool encode(struct encoder *e, const struct object *o, const struct verb *v,
 	e->head = mnl_nlmsg_put_extra_header(e->nlh, o->layout.size);
 	e->filter = (v->flags & NLM_F_DUMP) == NLM_F_DUMP;
 	e->path[0] = '\0';
-	add_key(e->path, sizeof(e->path), o->name);
+	path_add(e->path, sizeof(e->path), o->name);
 	lua_pushvalue(e->L, t);
-	put_table(e, &o->layout, e->head, false);
+	encode_table(e, &o->layout, e->head, false);
 	lua_pop(e->L, 1);
 	if (o->family)
 		e->head[0] = e->family;
 	if (e->filter && o->list)
-		put_bytes(e, o->list, &o->value, sizeof(o->value));
+		encode_bytes(e, o->list, &o->value, sizeof(o->value));
 	return e->error == 0;
 }
 
 /* -- Decoding -------------------------------------------------------- */
 
-void push_word(struct decoder *d, const char *text)
+void decode_word(struct decoder *d, const char *text)
 {
 	size_t place = (uintptr_t)text % WORDS;
 
@@ -249,7 +251,7 @@ static void push_field(struct decoder *d, const struct field *f, const void *p,
 		f->kind->push(d, f, p, len);
 		return;
 	}
-	push_word(d, f->key);
+	decode_word(d, f->key);
 	d->keys++;
 	if (f->kind->push(d, f, p, len))
 		lua_rawset(d->L, -3);
@@ -257,7 +259,7 @@ static void push_field(struct decoder *d, const struct field *f, const void *p,
 		lua_pop(d->L, 1);
 }
 
-bool bad(struct decoder *d)
+bool decode_bad(struct decoder *d)
 {
 	d->bad = true;
 	return false;
@@ -271,8 +273,8 @@ static bool is_zero(const char *p, size_t len)
 }
 
 /* Members of a struct; those beyond its length are from a newer kernel. */
-void push_members(struct decoder *d, const struct field *rows, const char *base,
-		  size_t len)
+void decode_members(struct decoder *d, const struct field *rows,
+		    const char *base, size_t len)
 {
 	for (; rows->key; rows++)
 		if ((size_t)rows->where + rows->size <= len &&
@@ -286,17 +288,18 @@ static bool fits(struct decoder *d, const struct field *f,
 		 const struct nlattr *a)
 {
 	return !f->kind->size || f->kind->size == mnl_attr_get_payload_len(a) ||
-	       bad(d);
+	       decode_bad(d);
 }
 
-bool push_attr(struct decoder *d, const struct field *f, const struct nlattr *a)
+bool decode_attr(struct decoder *d, const struct field *f,
+		 const struct nlattr *a)
 {
 	return fits(d, f, a) && f->kind->push(d, f, mnl_attr_get_payload(a),
 					      mnl_attr_get_payload_len(a));
 }
 
-void push_attrs(struct decoder *d, const struct field *rows, const char *start,
-		const char *end)
+void decode_attrs(struct decoder *d, const struct field *rows,
+		  const char *start, const char *end)
 {
 	const char *attrs = d->attrs, *attrs_end = d->end;
 	const struct nlattr *a = (const struct nlattr *)start;
@@ -309,7 +312,7 @@ void push_attrs(struct decoder *d, const struct field *rows, const char *start,
 		d->bad = true;
 	for (; !d->bad && mnl_attr_ok(a, (int)(end - (const char *)a));
 	     a = mnl_attr_next(a)) {
-		f = find(rows, mnl_attr_get_type(a));
+		f = schema_find(rows, mnl_attr_get_type(a));
 		if (f && fits(d, f, a))
 			push_field(d, f, mnl_attr_get_payload(a),
 				   mnl_attr_get_payload_len(a));
@@ -320,16 +323,16 @@ void push_attrs(struct decoder *d, const struct field *rows, const char *start,
 }
 
 /* Fill the table on top of the stack from a header and its attributes. */
-void push_layout(struct decoder *d, const struct layout *layout,
-		 const char *start, size_t len)
+void decode_layout(struct decoder *d, const struct layout *layout,
+		   const char *start, size_t len)
 {
-	push_members(d, layout->head, start, layout->size);
-	push_attrs(d, layout->attrs, start + NLMSG_ALIGN(layout->size),
-		   start + len);
+	decode_members(d, layout->head, start, layout->size);
+	decode_attrs(d, layout->attrs, start + NLMSG_ALIGN(layout->size),
+		     start + len);
 }
 
-bool decode(struct decoder *d, const struct object *o,
-	    const struct nlmsghdr *nlh)
+bool codec_decode(struct decoder *d, const struct object *o,
+		  const struct nlmsghdr *nlh)
 {
 	size_t len = mnl_nlmsg_get_payload_len(nlh);
 	int top = lua_gettop(d->L);
@@ -340,7 +343,7 @@ bool decode(struct decoder *d, const struct object *o,
 	d->bad = false;
 	d->keys = 0;
 	lua_createtable(d->L, 0, d->words ? d->words->keys : 0);
-	push_layout(d, &o->layout, d->head, len);
+	decode_layout(d, &o->layout, d->head, len);
 	if (d->words)
 		d->words->keys = d->keys < KEYS_MAX ? d->keys : KEYS_MAX;
 	if (d->bad)

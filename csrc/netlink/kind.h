@@ -8,14 +8,14 @@
 	const struct kind kind_##NAME = { #NAME, SIZE, PUSH, PULL, NULL }
 
 /* Raise "mtu: 70000 is not ..." for the value on top of the stack. */
-_Noreturn void wrong(struct encoder *e, const char *expected);
+_Noreturn void raise_key(struct encoder *e, const char *expected);
 
 /* The string on top of the stack, which has no zero bytes. */
-const char *checktext(struct encoder *e, const char *expected);
+const char *encode_text(struct encoder *e, const char *expected);
 
-/* Numbers of 1, 2, 4 or 8 bytes. store() returns their size. */
-uint64_t load(const void *p, size_t size);
-size_t store(unsigned char *out, uint64_t value, size_t size);
+/* Numbers of 1, 2, 4 or 8 bytes. number_store() returns their size. */
+uint64_t number_load(const void *p, size_t size);
+size_t number_store(unsigned char *out, uint64_t value, size_t size);
 
 bool push_number(struct decoder *d, const struct field *f, const void *p,
 		 size_t len);

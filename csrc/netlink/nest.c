@@ -12,12 +12,13 @@ static int checklist(struct encoder *e)
 	int count = 0;
 
 	if (!lua_istable(e->L, -1))
-		misuse(e->L, "%s: a %s is not a list", e->path,
-		       luaL_typename(e->L, -1));
+		raise_misuse(e->L, "%s: a %s is not a list", e->path,
+			     luaL_typename(e->L, -1));
 	for (lua_pushnil(e->L); lua_next(e->L, -2); lua_pop(e->L, 1))
 		count++;
 	if (count != (int)lua_rawlen(e->L, -1))
-		misuse(e->L, "%s: a table with names is not a list", e->path);
+		raise_misuse(e->L, "%s: a table with names is not a list",
+			     e->path);
 	return count;
 }
 
@@ -26,7 +27,7 @@ static struct nlattr *nest_start(struct encoder *e, unsigned short type)
 	struct nlattr *nest = mnl_attr_nest_start_check(e->nlh, e->size, type);
 
 	if (!nest)
-		put_bytes(e, type, NULL, e->size);
+		encode_bytes(e, type, NULL, e->size);
 	return nest;
 }
 
@@ -34,7 +35,7 @@ static struct nlattr *nest_start(struct encoder *e, unsigned short type)
 static void put_room(struct encoder *e, const struct field *f, size_t size)
 {
 	if (e->nlh->nlmsg_len + NLMSG_ALIGN(size) > e->size)
-		put_bytes(e, f->where, NULL, e->size);
+		encode_bytes(e, f->where, NULL, e->size);
 	mnl_nlmsg_put_extra_header(e->nlh, size);
 }
 
@@ -43,7 +44,8 @@ static void nest_end(struct encoder *e, struct nlattr *nest)
 	const char *tail = mnl_nlmsg_get_payload_tail(e->nlh);
 
 	if (tail - (const char *)nest > UINT16_MAX)
-		misuse(e->L, "%s: longer than an attribute can be", e->path);
+		raise_misuse(e->L, "%s: longer than an attribute can be",
+			     e->path);
 	mnl_attr_nest_end(e->nlh, nest);
 }
 
@@ -52,7 +54,7 @@ static void put_nest(struct encoder *e, const struct field *f)
 	struct layout rows = { .attrs = f->more };
 	struct nlattr *nest = nest_start(e, f->where);
 
-	put_table(e, &rows, NULL, f->is & INLINE);
+	encode_table(e, &rows, NULL, f->is & INLINE);
 	if (f->is & INLINE && mnl_nlmsg_get_payload_tail(e->nlh) == nest + 1)
 		mnl_attr_nest_cancel(e->nlh, nest);
 	else
@@ -64,7 +66,7 @@ static bool push_nest(struct decoder *d, const struct field *f, const void *p,
 {
 	if (!(f->is & INLINE))
 		lua_newtable(d->L);
-	push_attrs(d, f->more, p, (const char *)p + len);
+	decode_attrs(d, f->more, p, (const char *)p + len);
 	return !(f->is & INLINE);
 }
 
@@ -80,7 +82,7 @@ static size_t pull_record(struct encoder *e, const struct field *f,
 	for (row = f->more; row->key; row++)
 		if (row->kind == &kind_forever)
 			memset(out + row->where, 0xff, row->size);
-	put_table(e, &rows, out, f->is & INLINE);
+	encode_table(e, &rows, out, f->is & INLINE);
 	return f->size;
 }
 
@@ -89,7 +91,7 @@ static bool push_record(struct decoder *d, const struct field *f, const void *p,
 {
 	if (!(f->is & INLINE))
 		lua_newtable(d->L);
-	push_members(d, f->more, p, len);
+	decode_members(d, f->more, p, len);
 	return !(f->is & INLINE);
 }
 
@@ -106,7 +108,7 @@ static void put_choice(struct encoder *e, const struct field *f)
 		chosen.key = c->key;
 		chosen.more = c->rows;
 		if (!lua_isnil(e->L, -1))
-			put_row(e, &chosen, NULL, lua_gettop(e->L) - 1);
+			encode_row(e, &chosen, NULL, lua_gettop(e->L) - 1);
 		lua_pop(e->L, 1);
 	}
 }
@@ -118,12 +120,12 @@ static bool push_choice(struct decoder *d, const struct field *f, const void *p,
 	const struct choice *c;
 
 	lua_getfield(d->L, -1, choices->by);
-	c = choose(choices, lua_tostring(d->L, -1));
+	c = schema_choose(choices, lua_tostring(d->L, -1));
 	lua_pop(d->L, 1);
 	if (!c->rows)
 		return false;
 	lua_newtable(d->L);
-	push_attrs(d, c->rows, p, (const char *)p + len);
+	decode_attrs(d, c->rows, p, (const char *)p + len);
 	lua_setfield(d->L, -2, c->key);
 	return false;
 }
@@ -136,7 +138,7 @@ static void put_message(struct encoder *e, const struct field *f)
 	unsigned char *base = mnl_nlmsg_get_payload_tail(e->nlh);
 
 	put_room(e, f, layout->size);
-	put_table(e, layout, base, false);
+	encode_table(e, layout, base, false);
 	nest_end(e, nest);
 }
 
@@ -146,9 +148,9 @@ static bool push_message(struct decoder *d, const struct field *f,
 	const struct layout *layout = f->more;
 
 	if (len < layout->size)
-		return bad(d);
+		return decode_bad(d);
 	lua_newtable(d->L);
-	push_layout(d, layout, p, len);
+	decode_layout(d, layout, p, len);
 	return true;
 }
 
@@ -173,7 +175,7 @@ static void put_each(struct encoder *e, const struct field *f,
 /* A list of elements of one row: { "name", ... } */
 static void put_element(struct encoder *e, const struct field *f)
 {
-	put_value(e, f->more, NULL);
+	encode_value(e, f->more, NULL);
 }
 
 static void put_list(struct encoder *e, const struct field *f)
@@ -193,7 +195,7 @@ static bool push_list(struct decoder *d, const struct field *f, const void *p,
 	for (; mnl_attr_ok(a, (int)(end - (const char *)a));
 	     a = mnl_attr_next(a))
 		if (mnl_attr_get_type(a) == element->where &&
-		    push_attr(d, element, a))
+		    decode_attr(d, element, a))
 			lua_rawseti(d->L, -2, ++i);
 	return true;
 }
@@ -205,7 +207,7 @@ static void put_hop(struct encoder *e, const struct field *f)
 	const char *end;
 
 	put_room(e, f, sizeof(*hop));
-	put_table(e, f->more, (unsigned char *)hop, false);
+	encode_table(e, f->more, (unsigned char *)hop, false);
 	end = mnl_nlmsg_get_payload_tail(e->nlh);
 	hop->rtnh_len = (unsigned short)(end - (const char *)hop);
 }
@@ -224,10 +226,10 @@ static bool push_hops(struct decoder *d, const struct field *f, const void *p,
 	lua_newtable(d->L);
 	for (; left > 0; hop = RTNH_NEXT(hop)) {
 		if (left < (int)sizeof(*hop) || !RTNH_OK(hop, left))
-			return lua_pop(d->L, 1), bad(d);
+			return lua_pop(d->L, 1), decode_bad(d);
 		left -= RTNH_ALIGN(hop->rtnh_len);
 		lua_newtable(d->L);
-		push_layout(d, f->more, (const char *)hop, hop->rtnh_len);
+		decode_layout(d, f->more, (const char *)hop, hop->rtnh_len);
 		lua_rawseti(d->L, -2, ++i);
 	}
 	return true;

@@ -33,7 +33,7 @@ static const char *object_name(const void *rows, size_t i)
 	return list[i] ? list[i]->name : NULL;
 }
 
-const struct object *checkobject(lua_State *L, int at)
+const struct object *noun_check(lua_State *L, int at)
 {
 	const char *name = luaL_checkstring(L, at);
 	const struct object *const *o;
@@ -41,7 +41,7 @@ const struct object *checkobject(lua_State *L, int at)
 	for (o = objects; *o; o++)
 		if (strcmp((*o)->name, name) == 0)
 			return *o;
-	misuse_name(L, "object", name, object_name, objects);
+	raise_name(L, "object", name, object_name, objects);
 }
 
 static const char *verb_name(const void *rows, size_t i)
@@ -49,7 +49,7 @@ static const char *verb_name(const void *rows, size_t i)
 	return ((const struct verb *)rows)[i].name;
 }
 
-const struct verb *checkverb(lua_State *L, int at, const struct object *o)
+const struct verb *noun_check_verb(lua_State *L, int at, const struct object *o)
 {
 	const char *name = luaL_checkstring(L, at);
 	const struct verb *v;
@@ -57,7 +57,7 @@ const struct verb *checkverb(lua_State *L, int at, const struct object *o)
 	for (v = verbs; v->name; v++)
 		if (strcmp(v->name, name) == 0 && (!v->of || v->of == o))
 			return v;
-	misuse_name(L, "verb", name, verb_name, verbs);
+	raise_name(L, "verb", name, verb_name, verbs);
 }
 
 /* -- Names of attributes, for extended acks -------------------------- */
@@ -72,12 +72,12 @@ static const struct field *inner(const struct field *f, const char *kind,
 	const struct choice *c;
 
 	if (f->kind == &kind_choice && kind) {
-		c = choose(f->more, kind);
-		add_key(path, size, c->key ? c->key : kind);
+		c = schema_choose(f->more, kind);
+		path_add(path, size, c->key ? c->key : kind);
 		return c->rows;
 	}
 	if (!(f->is & INLINE))
-		add_key(path, size, f->key);
+		path_add(path, size, f->key);
 	if (f->kind == &kind_nest)
 		return f->more;
 	if (f->kind != &kind_message)
@@ -97,7 +97,7 @@ static const struct field *locate(const struct field *rows, const char *start,
 
 	for (; mnl_attr_ok(a, (int)(end - (const char *)a)); a = (void *)next) {
 		next = (const char *)mnl_attr_next(a);
-		f = find(rows, mnl_attr_get_type(a));
+		f = schema_find(rows, mnl_attr_get_type(a));
 		if (f && f->kind == &kind_string)
 			kind = mnl_attr_get_payload(a);
 		if (at >= next)
@@ -113,9 +113,8 @@ static const struct field *locate(const struct field *rows, const char *start,
 	return NULL;
 }
 
-void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
-		    unsigned int offset, unsigned int missing, char *path,
-		    size_t size)
+void path_of(const struct object *o, const struct nlmsghdr *nlh,
+	     unsigned int offset, unsigned int missing, char *path, size_t size)
 {
 	const char *start = mnl_nlmsg_get_payload_offset(nlh, o->layout.size);
 	const struct field *rows = o->layout.attrs;
@@ -125,9 +124,9 @@ void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
 		rows = locate(rows, start, mnl_nlmsg_get_payload_tail(nlh),
 			      (const char *)nlh + offset, path, size);
 	if (missing && rows)
-		rows = find(rows, missing);
+		rows = schema_find(rows, missing);
 	if (missing && rows)
-		add_key(path, size, rows->key);
+		path_add(path, size, rows->key);
 }
 
 /* -- For Lua --------------------------------------------------------- */
@@ -141,15 +140,15 @@ static int core_encode(lua_State *L)
 			     .nlh = (void *)bytes,
 			     .size = sizeof(bytes) };
 
-	const struct object *o = checkobject(L, 1);
+	const struct object *o = noun_check(L, 1);
 
 	luaL_checktype(L, 3, LUA_TTABLE);
-	encode(&e, o, checkverb(L, 2, o), 3);
+	codec_encode(&e, o, noun_check_verb(L, 2, o), 3);
 	lua_pushlstring(L, (char *)bytes, e.nlh->nlmsg_len);
 	return 1;
 }
 
-const struct nlmsghdr *checkmessage(lua_State *L, int at)
+const struct nlmsghdr *noun_check_message(lua_State *L, int at)
 {
 	size_t len;
 	const char *bytes = luaL_checklstring(L, at, &len);
@@ -162,26 +161,26 @@ const struct nlmsghdr *checkmessage(lua_State *L, int at)
 /* core.decode(object, bytes) -> table | nil, message, EBADMSG. Pure. */
 static int core_decode(lua_State *L)
 {
-	const struct object *o = checkobject(L, 1);
-	const struct nlmsghdr *nlh = checkmessage(L, 2);
+	const struct object *o = noun_check(L, 1);
+	const struct nlmsghdr *nlh = noun_check_message(L, 2);
 	struct decoder d = { .L = L };
 
-	if (nlh && decode(&d, o, nlh))
+	if (nlh && codec_decode(&d, o, nlh))
 		return 1;
-	return malformed(L, o);
+	return fail_malformed(L, o);
 }
 
 /* core.ack(object, request, message) -> true [, warning] | nil, reason, errno.
  * What an NLMSG_ERROR or NLMSG_DONE says of a request. Pure. */
 static int core_ack(lua_State *L)
 {
-	const struct object *o = checkobject(L, 1);
-	const struct nlmsghdr *request = checkmessage(L, 2);
-	const struct nlmsghdr *message = checkmessage(L, 3);
+	const struct object *o = noun_check(L, 1);
+	const struct nlmsghdr *request = noun_check_message(L, 2);
+	const struct nlmsghdr *message = noun_check_message(L, 3);
 
 	if (!request || !message)
-		return malformed(L, o);
-	return answer(L, o, request, message);
+		return fail_malformed(L, o);
+	return ack_push(L, o, request, message);
 }
 
 static void push_rows(lua_State *L, const struct field *rows, unsigned int is);
@@ -261,7 +260,7 @@ static void push_rows(lua_State *L, const struct field *rows, unsigned int is)
  */
 static int core_fields(lua_State *L)
 {
-	const struct object *o = checkobject(L, 1);
+	const struct object *o = noun_check(L, 1);
 
 	lua_newtable(L);
 	push_rows(L, o->layout.head, 0);
@@ -277,7 +276,7 @@ static const luaL_Reg functions[] = {
 	{ NULL, NULL },
 };
 
-void open_attr(lua_State *L)
+void open_noun(lua_State *L)
 {
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

@@ -5,23 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-_Noreturn void wrong(struct encoder *e, const char *expected)
+_Noreturn void raise_key(struct encoder *e, const char *expected)
 {
 	lua_State *L = e->L;
 	int type = lua_type(L, -1);
 
 	if (type == LUA_TSTRING || type == LUA_TNUMBER)
-		misuse(L, "%s: %s is not %s", e->path, lua_tostring(L, -1),
-		       expected);
-	misuse(L, "%s: a %s is not %s", e->path, luaL_typename(L, -1),
-	       expected);
+		raise_misuse(L, "%s: %s is not %s", e->path,
+			     lua_tostring(L, -1), expected);
+	raise_misuse(L, "%s: a %s is not %s", e->path, luaL_typename(L, -1),
+		     expected);
 }
 
-const char *checktext(struct encoder *e, const char *expected)
+const char *encode_text(struct encoder *e, const char *expected)
 {
 	if (lua_type(e->L, -1) != LUA_TSTRING ||
 	    strlen(lua_tostring(e->L, -1)) != lua_rawlen(e->L, -1))
-		wrong(e, expected);
+		raise_key(e, expected);
 	return lua_tostring(e->L, -1);
 }
 
@@ -32,7 +32,7 @@ static size_t width(const struct field *f)
 
 /* -- Numbers --------------------------------------------------------- */
 
-uint64_t load(const void *p, size_t size)
+uint64_t number_load(const void *p, size_t size)
 {
 	uint64_t u64;
 	uint32_t u32;
@@ -50,7 +50,7 @@ uint64_t load(const void *p, size_t size)
 	}
 }
 
-size_t store(unsigned char *out, uint64_t value, size_t size)
+size_t number_store(unsigned char *out, uint64_t value, size_t size)
 {
 	uint32_t u32 = (uint32_t)value;
 	uint16_t u16 = (uint16_t)value;
@@ -72,10 +72,10 @@ static lua_Integer checkrange(struct encoder *e, lua_Integer min,
 	lua_Integer value;
 	char text[64];
 
-	if (!tointeger(e->L, -1, &value) || value < min || value > max) {
+	if (!arg_integer(e->L, -1, &value) || value < min || value > max) {
 		snprintf(text, sizeof(text), "an integer from %lld to %lld",
 			 (long long)min, (long long)max);
-		wrong(e, text);
+		raise_key(e, text);
 	}
 	return value;
 }
@@ -89,7 +89,7 @@ bool push_number(struct decoder *d, const struct field *f, const void *p,
 		 size_t len)
 {
 	(void)f;
-	lua_pushinteger(d->L, (lua_Integer)load(p, len));
+	lua_pushinteger(d->L, (lua_Integer)number_load(p, len));
 	return true;
 }
 
@@ -98,36 +98,38 @@ static size_t pull_number(struct encoder *e, const struct field *f,
 {
 	size_t size = width(f);
 
-	return store(out, (uint64_t)checkrange(e, 0, maximum(size)), size);
+	return number_store(out, (uint64_t)checkrange(e, 0, maximum(size)),
+			    size);
 }
 
 static bool push_s32(struct decoder *d, const struct field *f, const void *p,
 		     size_t len)
 {
 	(void)f;
-	lua_pushinteger(d->L, (int32_t)load(p, len));
+	lua_pushinteger(d->L, (int32_t)number_load(p, len));
 	return true;
 }
 
 size_t pull_s32(struct encoder *e, const struct field *f, unsigned char *out)
 {
 	(void)f;
-	return store(out, (uint64_t)checkrange(e, INT32_MIN, INT32_MAX), 4);
+	return number_store(out, (uint64_t)checkrange(e, INT32_MIN, INT32_MAX),
+			    4);
 }
 
 static bool push_some(struct decoder *d, const struct field *f, const void *p,
 		      size_t len)
 {
-	return load(p, len) != 0 && push_s32(d, f, p, len);
+	return number_load(p, len) != 0 && push_s32(d, f, p, len);
 }
 
 static bool push_ticks(struct decoder *d, const struct field *f, const void *p,
 		       size_t len)
 {
 	(void)f;
-	if (load(p, len) == 0)
+	if (number_load(p, len) == 0)
 		return false;
-	lua_pushinteger(d->L, (int32_t)load(p, len) / 100);
+	lua_pushinteger(d->L, (int32_t)number_load(p, len) / 100);
 	return true;
 }
 
@@ -135,7 +137,7 @@ static bool push_be16(struct decoder *d, const struct field *f, const void *p,
 		      size_t len)
 {
 	(void)f;
-	lua_pushinteger(d->L, ntohs((uint16_t)load(p, len)));
+	lua_pushinteger(d->L, ntohs((uint16_t)number_load(p, len)));
 	return true;
 }
 
@@ -143,13 +145,14 @@ static size_t pull_be16(struct encoder *e, const struct field *f,
 			unsigned char *out)
 {
 	(void)f;
-	return store(out, htons((uint16_t)checkrange(e, 0, UINT16_MAX)), 2);
+	return number_store(out, htons((uint16_t)checkrange(e, 0, UINT16_MAX)),
+			    2);
 }
 
 static bool push_scaled(struct decoder *d, const struct field *f, const void *p,
 			size_t len)
 {
-	lua_pushnumber(d->L, (lua_Number)load(p, len) / f->size);
+	lua_pushnumber(d->L, (lua_Number)number_load(p, len) / f->size);
 	return true;
 }
 
@@ -160,15 +163,15 @@ static size_t pull_scaled(struct encoder *e, const struct field *f,
 
 	if (lua_type(e->L, -1) != LUA_TNUMBER || !(value >= 0) ||
 	    value > UINT32_MAX)
-		wrong(e, "a number that fits");
-	return store(out, (uint64_t)(value + 0.5), 4);
+		raise_key(e, "a number that fits");
+	return number_store(out, (uint64_t)(value + 0.5), 4);
 }
 
 static bool push_weight(struct decoder *d, const struct field *f, const void *p,
 			size_t len)
 {
 	(void)f;
-	lua_pushinteger(d->L, (lua_Integer)load(p, len) + 1);
+	lua_pushinteger(d->L, (lua_Integer)number_load(p, len) + 1);
 	return true;
 }
 
@@ -176,20 +179,20 @@ static size_t pull_weight(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
 	(void)f;
-	return store(out, (uint64_t)checkrange(e, 1, 256) - 1, 1);
+	return number_store(out, (uint64_t)checkrange(e, 1, 256) - 1, 1);
 }
 
 static bool push_forever(struct decoder *d, const struct field *f,
 			 const void *p, size_t len)
 {
-	return load(p, len) != UINT32_MAX && push_number(d, f, p, len);
+	return number_load(p, len) != UINT32_MAX && push_number(d, f, p, len);
 }
 
 static size_t pull_forever(struct encoder *e, const struct field *f,
 			   unsigned char *out)
 {
 	if (lua_isboolean(e->L, -1) && !lua_toboolean(e->L, -1))
-		return store(out, UINT32_MAX, 4);
+		return number_store(out, UINT32_MAX, 4);
 	return pull_number(e, f, out);
 }
 
@@ -197,7 +200,7 @@ static bool push_bool(struct decoder *d, const struct field *f, const void *p,
 		      size_t len)
 {
 	(void)f;
-	lua_pushboolean(d->L, load(p, len) != 0);
+	lua_pushboolean(d->L, number_load(p, len) != 0);
 	return true;
 }
 
@@ -205,8 +208,8 @@ static size_t pull_bool(struct encoder *e, const struct field *f,
 			unsigned char *out)
 {
 	if (!lua_isboolean(e->L, -1))
-		wrong(e, "true or false");
-	return store(out, (uint64_t)lua_toboolean(e->L, -1), width(f));
+		raise_key(e, "true or false");
+	return number_store(out, (uint64_t)lua_toboolean(e->L, -1), width(f));
 }
 
 static bool push_flag(struct decoder *d, const struct field *f, const void *p,
@@ -220,9 +223,9 @@ static bool push_flag(struct decoder *d, const struct field *f, const void *p,
 static void put_flag(struct encoder *e, const struct field *f)
 {
 	if (!lua_isboolean(e->L, -1))
-		wrong(e, "true or false");
+		raise_key(e, "true or false");
 	if (lua_toboolean(e->L, -1))
-		put_bytes(e, f->where, NULL, 0);
+		encode_bytes(e, f->where, NULL, 0);
 }
 
 /* -- Names of numbers ------------------------------------------------ */
@@ -240,7 +243,7 @@ static uint64_t checklabel(struct encoder *e, const struct label *labels,
 	for (row = labels; row->name; row++)
 		if (strcmp(row->name, name) == 0)
 			return row->value;
-	misuse_name(e->L, e->path, name, label_name, labels);
+	raise_name(e->L, e->path, name, label_name, labels);
 }
 
 static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
@@ -249,7 +252,7 @@ static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
 
 	for (row = f->more; row->name; row++)
 		if (row->value == value)
-			return push_word(d, row->name), true;
+			return decode_word(d, row->name), true;
 	lua_pushinteger(d->L, (lua_Integer)value);
 	return true;
 }
@@ -265,32 +268,32 @@ static uint64_t pull_label(struct encoder *e, const struct field *f,
 static bool push_enum(struct decoder *d, const struct field *f, const void *p,
 		      size_t len)
 {
-	return push_label(d, f, load(p, len));
+	return push_label(d, f, number_load(p, len));
 }
 
 static size_t pull_enum(struct encoder *e, const struct field *f,
 			unsigned char *out)
 {
-	return store(out, pull_label(e, f, width(f)), width(f));
+	return number_store(out, pull_label(e, f, width(f)), width(f));
 }
 
 static bool push_be_enum(struct decoder *d, const struct field *f,
 			 const void *p, size_t len)
 {
-	return push_label(d, f, ntohs((uint16_t)load(p, len)));
+	return push_label(d, f, ntohs((uint16_t)number_load(p, len)));
 }
 
 static size_t pull_be_enum(struct encoder *e, const struct field *f,
 			   unsigned char *out)
 {
-	return store(out, htons((uint16_t)pull_label(e, f, 2)), 2);
+	return number_store(out, htons((uint16_t)pull_label(e, f, 2)), 2);
 }
 
 /* A set { name = true, ... }; a bit that has no name is its own number. */
 static bool push_flags(struct decoder *d, const struct field *f, const void *p,
 		       size_t len)
 {
-	uint64_t value = load(p, len == 8 ? 4 : len);
+	uint64_t value = number_load(p, len == 8 ? 4 : len);
 	const struct label *row;
 	unsigned int bit;
 
@@ -298,7 +301,7 @@ static bool push_flags(struct decoder *d, const struct field *f, const void *p,
 	for (row = f->more; row->name; row++) {
 		if (!(value & row->value))
 			continue;
-		push_word(d, row->name);
+		decode_word(d, row->name);
 		lua_pushboolean(d->L, true);
 		lua_rawset(d->L, -3);
 		value &= ~row->value;
@@ -330,14 +333,14 @@ static uint64_t pull_set(struct encoder *e, const struct field *f, size_t size,
 	uint64_t value = 0, bit;
 
 	if (!lua_istable(L, -1))
-		wrong(e, "a set of names such as { up = true }");
+		raise_key(e, "a set of names such as { up = true }");
 	for (*named = 0, lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
 		if (!lua_isboolean(L, -1))
-			wrong(e, "true or false");
+			raise_key(e, "true or false");
 		lua_pushvalue(L, -2);
 		bit = pull_label(e, f, size);
 		if (bit > (uint64_t)maximum(size))
-			wrong(e, "a flag that can be here");
+			raise_key(e, "a flag that can be here");
 		bit &= ~(uint64_t)f->told;
 		lua_pop(L, 1);
 		*named |= bit;
@@ -351,7 +354,7 @@ static size_t pull_flags(struct encoder *e, const struct field *f,
 {
 	uint64_t named;
 
-	return store(out, pull_set(e, f, width(f), &named), width(f));
+	return number_store(out, pull_set(e, f, width(f), &named), width(f));
 }
 
 static size_t pull_masked(struct encoder *e, const struct field *f,
@@ -359,7 +362,7 @@ static size_t pull_masked(struct encoder *e, const struct field *f,
 {
 	uint64_t named, value = pull_set(e, f, 4, &named);
 
-	return store(out, value, 4) + store(out + 4, named, 4);
+	return number_store(out, value, 4) + number_store(out + 4, named, 4);
 }
 
 KIND(u8, 1, push_number, pull_number);

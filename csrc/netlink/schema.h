@@ -172,74 +172,77 @@ struct verb {
 };
 
 /* Add an attribute; raises when the request has no room for it. */
-void put_bytes(struct encoder *e, unsigned short type, const void *bytes,
-	       size_t len);
+void encode_bytes(struct encoder *e, unsigned short type, const void *bytes,
+		  size_t len);
 
 /* Encode the table at index t as a request in e->nlh. On false, e->error and
  * e->message tell what the world lacks. Raises on keys and values that can
  * never be right. */
-bool encode(struct encoder *e, const struct object *o, const struct verb *v,
-	    int t);
+bool codec_encode(struct encoder *e, const struct object *o,
+		  const struct verb *v, int t);
 
 /* Push the table that a message describes; false (nothing pushed) when it is
  * shorter than it must be or an attribute has a wrong size. */
-bool decode(struct decoder *d, const struct object *o,
-	    const struct nlmsghdr *nlh);
+bool codec_decode(struct decoder *d, const struct object *o,
+		  const struct nlmsghdr *nlh);
 
 /* Push the Lua string of a text that lives for ever. */
-void push_word(struct decoder *d, const char *text);
+void decode_word(struct decoder *d, const char *text);
 
 /* Note that the message is malformed; false. */
-bool bad(struct decoder *d);
+bool decode_bad(struct decoder *d);
 
-/* The steps of encode() and decode(), for kinds made of others. */
+/* The steps of codec_encode() and codec_decode(), for kinds made of others. */
 
 /* Write the value on top of the stack as a row says: at base + where, as an
  * attribute where base is NULL. */
-void put_value(struct encoder *e, const struct field *f, unsigned char *base);
+void encode_value(struct encoder *e, const struct field *f,
+		  unsigned char *base);
 
 /* Write the value that a table has for a row. */
-void put_row(struct encoder *e, const struct field *f, unsigned char *base,
-	     int table);
+void encode_row(struct encoder *e, const struct field *f, unsigned char *base,
+		int table);
 
 /* Write what a table says of a layout, in the order of its rows. The table on
  * top of the stack may hold keys of others when it is shared. */
-void put_table(struct encoder *e, const struct layout *layout,
-	       unsigned char *base, bool shared);
+void encode_table(struct encoder *e, const struct layout *layout,
+		  unsigned char *base, bool shared);
 
 /* Set keys of the table on top of the stack. */
-void push_members(struct decoder *d, const struct field *rows, const char *base,
-		  size_t len);
-void push_attrs(struct decoder *d, const struct field *rows, const char *start,
-		const char *end);
-void push_layout(struct decoder *d, const struct layout *layout,
-		 const char *start, size_t len);
+void decode_members(struct decoder *d, const struct field *rows,
+		    const char *base, size_t len);
+void decode_attrs(struct decoder *d, const struct field *rows,
+		  const char *start, const char *end);
+void decode_layout(struct decoder *d, const struct layout *layout,
+		   const char *start, size_t len);
 
 /* Push the value of an attribute; false when it is left out, or is bad. */
-bool push_attr(struct decoder *d, const struct field *f,
-	       const struct nlattr *a);
+bool decode_attr(struct decoder *d, const struct field *f,
+		 const struct nlattr *a);
 
 /* The row of an attribute type; NULL for none. */
-const struct field *find(const struct field *rows, unsigned int type);
+const struct field *schema_find(const struct field *rows, unsigned int type);
 
 /* The choice for a kind; the empty one at the end of the list if none. */
-const struct choice *choose(const struct choices *choices, const char *kind);
+const struct choice *schema_choose(const struct choices *choices,
+				   const char *kind);
 
 /* Add ".key" to a path, as far as there is room. */
-void add_key(char *path, size_t size, const char *key);
+void path_add(char *path, size_t size, const char *key);
 
 /* Write the key path of the attribute at an offset of a request of ours; of
  * the nest there and the type missing in it where missing is not 0. */
-void attribute_path(const struct object *o, const struct nlmsghdr *nlh,
-		    unsigned int offset, unsigned int missing, char *path,
-		    size_t size);
+void path_of(const struct object *o, const struct nlmsghdr *nlh,
+	     unsigned int offset, unsigned int missing, char *path,
+	     size_t size);
 
 /* The object called argument `at`; raises with the names there are. */
-const struct object *checkobject(lua_State *L, int at);
-const struct verb *checkverb(lua_State *L, int at, const struct object *o);
+const struct object *noun_check(lua_State *L, int at);
+const struct verb *noun_check_verb(lua_State *L, int at,
+				   const struct object *o);
 
 /* The message in the string at an index, copied to an aligned place that is
  * left on the stack; NULL when it is longer than the string. */
-const struct nlmsghdr *checkmessage(lua_State *L, int at);
+const struct nlmsghdr *noun_check_message(lua_State *L, int at);
 
 #endif

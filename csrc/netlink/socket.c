@@ -32,10 +32,10 @@ struct netlink {
 
 static struct netlink *checksocket(lua_State *L)
 {
-	struct netlink *nl = self(L);
+	struct netlink *nl = object_self(L);
 
 	if (!nl->socket)
-		misuse(L, "the netlink socket is closed");
+		raise_misuse(L, "the netlink socket is closed");
 	return nl;
 }
 
@@ -51,7 +51,7 @@ static int failed(lua_State *L, int code, const char *reason)
 
 static int netlink_close(lua_State *L)
 {
-	struct netlink *nl = self(L);
+	struct netlink *nl = object_self(L);
 
 	if (nl->socket)
 		mnl_socket_close(nl->socket);
@@ -99,7 +99,7 @@ static int core_netlink(lua_State *L)
 	int code;
 
 	lua_settop(L, 0);
-	nl = newobject(L, SOCKET, sizeof(*nl));
+	nl = object_new(L, SOCKET, sizeof(*nl));
 	lua_createtable(L, 2, 0);
 	lua_createtable(L, WORDS, 0);
 	lua_rawseti(L, -2, STRINGS);
@@ -112,13 +112,13 @@ static int core_netlink(lua_State *L)
 		mnl_socket_close(nl->socket);
 	nl->socket = NULL;
 	errno = code;
-	return fail(L, "netlink");
+	return fail_errno(L, "netlink");
 }
 
 /* socket:fd() -> the descriptor, lent; -1 when closed */
 static int netlink_fd(lua_State *L)
 {
-	struct netlink *nl = self(L);
+	struct netlink *nl = object_self(L);
 
 	lua_pushinteger(L, nl->socket ? mnl_socket_get_fd(nl->socket) : -1);
 	return 1;
@@ -136,7 +136,7 @@ static bool send_request(lua_State *L, struct netlink *nl,
 			     .nlh = (void *)nl->request,
 			     .size = sizeof(nl->request) };
 
-	if (!encode(&e, o, v, t)) {
+	if (!codec_encode(&e, o, v, t)) {
 		failed(L, e.error, e.message);
 		return false;
 	}
@@ -145,7 +145,7 @@ static bool send_request(lua_State *L, struct netlink *nl,
 	nl->left = 0;
 	nl->brief = (v->flags & NLM_F_ACK) != 0;
 	if (mnl_socket_sendto(nl->socket, e.nlh, e.nlh->nlmsg_len) < 0) {
-		fail(L, "netlink");
+		fail_errno(L, "netlink");
 		return false;
 	}
 	return true;
@@ -209,7 +209,7 @@ static bool push_object(lua_State *L, struct netlink *nl,
 	lua_getuservalue(L, 1);
 	lua_rawgeti(L, -1, STRINGS);
 	at = nl->words.at = lua_gettop(L);
-	if (!decode(&d, o, message)) {
+	if (!codec_decode(&d, o, message)) {
 		lua_settop(L, at - 2);
 		return false;
 	}
@@ -239,24 +239,26 @@ static bool drain(lua_State *L, struct netlink *nl)
 static int netlink_request(lua_State *L)
 {
 	struct netlink *nl = checksocket(L);
-	const struct object *o = checkobject(L, 2);
-	const struct verb *v = checkverb(L, 3, o);
+	const struct object *o = noun_check(L, 2);
+	const struct verb *v = noun_check_verb(L, 3, o);
 	const struct nlmsghdr *message;
 
 	luaL_checktype(L, 4, LUA_TTABLE);
 	if (v->flags == NLM_F_DUMP)
-		misuse(L, "\"list\" is not a request: call socket:list()");
+		raise_misuse(L,
+			     "\"list\" is not a request: call socket:list()");
 	if (!drain(L, nl))
-		return fail(L, "netlink");
+		return fail_errno(L, "netlink");
 	ifnames_clear(&nl->names);
 	if (!send_request(L, nl, o, v, 4))
 		return 3;
 	message = next_message(L, nl);
 	if (!message)
-		return fail(L, "netlink");
+		return fail_errno(L, "netlink");
 	if (message->nlmsg_type == o->type)
-		return push_object(L, nl, o, message) ? 1 : malformed(L, o);
-	return answer(L, o, (struct nlmsghdr *)nl->request, message);
+		return push_object(L, nl, o, message) ? 1
+						      : fail_malformed(L, o);
+	return ack_push(L, o, (struct nlmsghdr *)nl->request, message);
 }
 
 /* -- Dumps ----------------------------------------------------------- */
@@ -268,7 +270,7 @@ static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 	static const struct verb list = { "list", 2, NLM_F_DUMP, NULL };
 
 	if (!drain(L, nl)) {
-		fail(L, "netlink");
+		fail_errno(L, "netlink");
 		return false;
 	}
 	nl->object = o;
@@ -285,15 +287,15 @@ static int next_object(lua_State *L, struct netlink *nl)
 	struct ack ack;
 
 	if (!message)
-		return fail(L, "netlink");
+		return fail_errno(L, "netlink");
 	nl->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 	if (message->nlmsg_type == nl->object->type)
 		return push_object(L, nl, nl->object, message)
 			       ? 1
-			       : malformed(L, nl->object);
+			       : fail_malformed(L, nl->object);
 	nl->dumping = false;
-	read_ack(nl->object, (struct nlmsghdr *)nl->request, message, &ack);
-	return ack.code ? refused(L, &ack) : 0;
+	ack_read(nl->object, (struct nlmsghdr *)nl->request, message, &ack);
+	return ack.code ? fail_ack(L, &ack) : 0;
 }
 
 /* socket:start(object, filter) -> true | nil, reason, errno */
@@ -302,7 +304,7 @@ static int netlink_start(lua_State *L)
 	struct netlink *nl = checksocket(L);
 
 	luaL_checktype(L, 3, LUA_TTABLE);
-	if (!start_dump(L, nl, checkobject(L, 2), 3))
+	if (!start_dump(L, nl, noun_check(L, 2), 3))
 		return 3;
 	lua_pushboolean(L, true);
 	return 1;
@@ -316,7 +318,7 @@ static int netlink_next(lua_State *L)
 	int results;
 
 	if (!nl->dumping)
-		misuse(L, "no dump is going on in this netlink socket");
+		raise_misuse(L, "no dump is going on in this netlink socket");
 	results = next_object(L, nl);
 	if (results != 1)
 		return results;
@@ -340,7 +342,7 @@ static int collect(lua_State *L, struct netlink *nl)
 static int netlink_list(lua_State *L)
 {
 	struct netlink *nl = checksocket(L);
-	const struct object *o = checkobject(L, 2);
+	const struct object *o = noun_check(L, 2);
 	int tries = DUMP_TRIES;
 
 	luaL_checktype(L, 3, LUA_TTABLE);
@@ -366,7 +368,7 @@ static int netlink_index(lua_State *L)
 	int index = ifnames_index(&nl->names, name);
 
 	if (!index)
-		return fail(L, "%s", name);
+		return fail_errno(L, "%s", name);
 	lua_pushinteger(L, index);
 	return 1;
 }
@@ -381,14 +383,14 @@ static int netlink_name(lua_State *L)
 	ifnames_clear(&nl->names);
 	name = ifnames_name(&nl->names, index);
 	if (!name)
-		return fail(L, "interface %d", index);
+		return fail_errno(L, "interface %d", index);
 	lua_pushstring(L, name);
 	return 1;
 }
 
 static int netlink_tostring(lua_State *L)
 {
-	struct netlink *nl = self(L);
+	struct netlink *nl = object_self(L);
 
 	if (nl->socket)
 		lua_pushfstring(L, "netlink socket (fd %d)",
@@ -424,7 +426,7 @@ static const luaL_Reg functions[] = {
 
 void open_netlink(lua_State *L)
 {
-	newtype(L, SOCKET, meta, methods);
+	object_type(L, SOCKET, meta, methods);
 	lua_pop(L, 1);
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

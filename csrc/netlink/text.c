@@ -22,13 +22,13 @@ static bool push_string(struct decoder *d, const struct field *f, const void *p,
 static size_t pull_string(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
-	const char *text = checktext(e, "a string without zero bytes");
+	const char *text = encode_text(e, "a string without zero bytes");
 	size_t len = strlen(text), max = (f->size ? f->size : VALUE_MAX) - 1;
 	char expected[48];
 
 	if (len > max) {
 		snprintf(expected, sizeof(expected), "at most %zu bytes", max);
-		wrong(e, expected);
+		raise_key(e, expected);
 	}
 	memcpy(out, text, len + 1);
 	return len + 1;
@@ -43,7 +43,7 @@ static bool push_mac(struct decoder *d, const struct field *f, const void *p,
 
 	(void)f;
 	if (len > 32)
-		return bad(d);
+		return decode_bad(d);
 	for (; byte < end; byte++) {
 		*out++ = digits[*byte >> 4];
 		*out++ = digits[*byte & 15];
@@ -59,7 +59,7 @@ static size_t pull_mac(struct encoder *e, const struct field *f,
 {
 	static const char expected[] =
 		"a link-layer address such as \"02:00:00:00:00:01\"";
-	const char *text = checktext(e, expected);
+	const char *text = encode_text(e, expected);
 	size_t len = 0, digits;
 	char *end;
 
@@ -74,7 +74,7 @@ static size_t pull_mac(struct encoder *e, const struct field *f,
 		if (*end != ':')
 			break;
 	}
-	wrong(e, expected);
+	raise_key(e, expected);
 }
 
 static bool push_bridge_id(struct decoder *d, const struct field *f,
@@ -143,8 +143,9 @@ static void checkfamily(struct encoder *e, unsigned char family)
 	if (e->family == 0)
 		e->family = family;
 	if (e->family != family)
-		wrong(e, family == AF_INET ? "an IPv6 address, as the others"
-					   : "an IPv4 address, as the others");
+		raise_key(e, family == AF_INET
+				     ? "an IPv6 address, as the others"
+				     : "an IPv4 address, as the others");
 }
 
 static bool push_ip(struct decoder *d, const struct field *f, const void *p,
@@ -154,7 +155,7 @@ static bool push_ip(struct decoder *d, const struct field *f, const void *p,
 
 	(void)f;
 	if (!end)
-		return bad(d);
+		return decode_bad(d);
 	lua_pushlstring(d->L, text, (size_t)(end - text));
 	return true;
 }
@@ -162,11 +163,11 @@ static bool push_ip(struct decoder *d, const struct field *f, const void *p,
 static unsigned char checkip(struct encoder *e, unsigned char *out)
 {
 	static const char expected[] = "an IPv4 or IPv6 address";
-	const char *text = checktext(e, expected);
+	const char *text = encode_text(e, expected);
 	unsigned char family = ip_parse(text, strlen(text), out);
 
 	if (!family)
-		wrong(e, expected);
+		raise_key(e, expected);
 	return family;
 }
 
@@ -186,7 +187,7 @@ static bool push_prefix(struct decoder *d, const struct field *f, const void *p,
 	char text[INET6_ADDRSTRLEN + 4], *end = ip_text(text, p, len);
 
 	if (!end)
-		return bad(d);
+		return decode_bad(d);
 	*end++ = '/';
 	end = decimal(end, (unsigned char)d->head[f->size]);
 	lua_pushlstring(d->L, text, (size_t)(end - text));
@@ -212,7 +213,7 @@ static void put_prefix(struct encoder *e, const struct field *f)
 {
 	static const char expected[] =
 		"a prefix such as \"10.0.0.0/8\" or \"fd00::/64\"";
-	const char *text = checktext(e, expected);
+	const char *text = encode_text(e, expected);
 	size_t len = strcspn(text, "/");
 	unsigned char address[16] = { 0 }, family;
 	int bits;
@@ -222,19 +223,19 @@ static void put_prefix(struct encoder *e, const struct field *f)
 	family = ip_parse(text, len, address);
 	bits = family ? prefix_length(text + len, family) : -1;
 	if (bits < 0)
-		wrong(e, expected);
+		raise_key(e, expected);
 	checkfamily(e, family);
 	e->head[f->size] = (unsigned char)bits;
-	put_bytes(e, f->where, address, ip_size(family));
+	encode_bytes(e, f->where, address, ip_size(family));
 }
 
 static bool push_default(struct decoder *d, const struct field *f,
 			 const void *p, size_t len)
 {
 	(void)f;
-	if (load(p, len) != 0)
+	if (number_load(p, len) != 0)
 		return false;
-	push_word(d, "default");
+	decode_word(d, "default");
 	return true;
 }
 
@@ -248,7 +249,7 @@ static void put_gateway(struct encoder *e, const struct field *f)
 	if (e->family == 0)
 		e->family = family;
 	if (family == e->family)
-		put_bytes(e, f->where, address, ip_size(family));
+		encode_bytes(e, f->where, address, ip_size(family));
 }
 
 static bool push_via(struct decoder *d, const struct field *f, const void *p,
@@ -256,7 +257,7 @@ static bool push_via(struct decoder *d, const struct field *f, const void *p,
 {
 	size_t skip = offsetof(struct rtvia, rtvia_addr);
 
-	return len < skip ? bad(d)
+	return len < skip ? decode_bad(d)
 			  : push_ip(d, f, (const char *)p + skip, len - skip);
 }
 
@@ -268,8 +269,9 @@ static void put_via(struct encoder *e, const struct field *f)
 
 	via->rtvia_family = family;
 	if (family != e->family)
-		put_bytes(e, f->where, bytes,
-			  offsetof(struct rtvia, rtvia_addr) + ip_size(family));
+		encode_bytes(e, f->where, bytes,
+			     offsetof(struct rtvia, rtvia_addr) +
+				     ip_size(family));
 }
 
 /* -- Interfaces ------------------------------------------------------ */
@@ -277,7 +279,7 @@ static void put_via(struct encoder *e, const struct field *f)
 static bool push_interface(struct decoder *d, const struct field *f,
 			   const void *p, size_t len)
 {
-	int index = (int)load(p, len);
+	int index = (int)number_load(p, len);
 	const char *name;
 
 	if (index == 0)
@@ -296,19 +298,19 @@ static size_t pull_interface(struct encoder *e, const struct field *f,
 	int index;
 
 	if (lua_isboolean(e->L, -1) && !lua_toboolean(e->L, -1))
-		return store(out, 0, 4);
+		return number_store(out, 0, 4);
 	if (lua_type(e->L, -1) == LUA_TNUMBER)
 		return pull_s32(e, f, out);
-	name = checktext(e, "the name or index of an interface");
+	name = encode_text(e, "the name or index of an interface");
 	if (!e->names)
-		wrong(e, "an index; names need a socket");
+		raise_key(e, "an index; names need a socket");
 	index = ifnames_index(e->names, name);
 	if (index == 0) {
 		e->error = errno;
 		snprintf(e->message, sizeof(e->message), "%s (%s \"%.32s\")",
 			 strerror(e->error), strchr(e->path, '.') + 1, name);
 	}
-	return store(out, (uint64_t)index, 4);
+	return number_store(out, (uint64_t)index, 4);
 }
 
 /* With IFLA_LINK_NETNSID the index is of another namespace: no name here. */

@@ -138,8 +138,8 @@ static int unhold(struct udp *udp, struct batch *batch)
 	struct slot *slot;
 	int n = 0;
 
-	while ((m = held(udp)) && hasroom(batch)) {
-		slot = append(batch);
+	while ((m = held(udp)) && slots_has_room(batch)) {
+		slot = slots_append(batch);
 		slot->size = next(m, &bytes);
 		slot->peer = m->peer;
 		udp->first += m->size == 0;
@@ -148,7 +148,7 @@ static int unhold(struct udp *udp, struct batch *batch)
 			       slot->size);
 			n++;
 		} else {
-			withdraw(batch);
+			slots_withdraw(batch);
 			udp->code = EMSGSIZE;
 		}
 	}
@@ -183,9 +183,9 @@ static uint32_t list(struct udp *udp, struct batch *batch, uint32_t number,
 	struct slot *slot;
 
 	batch->list[batch->count++] = number;
-	slot = slotof(batch, i);
+	slot = slots_get(batch, i);
 	do {
-		if (n && !(slot = append_within(batch, i))) {
+		if (n && !(slot = slots_append_within(batch, i))) {
 			hold(udp, m);
 			break;
 		}
@@ -223,7 +223,7 @@ static int list_all(struct udp *udp, struct batch *batch,
 			hold(udp, &m);
 		}
 		batch->list[batch->count++] = numbers[i];
-		withdraw(batch);
+		slots_withdraw(batch);
 	}
 	return n;
 }
@@ -236,11 +236,11 @@ static int take_direct(struct udp *udp, struct batch *batch, uint32_t n,
 	uint32_t i;
 
 	for (i = 0; i < n; i++)
-		offer(&in, i, batch->pool->bytes + append(batch)->at,
+		offer(&in, i, batch->pool->bytes + slots_append(batch)->at,
 		      batch->pool->room);
 	*got = take(udp, &in, n);
 	for (; (int)i > *got && i > 0; i--)
-		withdraw(batch);
+		slots_withdraw(batch);
 	return *got < 0 ? 0 : list_all(udp, batch, &in, i);
 }
 
@@ -264,7 +264,8 @@ static int receive_all(struct udp *udp, struct batch *batch)
 	int got, n = unhold(udp, batch);
 	uint32_t asked;
 
-	while (hasroom(batch) && (!n || batch->pool->unused >= udp->most)) {
+	while (slots_has_room(batch) &&
+	       (!n || batch->pool->unused >= udp->most)) {
 		if (udp->code || held(udp))
 			break;
 		n += take_once(udp, batch, &asked, &got);
@@ -273,7 +274,7 @@ static int receive_all(struct udp *udp, struct batch *batch)
 		if (got < (int)asked)
 			break;
 	}
-	if (n || !hasroom(batch))
+	if (n || !slots_has_room(batch))
 		return n;
 	errno = udp->code ? udp->code : EAGAIN;
 	udp->code = 0;
@@ -286,14 +287,15 @@ static int receive_all(struct udp *udp, struct batch *batch)
  * As that of a device. Each has the sender as its peer. */
 static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 {
-	double seconds = lua_isnoneornil(L, 3) ? udp->timeout : toseconds(L, 3);
+	double seconds =
+		lua_isnoneornil(L, 3) ? udp->timeout : arg_seconds(L, 3);
 	double until = 0;
 	int n;
 
-	compact(batch);
+	slots_compact(batch);
 	while ((n = receive_all(udp, batch)) < 0) {
-		if (!retry(L, udp->fd, seconds, &until))
-			return refuse_udp(L, udp);
+		if (!poll_retry(L, udp->fd, seconds, &until))
+			return fail_udp(L, udp);
 	}
 	lua_pushinteger(L, n);
 	return 1;
@@ -309,7 +311,7 @@ static void push_sender(lua_State *L, struct udp *udp, const union endpoint *e)
 	if (endpoint_size(&udp->told) && endpoint_equal(&udp->told, e)) {
 		lua_rawgeti(L, -1, 2);
 	} else {
-		pushendpoint(L, e);
+		endpoint_push(L, e);
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, -3, 2);
 		udp->told = *e;
@@ -325,14 +327,14 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
 	struct message *m;
 	uint32_t n;
 
-	heed(L, udp->mainthread);
+	poll_interrupt(L, udp->mainthread);
 	while (!(m = held(udp))) {
 		errno = udp->code;
 		udp->code = 0;
 		if (!errno && take_held(udp, 1) > 0)
 			continue;
-		if (!retry(L, udp->fd, seconds, &until))
-			return refuse_udp(L, udp);
+		if (!poll_retry(L, udp->fd, seconds, &until))
+			return fail_udp(L, udp);
 	}
 	n = next(m, &bytes);
 	udp->first += m->size == 0;
@@ -347,9 +349,9 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
  * ever. */
 int udp_read(lua_State *L)
 {
-	struct udp *udp = self(L);
+	struct udp *udp = object_self(L);
 
-	return receive(L, udp, toseconds(L, 2));
+	return receive(L, udp, arg_seconds(L, 2));
 }
 
 /* udp:receive() -> bytes, sender | nil, reason, errno
@@ -359,10 +361,10 @@ int udp_read(lua_State *L)
  * there are, see receive_into(). */
 int udp_receive(lua_State *L)
 {
-	struct udp *udp = self(L);
-	struct batch *batch = tobatch(L, 2);
+	struct udp *udp = object_self(L);
+	struct batch *batch = batch_to(L, 2);
 
-	heed(L, udp->mainthread);
+	poll_interrupt(L, udp->mainthread);
 	return batch ? receive_into(L, udp, batch)
 		     : receive(L, udp, udp->timeout);
 }

@@ -192,7 +192,7 @@ static void leave_out(struct sending *s, struct slot *slot, int code)
 /* Add the segments of a super-packet from where it stands. False when the
  * outbox or the scratch memory is full. */
 static bool post_split(struct sending *s, struct outbox *out, struct slot *slot,
-		       struct split *all)
+		       struct gso *all)
 {
 	struct place behind = s->at;
 	unsigned char *bytes;
@@ -203,7 +203,7 @@ static bool post_split(struct sending *s, struct outbox *out, struct slot *slot,
 		all->next = 0;
 	while (all->next < all->count) {
 		bytes = s->udp->scratch + s->scratch;
-		n = segment(all, bytes, SCRATCH - s->scratch);
+		n = gso_next(all, bytes, SCRATCH - s->scratch);
 		behind.segment = (uint32_t)all->next;
 		if (all->next == all->count)
 			behind = (struct place){ s->at.packet + 1, 0 };
@@ -228,22 +228,22 @@ static bool is_super(const struct slot *slot)
 /* Add the packet that is next. False when the outbox is full. */
 static bool post_packet(struct sending *s, struct outbox *out)
 {
-	struct slot *slot = slotof(s->batch, s->at.packet);
+	struct slot *slot = slots_get(s->batch, s->at.packet);
 	struct place behind = { s->at.packet + 1, 0 };
 	unsigned char *bytes;
-	struct split all;
+	struct gso all;
 
 	if (!slot) {
 		s->at = behind;
 		return true;
 	}
-	bytes = bytesof(s->batch->pool, slot);
+	bytes = slot_bytes(s->batch->pool, slot);
 	if (bytes && is_super(slot)) {
-		if (split(&all, bytes, slot->size, &slot->vnet, 0,
-			  s->batch->ethernet))
+		if (gso_begin(&all, bytes, slot->size, &slot->vnet, 0,
+			      s->batch->ethernet))
 			return post_split(s, out, slot, &all);
 	} else if (bytes && (!(slot->flags & SLOT_VNET) ||
-			     complete(bytes, slot->size, &slot->vnet))) {
+			     gso_complete(bytes, slot->size, &slot->vnet))) {
 		return post(s, out, slot, bytes, slot->size, behind);
 	}
 	leave_out(s, slot, EINVAL);
@@ -256,7 +256,7 @@ static void settle(struct sending *s, struct place end)
 	struct slot *slot;
 
 	for (; s->done.packet < end.packet; s->done.packet++) {
-		slot = slotof(s->batch, s->done.packet);
+		slot = slots_get(s->batch, s->done.packet);
 		if (!slot)
 			continue;
 		slot->flags |= SLOT_DROPPED;
@@ -264,7 +264,7 @@ static void settle(struct sending *s, struct place end)
 	}
 	s->done = end;
 	if (end.segment)
-		slotof(s->batch, end.packet)->sent = (uint16_t)end.segment;
+		slots_get(s->batch, end.packet)->sent = (uint16_t)end.segment;
 }
 
 /* Errors of one who would take it later, and of one who will take nothing. */
@@ -308,9 +308,9 @@ static bool recover(struct sending *s, const struct gathered *m)
 		s->tried = (struct place){ UINT32_MAX, 0 };
 		return true;
 	}
-	while (!slotof(s->batch, s->at.packet))
+	while (!slots_get(s->batch, s->at.packet))
 		s->at.packet++;
-	leave_out(s, slotof(s->batch, s->at.packet), code);
+	leave_out(s, slots_get(s->batch, s->at.packet), code);
 	s->done = s->at;
 	return true;
 }
@@ -388,12 +388,12 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 	code = all ? s.code : errno;
 	if (all && !code)
 		code = inquire(&s);
-	compact(batch);
+	slots_compact(batch);
 	lua_pushinteger(L, s.sent);
 	if (!code)
 		return 1;
 	errno = code;
-	refuse_udp(L, udp);
+	fail_udp(L, udp);
 	if (all || s.sent) {
 		lua_pushinteger(L, s.sent);
 		lua_replace(L, -4);
@@ -409,7 +409,7 @@ static const union endpoint *topeer(lua_State *L, union endpoint *e)
 {
 	if (lua_isnoneornil(L, 3))
 		return NULL;
-	toendpoint(L, 3, "peer", e);
+	endpoint_check(L, 3, "peer", e);
 	return e;
 }
 
@@ -420,11 +420,11 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 	const char *bytes;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
-		misuse_value(L, 2, "packet", "a string");
+		raise_value(L, 2, "packet", "a string");
 	bytes = lua_tolstring(L, 2, n);
 	if (sendto(udp->fd, bytes, *n, MSG_DONTWAIT, peer ? &peer->any : NULL,
 		   peer ? endpoint_size(peer) : 0) < 0)
-		return refuse_udp(L, udp);
+		return fail_udp(L, udp);
 	return 0;
 }
 
@@ -434,12 +434,12 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
  * is connected to. Never waits. */
 int udp_write(lua_State *L)
 {
-	struct udp *udp = self(L);
+	struct udp *udp = object_self(L);
 	union endpoint peer;
 	int failed;
 	size_t n;
 
-	heed(L, udp->mainthread);
+	poll_interrupt(L, udp->mainthread);
 	failed = transmit(L, udp, topeer(L, &peer), &n);
 	if (failed)
 		return failed;
@@ -453,14 +453,14 @@ int udp_write(lua_State *L)
  * send_from(). */
 int udp_send(lua_State *L)
 {
-	struct udp *udp = self(L);
-	struct batch *batch = tobatch(L, 2);
+	struct udp *udp = object_self(L);
+	struct batch *batch = batch_to(L, 2);
 	const union endpoint *to;
 	union endpoint peer;
 	int failed;
 	size_t n;
 
-	heed(L, udp->mainthread);
+	poll_interrupt(L, udp->mainthread);
 	to = topeer(L, &peer);
 	if (batch)
 		return send_from(L, udp, batch, to);

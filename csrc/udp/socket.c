@@ -35,10 +35,10 @@ static union endpoint ask(const struct udp *udp, asker *call)
 
 static struct udp *opened_udp(lua_State *L)
 {
-	struct udp *udp = self(L);
+	struct udp *udp = object_self(L);
 
 	if (udp->fd < 0)
-		misuse(L, "UDP socket is closed");
+		raise_misuse(L, "UDP socket is closed");
 	return udp;
 }
 
@@ -47,16 +47,16 @@ static int refuse_endpoint(lua_State *L, const union endpoint *e)
 {
 	int code = errno;
 
-	pushendpoint(L, e);
+	endpoint_push(L, e);
 	errno = code;
-	return fail(L, "udp %s", lua_tostring(L, -1));
+	return fail_errno(L, "udp %s", lua_tostring(L, -1));
 }
 
-int refuse_udp(lua_State *L, struct udp *udp)
+int fail_udp(lua_State *L, struct udp *udp)
 {
 	union endpoint local;
 
-	if (errno != EIO && ordinary(L))
+	if (errno != EIO && fail_word(L))
 		return 3;
 	local = ask(udp, getsockname);
 	return refuse_endpoint(L, &local);
@@ -72,16 +72,16 @@ static int core_udp(lua_State *L)
 	struct arena *arena;
 	struct udp *udp;
 
-	toendpoint(L, 1, luaL_checkstring(L, 2), &e);
-	udp = newobject(L, UDP, sizeof(*udp));
+	endpoint_check(L, 1, luaL_checkstring(L, 2), &e);
+	udp = object_new(L, UDP, sizeof(*udp));
 	udp->fd = -1;
 	udp->family = e.any.sa_family;
 	udp->timeout = INFINITY;
-	udp->mainthread = mainthread(L);
+	udp->mainthread = poll_mainthread(L);
 	udp->most = 1;
 	udp->expect = 2;
 	lua_newtable(L);
-	arena = newarena(L, HELD + SCRATCH, true);
+	arena = arena_new(L, HELD + SCRATCH, true);
 	if (!arena)
 		return refuse_endpoint(L, &e);
 	udp->held = arena->bytes;
@@ -99,7 +99,7 @@ static int udp_bind(lua_State *L)
 	struct udp *udp = opened_udp(L);
 	union endpoint e;
 
-	toendpoint(L, 2, "bind", &e);
+	endpoint_check(L, 2, "bind", &e);
 	if (bind(udp->fd, &e.any, endpoint_size(&e)) < 0)
 		return refuse_endpoint(L, &e);
 	lua_pushboolean(L, true);
@@ -115,7 +115,7 @@ static int udp_connect(lua_State *L)
 	union endpoint e = { .any.sa_family = AF_UNSPEC };
 
 	if (!lua_isnoneornil(L, 2))
-		toendpoint(L, 2, "connect", &e);
+		endpoint_check(L, 2, "connect", &e);
 	if (connect(udp->fd, &e.any,
 		    endpoint_size(&e) ? endpoint_size(&e) : sizeof(e.any)) < 0)
 		return refuse_endpoint(L, &e);
@@ -128,7 +128,7 @@ static int address_of(lua_State *L, asker *call)
 {
 	union endpoint e = ask(opened_udp(L), call);
 
-	pushendpoint(L, &e);
+	endpoint_push(L, &e);
 	return 1;
 }
 
@@ -187,11 +187,11 @@ static const struct row *torow(lua_State *L, int at)
 	size_t i;
 
 	if (lua_type(L, at) != LUA_TSTRING)
-		misuse_value(L, at, "option", "a name");
+		raise_value(L, at, "option", "a name");
 	for (i = 0; i < LENGTH(rows); i++)
 		if (strcmp(rows[i].name, name) == 0)
 			return rows + i;
-	misuse_name(L, "option", name, row_name, rows);
+	raise_name(L, "option", name, row_name, rows);
 }
 
 /* Argument 3 as the number that the kernel takes. */
@@ -200,12 +200,12 @@ static int tovalue(lua_State *L, const struct row *row)
 	lua_Integer n;
 
 	if (row->kind == NUMBER || row->kind == BUFFER) {
-		if (!tointeger(L, 3, &n) || n < 0 || n > INT_MAX)
-			misuse_value(L, 3, row->name, "a number from 0 on");
+		if (!arg_integer(L, 3, &n) || n < 0 || n > INT_MAX)
+			raise_value(L, 3, row->name, "a number from 0 on");
 		return (int)n;
 	}
 	if (lua_type(L, 3) != LUA_TBOOLEAN)
-		misuse_value(L, 3, row->name, "true or false");
+		raise_value(L, 3, row->name, "true or false");
 	if (row->kind == FRAGMENT)
 		return lua_toboolean(L, 3) ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
 	return lua_toboolean(L, 3);
@@ -239,9 +239,9 @@ static bool set_link(lua_State *L, const struct udp *udp, const struct row *row)
 	if (lua_type(L, 3) == LUA_TSTRING)
 		name = lua_tolstring(L, 3, &n);
 	else if (lua_type(L, 3) != LUA_TBOOLEAN || lua_toboolean(L, 3))
-		misuse_value(L, 3, row->name, "the name of a link or false");
+		raise_value(L, 3, row->name, "the name of a link or false");
 	if (n >= IF_NAMESIZE || strlen(name) != n)
-		misuse(L, "dev: \"%s\" is no name of a link", name);
+		raise_misuse(L, "dev: \"%s\" is no name of a link", name);
 	return setsockopt(udp->fd, row->level, row->option, name,
 			  (socklen_t)n) == 0;
 }
@@ -265,7 +265,7 @@ static int udp_setoption(lua_State *L)
 			udp->gro = value;
 	}
 	if (!done)
-		return fail(L, "udp: %s", row->name);
+		return fail_errno(L, "udp: %s", row->name);
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -285,7 +285,7 @@ static int udp_getoption(lua_State *L)
 	if (getsockopt(udp->fd, own ? row->level6 : row->level,
 		       own ? row->option6 : row->option,
 		       row->kind == LINK ? (void *)name : &value, &size) < 0)
-		return fail(L, "udp: %s", row->name);
+		return fail_errno(L, "udp: %s", row->name);
 	if (row->kind == LINK && !*name)
 		lua_pushnil(L);
 	else if (row->kind == LINK)
@@ -305,7 +305,7 @@ static int udp_getoption(lua_State *L)
 /* udp:fd() -> descriptor, lent; -1 when closed */
 static int udp_fd(lua_State *L)
 {
-	const struct udp *udp = self(L);
+	const struct udp *udp = object_self(L);
 
 	lua_pushinteger(L, udp->fd);
 	return 1;
@@ -314,7 +314,7 @@ static int udp_fd(lua_State *L)
 /* udp:close() -> true */
 static int udp_close(lua_State *L)
 {
-	struct udp *udp = self(L);
+	struct udp *udp = object_self(L);
 
 	if (udp->fd >= 0)
 		close(udp->fd);
@@ -328,7 +328,7 @@ static int udp_close(lua_State *L)
 /* udp:getfd() -> as fd(), but 0 when closed, as of a device */
 static int udp_getfd(lua_State *L)
 {
-	const struct udp *udp = self(L);
+	const struct udp *udp = object_self(L);
 
 	lua_pushinteger(L, udp->fd < 0 ? 0 : udp->fd);
 	return 1;
@@ -344,14 +344,14 @@ static bool is_ready(const struct udp *udp)
 /* udp:dirty() -> true when there is no need to wait */
 static int udp_dirty(lua_State *L)
 {
-	lua_pushboolean(L, is_ready(self(L)));
+	lua_pushboolean(L, is_ready(object_self(L)));
 	return 1;
 }
 
 /* udp:events() -> "r", what cqueues waits for on it */
 static int udp_events(lua_State *L)
 {
-	self(L);
+	object_self(L);
 	lua_pushliteral(L, "r");
 	return 1;
 }
@@ -359,7 +359,7 @@ static int udp_events(lua_State *L)
 /* udp:timeout() -> nil, or 0 when there is no need to wait, for cqueues */
 static int udp_timeout(lua_State *L)
 {
-	if (is_ready(self(L)))
+	if (is_ready(object_self(L)))
 		lua_pushinteger(L, 0);
 	else
 		lua_pushnil(L);
@@ -371,8 +371,8 @@ static int udp_timeout(lua_State *L)
  * How long receive() waits; for ever when nil or negative, as in LuaSocket. */
 static int udp_settimeout(lua_State *L)
 {
-	struct udp *udp = self(L);
-	double seconds = toseconds(L, 2);
+	struct udp *udp = object_self(L);
+	double seconds = arg_seconds(L, 2);
 
 	udp->timeout = lua_tonumber(L, 2) < 0 ? INFINITY : seconds;
 	lua_pushboolean(L, true);
@@ -429,7 +429,7 @@ static const luaL_Reg functions[] = {
 
 void open_udp(lua_State *L)
 {
-	newtype(L, UDP, meta, methods);
+	object_type(L, UDP, meta, methods);
 	lua_setfield(L, -2, "udp_socket");
-	setfuncs(L, functions);
+	object_functions(L, functions);
 }

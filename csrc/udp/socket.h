@@ -47,7 +47,7 @@ struct udp {
 };
 
 /* Push nil, reason and errno of a failed call on the socket. Returns 3. */
-int refuse_udp(lua_State *L, struct udp *udp);
+int fail_udp(lua_State *L, struct udp *udp);
 
 /* The methods read, receive, receivefrom, write and send. */
 int udp_read(lua_State *L);

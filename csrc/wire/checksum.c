@@ -16,7 +16,7 @@
 enum { VECTOR_MIN = 64 };
 
 /* The word that begins with n bytes, and has zeroes behind them. */
-INLINE uint64_t load(const unsigned char *bytes, size_t n)
+INLINE uint64_t number_load(const unsigned char *bytes, size_t n)
 {
 	uint64_t word = 0;
 
@@ -43,17 +43,17 @@ INLINE uint64_t sum_few(const unsigned char *bytes, size_t n)
 	uint64_t sum = 0;
 
 	for (; n >= 8; n -= 8, bytes += 8)
-		sum += halves(load(bytes, 8));
+		sum += halves(number_load(bytes, 8));
 	if (n & 4) {
-		sum += halves(load(bytes, 4));
+		sum += halves(number_load(bytes, 4));
 		bytes += 4;
 	}
 	if (n & 2) {
-		sum += halves(load(bytes, 2));
+		sum += halves(number_load(bytes, 2));
 		bytes += 2;
 	}
 	if (n & 1)
-		sum += halves(load(bytes, 1));
+		sum += halves(number_load(bytes, 1));
 	return sum;
 }
 
@@ -63,10 +63,10 @@ static uint64_t sum_portable(const unsigned char *bytes, size_t n)
 	uint64_t a = 0, b = 0, carries = 0, more = 0;
 
 	for (; n >= 32; n -= 32, bytes += 32) {
-		add(&a, &carries, load(bytes, 8));
-		add(&b, &more, load(bytes + 8, 8));
-		add(&a, &carries, load(bytes + 16, 8));
-		add(&b, &more, load(bytes + 24, 8));
+		add(&a, &carries, number_load(bytes, 8));
+		add(&b, &more, number_load(bytes + 8, 8));
+		add(&a, &carries, number_load(bytes + 16, 8));
+		add(&b, &more, number_load(bytes + 24, 8));
 	}
 	add(&a, &carries, b);
 	add(&a, &carries, sum_few(bytes, n));

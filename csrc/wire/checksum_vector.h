@@ -70,7 +70,7 @@ TARGET INLINE uint64_t NAME(pass)(unsigned char *to, const unsigned char *from,
 		NAME(add)(&b, to, from, at, NULL);
 	NAME(add)(&c, to, from, even - WIDTH, last(even - at, WIDTH));
 	if (n & 1)
-		odd = load(from + even, 1);
+		odd = number_load(from + even, 1);
 	if (to && n & 1)
 		to[even] = from[even];
 	a.words += b.words + c.words + d.words;

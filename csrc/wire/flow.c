@@ -55,7 +55,7 @@ static uint32_t load32(const unsigned char *bytes)
 /* -- Reading --------------------------------------------------------------- */
 
 /* Only data, acknowledged; pushed, the last of it, or with an ECN echo. */
-static bool tcp_joins(struct member *m)
+static bool tcp_joins(struct flow_packet *m)
 {
 	const unsigned char *tcp = m->bytes + m->transport;
 	uint32_t flags = tcp[13];
@@ -67,7 +67,7 @@ static bool tcp_joins(struct member *m)
 }
 
 /* The right length, and a checksum. */
-static bool udp_joins(struct member *m)
+static bool udp_joins(struct flow_packet *m)
 {
 	const unsigned char *udp = m->bytes + m->transport;
 
@@ -80,7 +80,8 @@ static bool udp_joins(struct member *m)
 /* Where the IP header of nearly every packet ends, which has neither options
  * nor extension headers, is no fragment, and tells its true length, n; 0 when
  * it is another one. */
-static uint16_t plain_ip(const unsigned char *ip, size_t n, struct member *m)
+static uint16_t plain_ip(const unsigned char *ip, size_t n,
+			 struct flow_packet *m)
 {
 	if (n < IP4_SIZE || n > IP_MOST)
 		return 0;
@@ -117,7 +118,7 @@ static uint16_t plain_transport(const unsigned char *bytes, size_t n,
 
 /* Read a packet without anything unusual. */
 static bool read_plain(const unsigned char *bytes, size_t size, size_t ip,
-		       struct member *m)
+		       struct flow_packet *m)
 {
 	uint16_t length = plain_ip(bytes + ip, size - ip, m), header;
 
@@ -144,7 +145,7 @@ static uint64_t mix(uint64_t value)
 	return value ^ value >> 32;
 }
 
-static inline uint32_t mix_addresses(const struct member *m)
+static inline uint32_t mix_addresses(const struct flow_packet *m)
 {
 	const unsigned char *ip = m->bytes + m->ip;
 	uint64_t value;
@@ -155,12 +156,12 @@ static inline uint32_t mix_addresses(const struct member *m)
 	return (uint32_t)mix(value ^ load64(ip + 16) ^ mix(load64(ip + 24)));
 }
 
-uint32_t hash_addresses(const struct member *m)
+uint32_t flow_hash_addresses(const struct flow_packet *m)
 {
 	return mix_addresses(m);
 }
 
-static uint32_t hash_flow(const struct member *m)
+static uint32_t hash_flow(const struct flow_packet *m)
 {
 	uint64_t ports = load32(m->bytes + m->transport);
 
@@ -170,11 +171,11 @@ static uint32_t hash_flow(const struct member *m)
 
 /* Read any packet. */
 static enum reading read_other(const unsigned char *bytes, size_t size,
-			       bool ethernet, struct member *m)
+			       bool ethernet, struct flow_packet *m)
 {
 	struct headers h;
 
-	if (!headers(bytes, size, ethernet, &h))
+	if (!headers_find(bytes, size, ethernet, &h))
 		return IN_NO_FLOW;
 	m->version = h.version;
 	m->proto = h.proto;
@@ -193,21 +194,21 @@ static enum reading read_other(const unsigned char *bytes, size_t size,
 	return IN_FLOW;
 }
 
-enum reading read_member(const unsigned char *bytes, size_t size, bool ethernet,
-			 struct member *m)
+enum reading flow_read(const unsigned char *bytes, size_t size, bool ethernet,
+		       struct flow_packet *m)
 {
 	size_t ip = 0;
 
 	m->bytes = bytes;
 	if (ethernet)
-		ip = ethernet_ip(bytes, size);
+		ip = headers_ethernet_ip(bytes, size);
 	if ((ethernet && !ip) || !read_plain(bytes, size, ip, m))
 		return read_other(bytes, size, ethernet, m);
 	m->hash = hash_flow(m);
 	return IN_FLOW;
 }
 
-unsigned int featureof(const struct member *m)
+unsigned int flow_feature(const struct flow_packet *m)
 {
 	if (m->proto == IPPROTO_TCP)
 		return m->version == 4 ? TUN_F_TSO4 : TUN_F_TSO6;
@@ -223,7 +224,7 @@ static bool same_addresses6(const unsigned char *a, const unsigned char *b)
 		(load64(a + 24) ^ load64(b + 24))) == 0;
 }
 
-bool same_flow(const struct member *a, const struct member *b)
+bool flow_equal(const struct flow_packet *a, const struct flow_packet *b)
 {
 	const unsigned char *one = a->bytes + a->ip, *two = b->bytes + b->ip;
 
@@ -278,7 +279,8 @@ static inline bool same_tcp(const unsigned char *a, const unsigned char *b,
 	return n == 0 || memcmp(a, b, n) == 0;
 }
 
-static inline bool same_bytes(const struct member *a, const unsigned char *b)
+static inline bool same_bytes(const struct flow_packet *a,
+			      const unsigned char *b)
 {
 	size_t n = (size_t)(a->payload - a->transport);
 
@@ -292,14 +294,14 @@ static inline bool same_bytes(const struct member *a, const unsigned char *b)
 	return a->ip == 0 || memcmp(a->bytes, b, a->ip) == 0;
 }
 
-bool same_headers(const struct member *a, const struct member *b)
+bool flow_same_headers(const struct flow_packet *a, const struct flow_packet *b)
 {
 	return a->ip == b->ip && a->transport == b->transport &&
 	       a->payload == b->payload && same_bytes(a, b->bytes);
 }
 
-bool read_alike(const struct member *a, const unsigned char *bytes, size_t size,
-		struct member *m)
+bool flow_read_alike(const struct flow_packet *a, const unsigned char *bytes,
+		     size_t size, struct flow_packet *m)
 {
 	const unsigned char *ip = bytes + a->ip;
 	size_t n = size - a->ip;
@@ -331,7 +333,7 @@ static bool right_header(const unsigned char *ip)
 
 /* Summed from the addresses on, which stand in front of the header and are the
  * same as in the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). */
-static bool right_transport(const struct member *m)
+static bool right_transport(const struct flow_packet *m)
 {
 	const unsigned char *transport = m->bytes + m->transport;
 	size_t addresses = m->version == 4 ? 8 : 32;
@@ -344,7 +346,7 @@ static bool right_transport(const struct member *m)
 	       SUM_RIGHT;
 }
 
-bool is_sound(const struct member *m, const struct vnet *vnet)
+bool flow_verify(const struct flow_packet *m, const struct vnet *vnet)
 {
 	uint16_t offset = m->proto == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
 

@@ -13,7 +13,7 @@ enum {
 	IP_MOST = 65535, /* the longest packet that a length field can tell */
 };
 
-struct member {
+struct flow_packet {
 	const unsigned char *bytes;
 	uint32_t hash; /* of addresses, ports and protocol */
 	uint32_t seq;  /* TCP */
@@ -32,29 +32,31 @@ enum reading {
 };
 
 /* Read a packet. The hash is only of the addresses when it is IN_ANY. */
-enum reading read_member(const unsigned char *bytes, size_t size, bool ethernet,
-			 struct member *m);
+enum reading flow_read(const unsigned char *bytes, size_t size, bool ethernet,
+		       struct flow_packet *m);
 
 /* Read a packet that joins, if its headers are the same as those of another one
- * that does: quicker than read_member(). */
-bool read_alike(const struct member *other, const unsigned char *bytes,
-		size_t size, struct member *m);
+ * that does: quicker than flow_read(). */
+bool flow_read_alike(const struct flow_packet *other,
+		     const unsigned char *bytes, size_t size,
+		     struct flow_packet *m);
 
 /* The bit of TUN_F_* for super-packets of its kind. */
-unsigned int featureof(const struct member *m);
+unsigned int flow_feature(const struct flow_packet *m);
 
 /* A hash of the addresses alone. */
-uint32_t hash_addresses(const struct member *m);
+uint32_t flow_hash_addresses(const struct flow_packet *m);
 
 /* Whether two are of the same flow. */
-bool same_flow(const struct member *a, const struct member *b);
+bool flow_equal(const struct flow_packet *a, const struct flow_packet *b);
 
 /* Whether the headers of two of a flow are the same, in all that splitting a
  * super-packet could not restore but for the IPv4 ID. */
-bool same_headers(const struct member *a, const struct member *b);
+bool flow_same_headers(const struct flow_packet *a,
+		       const struct flow_packet *b);
 
 /* Whether all checksums are right, as far as vnet (may be NULL) says nothing of
  * them. */
-bool is_sound(const struct member *m, const struct vnet *vnet);
+bool flow_verify(const struct flow_packet *m, const struct vnet *vnet);
 
 #endif

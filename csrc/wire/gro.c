@@ -26,7 +26,7 @@ enum {
 
 /* The super-packet that the last packet of a flow is in. */
 struct flow {
-	struct member first;
+	struct flow_packet first;
 	uint32_t size;	/* of its IP packet */
 	uint16_t last;	/* number of the unit */
 	uint16_t count; /* how many there are */
@@ -38,7 +38,7 @@ struct flow {
 };
 
 struct work {
-	struct unit *units;
+	struct gro_packet *units;
 	unsigned int allowed; /* TUN_F_* */
 	bool barred;	      /* barriers are in use */
 	uint32_t mask;	      /* places in use - 1 */
@@ -64,22 +64,22 @@ static void bar(struct work *w, size_t number, uint32_t addresses)
 
 /* Whether such a packet came behind the last one of a flow. */
 static bool barred(const struct work *w, const struct flow *flow,
-		   const struct member *m)
+		   const struct flow_packet *m)
 {
 	return w->barred &&
-	       w->barriers[hash_addresses(m) % BARRIERS] > flow->seen;
+	       w->barriers[flow_hash_addresses(m) % BARRIERS] > flow->seen;
 }
 
 /* The flow of a packet, which is a new one, and empty, when it is not found at
  * few places. One that has to give way joins no more: nothing worse. */
-static struct flow *find(struct work *w, const struct member *m)
+static struct flow *find(struct work *w, const struct flow_packet *m)
 {
 	uint32_t i, home = m->hash & w->mask, at = home;
 	struct flow *flow;
 
 	for (i = 0; i < PROBES && w->places[at]; i++) {
 		flow = &w->flows[w->places[at] - 1];
-		if (same_flow(&flow->first, m))
+		if (flow_equal(&flow->first, m))
 			return flow;
 		at = (at + 1) & w->mask;
 	}
@@ -95,7 +95,8 @@ static struct flow *find(struct work *w, const struct member *m)
 /* -- Whether it joins ------------------------------------------------------ */
 
 /* By how much the IPv4 ID of b is above that of a. */
-static uint16_t id_step(const struct member *a, const struct member *b)
+static uint16_t id_step(const struct flow_packet *a,
+			const struct flow_packet *b)
 {
 	return (uint16_t)(get16(b->bytes + b->ip + 4) -
 			  get16(a->bytes + a->ip + 4));
@@ -105,8 +106,8 @@ static uint16_t id_step(const struct member *a, const struct member *b)
  * one flow: each above the one before, or, where it says nothing as they must
  * not be fragmented (RFC 6864, section 4), the same. Decided by the first two.
  */
-static bool same_ids(const struct flow *flow, const struct member *a,
-		     const struct member *b, uint16_t n)
+static bool same_ids(const struct flow *flow, const struct flow_packet *a,
+		     const struct flow_packet *b, uint16_t n)
 {
 	uint16_t step;
 
@@ -120,9 +121,9 @@ static bool same_ids(const struct flow *flow, const struct member *a,
 
 /* Whether the packet, whose headers are the same, is as long as the others, or
  * may be the shorter last one, and is the next in sequence. */
-static bool fits_back(const struct flow *flow, const struct member *m)
+static bool fits_back(const struct flow *flow, const struct flow_packet *m)
 {
-	const struct member *first = &flow->first;
+	const struct flow_packet *first = &flow->first;
 	uint32_t most = UDP_SEGMENTS;
 
 	if (!flow->back || m->length > first->length)
@@ -139,9 +140,9 @@ static bool fits_back(const struct flow *flow, const struct member *m)
 
 /* Whether the packet is what stands in front in sequence; where there is only
  * one, that may be the shorter last one. */
-static bool fits_front(const struct flow *flow, const struct member *m)
+static bool fits_front(const struct flow *flow, const struct flow_packet *m)
 {
-	const struct member *first = &flow->first;
+	const struct flow_packet *first = &flow->first;
 
 	return flow->front && !m->ends && m->seq + m->length == first->seq &&
 	       (flow->count == 1 ? m->length >= first->length
@@ -153,7 +154,7 @@ static bool fits_front(const struct flow *flow, const struct member *m)
 /* -- Joining --------------------------------------------------------------- */
 
 /* Let the packet be the only one in the flow's last super-packet. */
-static void begin(struct flow *flow, const struct member *m)
+static void begin(struct flow *flow, const struct flow_packet *m)
 {
 	flow->first = *m;
 	flow->last = m->number;
@@ -164,7 +165,8 @@ static void begin(struct flow *flow, const struct member *m)
 	flow->size = (uint32_t)(m->payload - m->ip) + m->length;
 }
 
-static void put_back(struct work *w, struct flow *flow, const struct member *m)
+static void put_back(struct work *w, struct flow *flow,
+		     const struct flow_packet *m)
 {
 	flow->fixed = id_step(&flow->first, m) == 0;
 	flow->back = !m->ends && m->length == flow->first.length;
@@ -173,7 +175,8 @@ static void put_back(struct work *w, struct flow *flow, const struct member *m)
 	flow->last = m->number;
 }
 
-static void put_front(struct work *w, struct flow *flow, const struct member *m)
+static void put_front(struct work *w, struct flow *flow,
+		      const struct flow_packet *m)
 {
 	flow->fixed = id_step(m, &flow->first) == 0;
 	flow->back &= m->length == flow->first.length;
@@ -183,9 +186,9 @@ static void put_front(struct work *w, struct flow *flow, const struct member *m)
 }
 
 /* Note at the first unit how the super-packet is now. */
-static void note(struct work *w, struct flow *flow, const struct member *m)
+static void note(struct work *w, struct flow *flow, const struct flow_packet *m)
 {
-	struct unit *first = &w->units[flow->first.number];
+	struct gro_packet *first = &w->units[flow->first.number];
 
 	flow->size += m->length;
 	flow->count++;
@@ -195,14 +198,15 @@ static void note(struct work *w, struct flow *flow, const struct member *m)
 }
 
 /* Whether the checksums of a unit are right, as far as is not known. */
-static bool sound(const struct work *w, const struct member *m)
+static bool sound(const struct work *w, const struct flow_packet *m)
 {
-	return is_sound(m, w->units[m->number].vnet);
+	return flow_verify(m, w->units[m->number].vnet);
 }
 
 /* Join a packet with the last super-packet of its flow, or begin another. What
  * is summed is only what would join otherwise. */
-static void add(struct work *w, struct flow *flow, struct member *m, bool alike)
+static void add(struct work *w, struct flow *flow, struct flow_packet *m,
+		bool alike)
 {
 	bool back = alike && m->joins && fits_back(flow, m);
 	bool fits = back || (alike && m->joins && fits_front(flow, m));
@@ -221,15 +225,15 @@ static void add(struct work *w, struct flow *flow, struct member *m, bool alike)
 
 /* Read a packet that is not as the one before, and find its flow. NULL when it
  * has none. */
-static struct flow *look_up(struct work *w, const struct unit *unit,
-			    struct member *m, bool ethernet)
+static struct flow *look_up(struct work *w, const struct gro_packet *unit,
+			    struct flow_packet *m, bool ethernet)
 {
-	switch (read_member(unit->bytes, unit->size, ethernet, m)) {
+	switch (flow_read(unit->bytes, unit->size, ethernet, m)) {
 	case IN_ANY:
 		bar(w, (size_t)(unit - w->units), m->hash);
 		return NULL;
 	case IN_FLOW:
-		m->joins = m->joins && w->allowed & featureof(m);
+		m->joins = m->joins && w->allowed & flow_feature(m);
 		return find(w, m);
 	default:
 		return NULL;
@@ -238,11 +242,11 @@ static struct flow *look_up(struct work *w, const struct unit *unit,
 
 static void add_unit(struct work *w, uint16_t number, bool ethernet)
 {
-	struct unit *unit = &w->units[number];
+	struct gro_packet *unit = &w->units[number];
 	struct flow *flow = w->recent;
-	struct member m;
-	bool alike =
-		flow && read_alike(&flow->first, unit->bytes, unit->size, &m);
+	struct flow_packet m;
+	bool alike = flow &&
+		     flow_read_alike(&flow->first, unit->bytes, unit->size, &m);
 
 	unit->next = NO_PACKET;
 	unit->payload = 0;
@@ -260,14 +264,14 @@ static void add_unit(struct work *w, uint16_t number, bool ethernet)
 	if (barred(w, flow, &m))
 		flow->back = flow->front = false;
 	if (flow->back || flow->front)
-		alike = alike || same_headers(&flow->first, &m);
+		alike = alike || flow_same_headers(&flow->first, &m);
 	add(w, flow, &m, alike && (flow->back || flow->front));
 	flow->seen = number + 1;
 	w->recent = flow;
 }
 
-size_t coalesce(struct unit *units, size_t n, unsigned int allowed,
-		bool ethernet)
+size_t gro_coalesce(struct gro_packet *units, size_t n, unsigned int allowed,
+		    bool ethernet)
 {
 	struct work w; /* large, and most of it is not needed */
 	size_t i, places = PLACES_LEAST;
@@ -289,7 +293,7 @@ size_t coalesce(struct unit *units, size_t n, unsigned int allowed,
 
 /* -- The headers of a super-packet ----------------------------------------- */
 
-static uint8_t gso_type(const struct member *m)
+static uint8_t gso_type(const struct flow_packet *m)
 {
 	if (m->proto == IPPROTO_UDP)
 		return GSO_UDP_L4;
@@ -299,7 +303,7 @@ static uint8_t gso_type(const struct member *m)
 /* Write what is about the whole: lengths, the checksum of an IPv4 header, and
  * that of a pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). n is the length of
  * the IP packet. */
-static void write_headers(unsigned char *bytes, const struct member *m,
+static void write_headers(unsigned char *bytes, const struct flow_packet *m,
 			  uint32_t n, uint32_t check_offset)
 {
 	unsigned char *ip = bytes + m->ip, *transport = bytes + m->transport;
@@ -319,14 +323,15 @@ static void write_headers(unsigned char *bytes, const struct member *m,
 	put16(transport + check_offset, seed);
 }
 
-void join(const struct unit *units, size_t first, bool ethernet,
-	  struct joined *joined)
+void gro_join(const struct gro_packet *units, size_t first, bool ethernet,
+	      struct gro_joined *joined)
 {
-	const struct unit *unit = &units[first], *last = &units[unit->last];
+	const struct gro_packet *unit = &units[first],
+				*last = &units[unit->last];
 	uint32_t segment = unit->size - unit->payload, check_offset = UDP_CHECK;
-	struct member m;
+	struct flow_packet m;
 
-	read_member(unit->bytes, unit->size, ethernet, &m);
+	flow_read(unit->bytes, unit->size, ethernet, &m);
 	joined->size = unit->payload;
 	joined->total = unit->size + (unit->count - 2u) * segment +
 			(last->size - last->payload);

@@ -19,7 +19,7 @@ enum {
 /* A packet that may join others: input bytes, size, vnet (may be NULL: nothing
  * is known of it; its checksums must be right to join); output the rest. The
  * super-packet that begins with a unit is sent in its place. */
-struct unit {
+struct gro_packet {
 	const unsigned char *bytes;
 	const struct vnet *vnet;
 	uint32_t size;
@@ -31,7 +31,7 @@ struct unit {
 };
 
 /* The beginning of a super-packet; the payloads of its units stand behind. */
-struct joined {
+struct gro_joined {
 	struct vnet vnet;
 	uint32_t total;			     /* bytes of the super-packet */
 	uint16_t size;			     /* of its headers */
@@ -44,12 +44,12 @@ struct joined {
  * segment that is put in front of the one behind it in sequence. allowed says
  * which kinds may: a mask of TUN_F_*. Returns how many packets there are
  * afterwards. */
-size_t coalesce(struct unit *units, size_t n, unsigned int allowed,
-		bool ethernet);
+size_t gro_coalesce(struct gro_packet *units, size_t n, unsigned int allowed,
+		    bool ethernet);
 
 /* The headers of the super-packet that begins with a unit whose count is above
  * one. */
-void join(const struct unit *units, size_t first, bool ethernet,
-	  struct joined *joined);
+void gro_join(const struct gro_packet *units, size_t first, bool ethernet,
+	      struct gro_joined *joined);
 
 #endif

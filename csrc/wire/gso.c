@@ -40,7 +40,7 @@ static bool placed(const struct vnet *vnet, size_t size)
 	return (size_t)vnet->csum_start + vnet->csum_offset + 2 <= size;
 }
 
-bool complete(unsigned char *bytes, size_t size, struct vnet *vnet)
+bool gso_complete(unsigned char *bytes, size_t size, struct vnet *vnet)
 {
 	unsigned char *start = bytes + vnet->csum_start;
 	size_t offset = vnet->csum_offset;
@@ -53,7 +53,7 @@ bool complete(unsigned char *bytes, size_t size, struct vnet *vnet)
 	if (!placed(vnet, size))
 		return false;
 	sum = checksum(start, size - vnet->csum_start, 0);
-	seal(start + offset, sum, offset == UDP_CHECKSUM);
+	checksum_put(start + offset, sum, offset == UDP_CHECKSUM);
 	*vnet = (struct vnet){ .flags = VNET_DATA_VALID };
 	return true;
 }
@@ -88,16 +88,17 @@ static bool sound(const struct headers *h)
 }
 
 /* Find the headers, those of a tunnel as well. */
-static bool locate(struct split *s, size_t size, const struct vnet *vnet,
+static bool locate(struct gso *s, size_t size, const struct vnet *vnet,
 		   bool ethernet)
 {
 	int tunnel = vnet->gso_type & GSO_TUNNEL;
 
 	s->outer.version = 0;
 	if (!tunnel)
-		return headers(s->bytes, size, ethernet, &s->inner) &&
+		return headers_find(s->bytes, size, ethernet, &s->inner) &&
 		       sound(&s->inner);
-	if (!headers(s->bytes, size, ethernet, &s->outer) || !sound(&s->outer))
+	if (!headers_find(s->bytes, size, ethernet, &s->outer) ||
+	    !sound(&s->outer))
 		return false;
 	if (s->outer.version != (tunnel == GSO_TUNNEL_IPV4 ? 4 : 6) ||
 	    tunnel == GSO_TUNNEL || s->outer.proto != IPPROTO_UDP ||
@@ -122,7 +123,7 @@ static uint32_t pseudo(const unsigned char *bytes, const struct headers *h)
 
 /* Find the sum of the pseudo header. A partial checksum is that sum, with the
  * length; it knows the last address of a routing header too. */
-static bool seeded(struct split *s, const struct kind *kind,
+static bool seeded(struct gso *s, const struct kind *kind,
 		   const struct vnet *vnet)
 {
 	uint32_t length = s->inner.end - s->inner.transport, seed;
@@ -138,7 +139,7 @@ static bool seeded(struct split *s, const struct kind *kind,
 }
 
 /* Whether there may be two of the packet. */
-static bool divisible(const struct split *s)
+static bool divisible(const struct gso *s)
 {
 	const unsigned char *transport = s->bytes + s->inner.transport;
 
@@ -147,7 +148,7 @@ static bool divisible(const struct split *s)
 }
 
 /* Find out how much payload a segment has and how many there are. */
-static bool measured(struct split *s, const struct vnet *vnet, size_t mtu)
+static bool measured(struct gso *s, const struct vnet *vnet, size_t mtu)
 {
 	const struct headers *first = s->outer.version ? &s->outer : &s->inner;
 	size_t front = s->inner.payload - first->ip;
@@ -168,7 +169,7 @@ static bool measured(struct split *s, const struct vnet *vnet, size_t mtu)
 }
 
 /* A super-packet of a kind. */
-static bool several(struct split *s, size_t size, size_t mtu, bool ethernet)
+static bool several(struct gso *s, size_t size, size_t mtu, bool ethernet)
 {
 	const struct vnet *vnet = &s->vnet;
 	const struct kind *kind = kindof(vnet);
@@ -183,11 +184,11 @@ static bool several(struct split *s, size_t size, size_t mtu, bool ethernet)
 
 /* A TCP segment that an MTU is too small for, if its checksum need not be
  * looked at. */
-static bool oversized(struct split *s, size_t size, size_t mtu, bool ethernet)
+static bool oversized(struct gso *s, size_t size, size_t mtu, bool ethernet)
 {
 	if (mtu == 0 || size <= mtu ||
 	    !(s->vnet.flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)) ||
-	    !headers(s->bytes, size, ethernet, &s->inner) ||
+	    !headers_find(s->bytes, size, ethernet, &s->inner) ||
 	    s->inner.end - s->inner.ip <= mtu)
 		return false;
 	s->vnet.gso_type = s->inner.version == 4 ? GSO_TCPV4 : GSO_TCPV6;
@@ -197,7 +198,7 @@ static bool oversized(struct split *s, size_t size, size_t mtu, bool ethernet)
 }
 
 /* A packet that stays one. */
-static bool alone(struct split *s, size_t size, const struct vnet *vnet)
+static bool alone(struct gso *s, size_t size, const struct vnet *vnet)
 {
 	s->vnet = *vnet;
 	s->single = true;
@@ -207,8 +208,8 @@ static bool alone(struct split *s, size_t size, const struct vnet *vnet)
 	return !(vnet->flags & VNET_NEEDS_CSUM) || placed(vnet, size);
 }
 
-bool split(struct split *s, const unsigned char *bytes, size_t size,
-	   const struct vnet *vnet, size_t mtu, bool ethernet)
+bool gso_begin(struct gso *s, const unsigned char *bytes, size_t size,
+	       const struct vnet *vnet, size_t mtu, bool ethernet)
 {
 	s->bytes = bytes;
 	s->next = 0;
@@ -231,7 +232,8 @@ static void label(unsigned char *out, const struct headers *h, size_t size,
 	put16(ip + IP4_LENGTH, (uint32_t)(size - h->ip));
 	put16(ip + IP4_ID, get16(ip + IP4_ID) + (uint32_t)i);
 	put16(ip + IP4_CHECKSUM, 0);
-	seal(ip + IP4_CHECKSUM, checksum(ip, h->transport - h->ip, 0), false);
+	checksum_put(ip + IP4_CHECKSUM, checksum(ip, h->transport - h->ip, 0),
+		     false);
 }
 
 /* Urgent data ends where it did (RFC 9293, 3.8.2). */
@@ -268,13 +270,14 @@ static void close_transport(unsigned char *out, const struct headers *h,
 
 	field = transport + (udp ? UDP_CHECKSUM : TCP_CHECKSUM);
 	put16(field, 0);
-	seal(field, checksum(transport, until - h->transport, sum), udp);
+	checksum_put(field, checksum(transport, until - h->transport, sum),
+		     udp);
 }
 
 /* Set the headers of a tunnel for segment number i, which ends at size. sum is
  * that of the inner pseudo header: what the inner checksum is part of adds up
  * to its complement (linux/Documentation/networking/checksum-offloads.rst). */
-static void enclose(const struct split *s, unsigned char *out, size_t size,
+static void enclose(const struct gso *s, unsigned char *out, size_t size,
 		    size_t i, uint32_t sum)
 {
 	const struct headers *h = &s->outer;
@@ -295,8 +298,8 @@ static uint32_t fold(uint32_t sum)
 
 /* Set what the headers of segment number i say, which ends at size; sum is that
  * of its payload. */
-static void head(const struct split *s, unsigned char *out, size_t size,
-		 size_t i, uint32_t sum)
+static void head(const struct gso *s, unsigned char *out, size_t size, size_t i,
+		 uint32_t sum)
 {
 	const struct headers *h = &s->inner;
 	size_t n = size - h->transport;
@@ -313,15 +316,15 @@ static void head(const struct split *s, unsigned char *out, size_t size,
 }
 
 /* Write a packet that stays one. */
-static void write_single(struct split *s, unsigned char *out, size_t size)
+static void write_single(struct gso *s, unsigned char *out, size_t size)
 {
 	if (out != s->bytes)
 		memmove(out, s->bytes, size);
-	complete(out, size, &s->vnet);
+	gso_complete(out, size, &s->vnet);
 }
 
 /* Write segment number i with n bytes of payload. */
-static void write_segment(const struct split *s, unsigned char *out, size_t i,
+static void write_segment(const struct gso *s, unsigned char *out, size_t i,
 			  size_t n)
 {
 	const unsigned char *from = s->bytes + s->payload + i * s->each;
@@ -338,7 +341,7 @@ static void write_segment(const struct split *s, unsigned char *out, size_t i,
 	head(s, out, s->payload + n, i, sum);
 }
 
-size_t segment(struct split *s, unsigned char *out, size_t room)
+size_t gso_next(struct gso *s, unsigned char *out, size_t room)
 {
 	size_t i = s->next, n = s->end - s->payload - i * s->each;
 

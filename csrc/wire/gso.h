@@ -47,10 +47,10 @@ enum { SEGMENT_MOST = 65535 + 22 }; /* a packet with Ethernet and two tags */
 /* Complete a partial checksum in place and say so in vnet, which then is all
  * zeroes but for DATA_VALID. Without one nothing is done. False when the header
  * does not fit the packet, or it is one to be split; both are left alone. */
-bool complete(unsigned char *bytes, size_t size, struct vnet *vnet);
+bool gso_complete(unsigned char *bytes, size_t size, struct vnet *vnet);
 
 /* A super-packet on its way to single packets. */
-struct split {
+struct gso {
 	const unsigned char *bytes;
 	size_t next;	      /* which segment comes next */
 	size_t count;	      /* how many there are */
@@ -71,13 +71,13 @@ struct split {
  * segment. False when the header does not fit the packet, or mtu has no room
  * for data.
  */
-bool split(struct split *split, const unsigned char *bytes, size_t size,
-	   const struct vnet *vnet, size_t mtu, bool ethernet);
+bool gso_begin(struct gso *split, const unsigned char *bytes, size_t size,
+	       const struct vnet *vnet, size_t mtu, bool ethernet);
 
 /* Write segment number split->next, with complete checksums, where there are
  * room bytes, and step to the one after. Returns its length; 0 when there is
  * none left or room is too small. The one that is written last may be written
  * over the packet itself. */
-size_t segment(struct split *split, unsigned char *out, size_t room);
+size_t gso_next(struct gso *split, unsigned char *out, size_t room);
 
 #endif

@@ -13,7 +13,7 @@ enum {
 	LENGTH_MAX = 65535,
 };
 
-size_t ethernet_ip(const unsigned char *bytes, size_t size)
+size_t headers_ethernet_ip(const unsigned char *bytes, size_t size)
 {
 	size_t at = ETH_HLEN;
 	uint32_t type;

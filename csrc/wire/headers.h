@@ -30,14 +30,14 @@ bool headers_at(const unsigned char *bytes, size_t size, size_t ip,
 
 /* Where the IP header of an Ethernet frame is, behind VLAN tags; 0 when it has
  * none. */
-size_t ethernet_ip(const unsigned char *bytes, size_t size);
+size_t headers_ethernet_ip(const unsigned char *bytes, size_t size);
 
 /* Find the headers of a packet; it begins with an Ethernet header where
  * ethernet is true. False when it is no IP packet. */
-static inline bool headers(const unsigned char *bytes, size_t size,
-			   bool ethernet, struct headers *h)
+static inline bool headers_find(const unsigned char *bytes, size_t size,
+				bool ethernet, struct headers *h)
 {
-	size_t ip = ethernet ? ethernet_ip(bytes, size) : 0;
+	size_t ip = ethernet ? headers_ethernet_ip(bytes, size) : 0;
 
 	return (ip || !ethernet) && headers_at(bytes, size, ip, h);
 }
@@ -68,7 +68,7 @@ static inline void put32(unsigned char *bytes, uint32_t value)
 
 /* Write a checksum of which the sum is known, 0 to 65535. UDP's is never 0,
  * which says that there is none (RFC 768). */
-static inline void seal(unsigned char *field, uint32_t sum, bool udp)
+static inline void checksum_put(unsigned char *field, uint32_t sum, bool udp)
 {
 	put16(field, udp && sum == 0xffff ? 0xffff : 0xffff ^ sum);
 }

@@ -59,10 +59,10 @@ static bool is_cut(const struct headers *h)
 	       (h->proto == IPPROTO_TCP || h->proto == IPPROTO_UDP);
 }
 
-bool aim(struct target *t, unsigned char *bytes, size_t size,
-	 const struct vnet *vnet, bool ethernet)
+bool rewrite_begin(struct rewrite *t, unsigned char *bytes, size_t size,
+		   const struct vnet *vnet, bool ethernet)
 {
-	if (!headers(bytes, size, ethernet, &t->h) || is_cut(&t->h))
+	if (!headers_find(bytes, size, ethernet, &t->h) || is_cut(&t->h))
 		return false;
 	t->bytes = bytes;
 	t->ip = bytes + t->h.ip;
@@ -77,7 +77,7 @@ bool aim(struct target *t, unsigned char *bytes, size_t size,
 
 /* The address of the pseudo header: the last one of a routing header that has
  * some to be visited yet (RFC 8200, 8.1; RFC 8754, 2), else the destination. */
-static const unsigned char *pseudo_dst(const struct target *t)
+static const unsigned char *pseudo_dst(const struct rewrite *t)
 {
 	const unsigned char *b = t->ip + IP6_SIZE;
 	uint8_t proto = t->ip[IP6_NEXT];
@@ -95,7 +95,7 @@ static const unsigned char *pseudo_dst(const struct target *t)
 }
 
 /* Whether a device is to complete the transport's checksum. */
-static bool partial(const struct target *t)
+static bool partial(const struct rewrite *t)
 {
 	const struct vnet *vnet = t->vnet;
 
@@ -129,10 +129,10 @@ static uint32_t fold(uint32_t sum)
 /* Let a checksum know of changes, as a sum. */
 static void adjust(unsigned char *field, uint32_t change, bool udp)
 {
-	seal(field, fold((0xffff ^ get16(field)) + change), udp);
+	checksum_put(field, fold((0xffff ^ get16(field)) + change), udp);
 }
 
-void settle(struct target *t)
+void rewrite_end(struct rewrite *t)
 {
 	unsigned char *field = t->ip + IP4_CHECKSUM;
 	bool udp = t->h.proto == IPPROTO_UDP;
@@ -151,7 +151,7 @@ void settle(struct target *t)
 		adjust(field, addresses + t->ports, udp);
 }
 
-void set_ttl(struct target *t, uint32_t ttl)
+void rewrite_set_ttl(struct rewrite *t, uint32_t ttl)
 {
 	unsigned char word[2] = { (unsigned char)ttl, t->ip[IP4_TTL + 1] };
 
@@ -162,7 +162,7 @@ void set_ttl(struct target *t, uint32_t ttl)
 }
 
 /* The traffic class of IPv6, which the version and the flow label enclose. */
-void set_tos(struct target *t, uint32_t tos)
+void rewrite_set_tos(struct rewrite *t, uint32_t tos)
 {
 	unsigned char word[2] = { t->ip[0], (unsigned char)tos };
 
@@ -172,7 +172,7 @@ void set_tos(struct target *t, uint32_t tos)
 		t->header += replace(t->ip + IP4_TOS, word, 2);
 }
 
-void set_src(struct target *t, const unsigned char *bytes)
+void rewrite_set_src(struct rewrite *t, const unsigned char *bytes)
 {
 	uint32_t change = replace(t->src, bytes, t->width);
 
@@ -180,7 +180,7 @@ void set_src(struct target *t, const unsigned char *bytes)
 	t->addresses += change;
 }
 
-void set_dst(struct target *t, const unsigned char *bytes)
+void rewrite_set_dst(struct rewrite *t, const unsigned char *bytes)
 {
 	unsigned char *dst = t->src + t->width;
 	bool covered = pseudo_dst(t) == dst;
@@ -192,7 +192,7 @@ void set_dst(struct target *t, const unsigned char *bytes)
 }
 
 /* Set the source port, or the destination port behind it. */
-static void set_port(struct target *t, size_t at, uint32_t port)
+static void set_port(struct rewrite *t, size_t at, uint32_t port)
 {
 	unsigned char bytes[2] = { (unsigned char)(port >> 8),
 				   (unsigned char)port };
@@ -201,17 +201,17 @@ static void set_port(struct target *t, size_t at, uint32_t port)
 		t->ports += replace(t->bytes + t->h.transport + at, bytes, 2);
 }
 
-void set_sport(struct target *t, uint32_t port)
+void rewrite_set_sport(struct rewrite *t, uint32_t port)
 {
 	set_port(t, 0, port);
 }
 
-void set_dport(struct target *t, uint32_t port)
+void rewrite_set_dport(struct rewrite *t, uint32_t port)
 {
 	set_port(t, 2, port);
 }
 
-uint32_t ttl_of(const struct target *t)
+uint32_t rewrite_ttl(const struct rewrite *t)
 {
 	return t->ip[t->h.version == 6 ? IP6_HOP_LIMIT : IP4_TTL];
 }
@@ -227,7 +227,7 @@ static void swap(unsigned char *a, unsigned char *b, size_t n)
 
 /* The sums stay, unless there is an address that counts instead of the one that
  * becomes the source. */
-void reflect(struct target *t)
+void rewrite_reflect(struct rewrite *t)
 {
 	unsigned char *src = t->src, *dst = src + t->width;
 	unsigned char *ports = t->bytes + t->h.transport;
@@ -241,7 +241,7 @@ void reflect(struct target *t)
 		t->addresses = checksum(src, t->width, 0xffff ^ old);
 	if (t->transport && t->transport->ports)
 		swap(ports, ports + 2, 2);
-	settle(t);
+	rewrite_end(t);
 }
 
 /* -- Computing ------------------------------------------------------------- */
@@ -253,7 +253,7 @@ static void put_length(unsigned char *field, size_t n)
 	put16(field, n > LENGTH_MAX ? 0 : (uint32_t)n);
 }
 
-static void fix_ip(const struct target *t)
+static void fix_ip(const struct rewrite *t)
 {
 	size_t n = t->h.end - t->h.ip;
 
@@ -263,12 +263,12 @@ static void fix_ip(const struct target *t)
 	}
 	put_length(t->ip + IP4_LENGTH, n);
 	put16(t->ip + IP4_CHECKSUM, 0);
-	seal(t->ip + IP4_CHECKSUM,
-	     checksum(t->ip, (size_t)(t->ip[0] & 0xfu) * 4, 0), false);
+	checksum_put(t->ip + IP4_CHECKSUM,
+		     checksum(t->ip, (size_t)(t->ip[0] & 0xfu) * 4, 0), false);
 }
 
 /* The sum of the pseudo header (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1). */
-static uint32_t pseudo(const struct target *t)
+static uint32_t pseudo(const struct rewrite *t)
 {
 	uint64_t rest = (uint64_t)t->h.end - t->h.transport + t->h.proto;
 
@@ -280,7 +280,7 @@ static uint32_t pseudo(const struct target *t)
  * make all it covers the complement of what it is now: what the device is to do
  * to it need not be known (linux/Documentation/networking/
  * checksum-offloads.rst, "LCO"). */
-static uint32_t body(const struct target *t, uint32_t sum)
+static uint32_t body(const struct rewrite *t, uint32_t sum)
 {
 	size_t from = t->h.transport, inner = 0, field = 0;
 
@@ -294,7 +294,7 @@ static uint32_t body(const struct target *t, uint32_t sum)
 	return checksum(t->bytes + from, inner - from, sum);
 }
 
-static void fix_transport(const struct target *t)
+static void fix_transport(const struct rewrite *t)
 {
 	unsigned char *start = t->bytes + t->h.transport;
 	unsigned char *field = start + t->transport->checksum;
@@ -307,11 +307,11 @@ static void fix_transport(const struct target *t)
 		put16(field, sum);
 	} else if (!udp || get16(field)) {
 		put16(field, 0);
-		seal(field, body(t, sum), udp);
+		checksum_put(field, body(t, sum), udp);
 	}
 }
 
-void fix(struct target *t)
+void rewrite_fix(struct rewrite *t)
 {
 	fix_ip(t);
 	if (t->transport && !t->h.fragment)

@@ -13,7 +13,7 @@
 
 /* A packet, and what was changed in it: sums of what is new and of the
  * complement of what was there. */
-struct target {
+struct rewrite {
 	unsigned char *bytes;
 	unsigned char *ip;	 /* the IP header, */
 	unsigned char *src;	 /* the source address, */
@@ -29,27 +29,27 @@ struct target {
 
 /* Take a packet. False when it is none of IP, or malformed: its IP, TCP or UDP
  * header is not whole. */
-bool aim(struct target *t, unsigned char *bytes, size_t size,
-	 const struct vnet *vnet, bool ethernet);
+bool rewrite_begin(struct rewrite *t, unsigned char *bytes, size_t size,
+		   const struct vnet *vnet, bool ethernet);
 
-/* Set fields; settle() once afterwards makes the checksums right. Addresses are
- * of the packet's IP version. Ports are set in TCP and UDP, where the header is
- * in this fragment. */
-void set_src(struct target *t, const unsigned char *bytes);
-void set_dst(struct target *t, const unsigned char *bytes);
-void set_sport(struct target *t, uint32_t port);
-void set_dport(struct target *t, uint32_t port);
-void set_tos(struct target *t, uint32_t tos); /* or traffic class */
-void set_ttl(struct target *t, uint32_t ttl); /* or hop limit */
-void settle(struct target *t);
+/* Set fields; rewrite_end() once afterwards makes the checksums right.
+ * Addresses are of the packet's IP version. Ports are set in TCP and UDP, where
+ * the header is in this fragment. */
+void rewrite_set_src(struct rewrite *t, const unsigned char *bytes);
+void rewrite_set_dst(struct rewrite *t, const unsigned char *bytes);
+void rewrite_set_sport(struct rewrite *t, uint32_t port);
+void rewrite_set_dport(struct rewrite *t, uint32_t port);
+void rewrite_set_tos(struct rewrite *t, uint32_t tos); /* or traffic class */
+void rewrite_set_ttl(struct rewrite *t, uint32_t ttl); /* or hop limit */
+void rewrite_end(struct rewrite *t);
 
-uint32_t ttl_of(const struct target *t);
+uint32_t rewrite_ttl(const struct rewrite *t);
 
 /* Let source and destination change places: of Ethernet, IP, TCP, UDP. */
-void reflect(struct target *t);
+void rewrite_reflect(struct rewrite *t);
 
 /* Compute lengths and checksums of IP, and of TCP, UDP and ICMP when it is no
  * fragment. What is inside of a tunnel is left. */
-void fix(struct target *t);
+void rewrite_fix(struct rewrite *t);
 
 #endif

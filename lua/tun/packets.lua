@@ -1,14 +1,14 @@
 -- packets.lua: packets of batches and devices with names: views of a batch's memory coming
 -- in, packets of any origin going out.
 local packet = require "tun.packet"
-local build = require "tun.packet.build"
-local bytes = require "tun.packet.bytes"
+local build = require "tun.packet.build.build"
+local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
-local header = require "tun.packet.header"
-local layer = require "tun.packet.layer"
-local room = require "tun.packet.room"
-local slot = require "tun.packet.slot"
-local view = require "tun.packet.packet"
+local header = require "tun.packet.declare.header"
+local layer = require "tun.packet.declare.layer"
+local room = require "tun.packet.memory.room"
+local slot = require "tun.packet.memory.slot"
+local view = require "tun.packet.object"
 local jitted, ffi = pcall(require, "ffi")
 
 local device = core.device.__index

@@ -1,9 +1,9 @@
 -- What C reads of packets where there is no FFI; see csrc/walk.c.
 local core = require "tun.core"
 local packet = require "tun.packet"
-local slot = require "tun.packet.slot"
-local view = require "tun.packet.packet"
-local walk = require "tun.packet.walk"
+local slot = require "tun.packet.memory.slot"
+local view = require "tun.packet.object"
+local walk = require "tun.packet.declare.walk"
 
 -- Read a header in C, or fail.
 local function read(name, header)

@@ -121,8 +121,15 @@ end
 
 local accessors = header.accessors
 
+--- Where and why reading stopped at what is malformed: nil, or { layer =, offset =, message = }.
 function accessors.error(self)
-  return self[ERROR] or nil
+  return self[ERROR] and self[ERROR].error or nil
+end
+
+--- The same of what is right, but not all there: it is a fragment, or was cut where it was
+-- captured or quoted.
+function accessors.cut(self)
+  return self[ERROR] and self[ERROR].cut or nil
 end
 
 --- Where a packet of a batch that received from UDP came from, and where such a batch sends
@@ -173,8 +180,9 @@ function accessors.inner(self)
     return nil
   end
   local inner = packet.new(self[ARENA], self[POINTER], o, self[LIMIT])
+  inner[OUTER] = self
   packet.read(inner, o, self[LIMIT], kind)
-  inner[OUTER], self[INNER], self[LOOSE] = self, inner, true
+  self[INNER], self[LOOSE] = inner, true
   return inner
 end
 

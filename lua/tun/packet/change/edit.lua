@@ -162,7 +162,7 @@ local function forget(self, start)
       table.remove(self[MORE], i)
     end
   end
-  self[MORE] = self[MORE] and self[MORE][1] and self[MORE]
+  self[MORE] = self[MORE] and self[MORE][1] and self[MORE] or false
 end
 
 -- The layer that a name means, as { protocol, offset }; the second one without a name.

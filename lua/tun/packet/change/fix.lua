@@ -10,33 +10,17 @@ local source = require "tun.packet.declare.source"
 local fix = {}
 
 local POINTER, MORE, INNER = slot.POINTER, slot.MORE, slot.INNER
-local STALE, EDITS = slot.STALE, slot.EDITS
+local STALE, EDITS, LAYERS = slot.STALE, slot.EDITS, slot.LAYERS
 local LEVELS = layer.LEVELS
-local net = layer.at[LEVELS.net]
+local fragment = layer.fragment
 local NET_SUM, TRANSPORT_SUM, PSEUDO_SUM = slot.NET, slot.TRANSPORT, slot.PSEUDO
 
 -- -- All of it ----------------------------------------------------------------
 
--- Whether the packet is all of what its checksums cover, and not a fragment of it.
-local function whole(self, p)
-  local below, o = net(self)
-  if below and below.whole and not below.whole(p, o) then
-    return false
-  end
-  if self[MORE] then
-    for _, each in ipairs(self[MORE]) do
-      if each[1].whole and not each[1].whole(p, each[2]) then
-        return false
-      end
-    end
-  end
-  return true
-end
-
 -- One layer, and what it is for the layer in front of it. A transport's header in a
 -- fragment speaks of more than is here.
 local function one(self, p, protocol, o, behind, limit, following, kept)
-  if not kept and protocol.level == LEVELS.transport and not whole(self, p) then
+  if not kept and protocol.level == LEVELS.transport and fragment(self, self[LAYERS]) then
     if protocol.adjust then
       protocol.adjust(self, p, o)
       self[TRANSPORT_SUM], self[PSEUDO_SUM] = 0, 0 -- once, though listed() comes twice
@@ -103,8 +87,13 @@ local function settled(self)
   self[NET_SUM], self[TRANSPORT_SUM], self[PSEUDO_SUM] = 0, 0, 0
 end
 
+-- What is inside, or nothing where it is not for us to change: it is quoted, or not whole.
+local function carried(self)
+  return not self[slot.QUOTED] and not fragment(self, self[LAYERS]) and self.inner or nil
+end
+
 local function everything(self)
-  local inner = not self[slot.QUOTED] and self.inner
+  local inner = carried(self)
   if inner then
     everything(inner)
   end
@@ -194,7 +183,7 @@ local function compare(list, self, fixed)
       end
     end
   end
-  local inner = not self[slot.QUOTED] and self.inner
+  local inner = carried(self)
   if inner then
     compare(list, inner, fixed[INNER])
   end

@@ -2,6 +2,7 @@
 -- together again. Packets go in and come out whole; between that, bytes are strings.
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
+local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
 local room = require "tun.packet.memory.room"
 local slot = require "tun.packet.memory.slot"
@@ -78,10 +79,13 @@ local function split(p)
     return nil, "no IP packet"
   end
   local text, at, is4 = p:bytes(), ip[2] - p[slot.START], p.ip4 ~= nil
-  if p.error and p.error.layer == (is4 and "ip4" or "ip6") then
-    return nil, p.error.message
+  local length = ip.length > 0 and ip.length + (is4 and 0 or 40) or #text - at
+  local fault = p.error
+  if fault and fault.layer == ip:name() then
+    return nil, fault.message
+  elseif at + length > #text then
+    return nil, ("cut: length of %d bytes, but only %d are there"):format(length, #text - at)
   end
-  local length = is4 and ip.length or 40 + ip.length
   return text:sub(at + 1, at + length), text:sub(1, at), is4
 end
 
@@ -400,7 +404,9 @@ function reassembler:add(p, now)
   end
   local ip, link, is4 = split(p)
   local piece = ip and (is4 and piece4 or piece6)(ip)
-  if not piece then
+  if not ip and layer.fragment(p, p[slot.LAYERS]) then
+    return nil, link
+  elseif not piece then
     return p
   end
   local why = malformed(piece, is4)

@@ -264,7 +264,7 @@ local function reply(p, how)
     end
     given[key] = value
   end
-  local broken = p.error
+  local broken = p.error or p.cut
   if p.arp then
     return arp(p, given)
   elseif not p.ip then

@@ -7,8 +7,8 @@ local function refused(p)
   local tcp, ip4, frag = p.tcp, p.ip4, p.frag
   if not tcp then
     return "no TCP segment"
-  elseif p.error then
-    return p.error.message
+  elseif p.error or p.cut then
+    return (p.error or p.cut).message
   elseif ip4 and (ip4.mf or ip4.offset > 0) or frag and (frag.mf or frag.offset > 0) then
     return "a fragment"
   end

@@ -79,7 +79,7 @@ end
 
 -- The keys of a row, and those of a protocol beside its rows.
 local ROW = set "codec enum names_of default format computed pseudo order over at when only counted"
-local KEYS = set [[level size extent valid next unless inner quotes follows ports sum checksum whole
+local KEYS = set [[level size extent open valid next unless inner quotes follows ports sum checksum whole
   partial final area methods line word only name_of names_of counted least]]
 
 local function check(name, what, t, known)
@@ -127,6 +127,7 @@ end]]):format(bytes.read("o", 0, 4)), { wrong = parser.wrong, where = version })
 --   level = where it stands in a packet (see layer.lua),
 --   size = expression of the header's length in bytes, when it varies,
 --   extent = expression of the length of header and payload,
+--   open = expression: when the extent is not told, and goes to the end of the bytes,
 --   valid = { expression, words }: what has to hold, or else packet.error has the words,
 --   next = { space, expression, size = bytes of the header if the number is known },
 --   unless = expression: when nothing follows,

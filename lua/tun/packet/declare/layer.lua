@@ -100,13 +100,50 @@ function layer.space(name)
   return spaces[name]
 end
 
+-- -- Fragments ------------------------------------------------------------
+
+local net = layer.LEVELS.net
+local LOW_NET, MASK_NET = LOW[net], LOW[net + 1] - LOW[net]
+
+--- Whether the packet is a fragment of a datagram: what is inside of it, or behind it, is
+-- not all that its lengths and checksums cover.
+-- @param layers  the marks of the layers that were found
+function layer.fragment(packet, layers)
+  local p = packet[slot.POINTER]
+  local mark = layers % (LOW_NET + MASK_NET)
+  local below = marked[mark - mark % LOW_NET]
+  if below and below.whole and not below.whole(p, packet[slot.FIRST + net]) then
+    return true
+  end
+  for _, each in ipairs(packet[slot.MORE] or {}) do
+    if each[1].whole and not each[1].whole(p, each[2]) then
+      return true
+    end
+  end
+  return false
+end
+
 -- -- Faults ---------------------------------------------------------------
 
---- What a reader of bytes found wrong is data: the layer, where, and in words.
-function layer.fault(packet, protocol, at, message)
-  at = at - packet[slot.START]
-  packet[slot.ERROR] = { layer = protocol.name, offset = at, message = message }
-  packet[slot.LOOSE] = true
+--- Whether a packet is merely a part, so that its end says nothing of who made it: a
+-- fragment, what is cut already, what is quoted by an error, or what is inside of these.
+-- @param layers  as of layer.fragment()
+function layer.partial(packet, layers)
+  local faults, outer = packet[slot.ERROR], packet[slot.OUTER]
+  return faults and faults.cut ~= nil or layer.fragment(packet, layers)
+    or outer and (outer[slot.QUOTED] or layer.partial(outer, outer[slot.LAYERS])) or false
+end
+
+--- What a reader of bytes found is data: the layer, where, and in words. What is found
+-- first is told, since what follows may follow from it.
+-- @param word  "error" for what is malformed, the default; "cut" for what is merely not
+--   all there
+function layer.fault(packet, protocol, at, message, word)
+  local faults = packet[slot.ERROR] or {}
+  word = word or "error"
+  faults[word] = faults[word]
+    or { layer = protocol.name, offset = at - packet[slot.START], message = message }
+  packet[slot.ERROR], packet[slot.LOOSE] = faults, true
 end
 
 -- -- Views ----------------------------------------------------------------

@@ -26,13 +26,21 @@ parser.wrong = wrong
 local function short(packet, protocol, o, stop, layers, need, said)
   ends(packet, o, stop, layers)
   fault(packet, protocol, o, said and ("a header of %d bytes, in %d"):format(said, stop - o)
-    or ("truncated: %d bytes needed, %d there"):format(need, stop - o))
+    or ("truncated: %d bytes needed, %d there"):format(need, stop - o),
+    (not said or said >= protocol.size) and layer.partial(packet, layers) and "cut")
 end
 
-local function broken(packet, protocol, o, value, there)
+local function broken(packet, protocol, o, value)
+  fault(packet, protocol, o, ("length of %d bytes is less than the header"):format(value))
+end
+
+-- A length of more than is there. Nothing outside of the outermost network header says how
+-- long a packet is, so that one which is longer was cut by who captured it.
+local function long(packet, protocol, o, stop, layers, value)
+  local cut = layer.partial(packet, layers)
+    or protocol.level == layer.LEVELS.net and stop == packet[slot.STOP] and not packet[slot.OUTER]
   fault(packet, protocol, o,
-    there and ("length of %d bytes, but only %d are there"):format(value, there)
-    or ("length of %d bytes is less than the header"):format(value))
+    ("length of %d bytes, but only %d are there"):format(value, stop - o), cut and "cut")
 end
 
 -- How many layers without a level a packet may have: chains of them end.
@@ -85,11 +93,12 @@ local SIZE = [[
 
 local EXTENT = [[
   local extent = $extent
+  $open
   if extent < $header then
     ends(packet, o + $header, stop, layers)
     return broken(packet, protocol, o, extent)
   elseif extent > stop - o then
-    broken(packet, protocol, o, extent, stop - o)
+    long(packet, protocol, o, stop, layers, extent)
   else
     stop = o + extent
   end]]
@@ -149,17 +158,18 @@ end
 function parser.compile(protocol, row)
   local header = row.size and "size" or protocol.size
   local loads, expression = source.together(protocol, {
-    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.unless or "",
+    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.open or "", row.unless or "",
     row.next and row.next[2] or "", type(row.inner) == "table" and row.inner[2] or "",
     type(row.quotes) == "string" and row.quotes or "" })
+  local open = row.open and ("if %s then extent = stop - o end"):format(expression(row.open)) or ""
   local function part(text, given)
     given = given and expression(given)
     return given and source.fill(text, { size = given, extent = given,
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
-      header = header }) or ""
+      header = header, open = open }) or ""
   end
   local level = protocol.level
-  local given = { short = short, broken = broken, again = again, protocol = protocol, wrong = wrong,
+  local given = { short = short, broken = broken, long = long, again = again, protocol = protocol, wrong = wrong,
                   ends = ends }
   return bytes.compile(protocol.name, source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,

@@ -7,7 +7,7 @@ return {
   STOP = 4, -- offset behind the last byte
   LIMIT = 5, -- offset behind the last byte that the innermost length covers
   PAYLOAD = 6, -- offset behind the last header
-  ERROR = 7, -- false, or { layer =, offset =, message = }
+  ERROR = 7, -- false, or { error =, cut = }, each { layer =, offset =, message = }
   MORE = 8, -- false, or a list of { protocol, offset } that have no level
   INNER = 9, -- false, or the packet inside of this one, once it was asked for
   KIND = 10, -- what the first layer was read as

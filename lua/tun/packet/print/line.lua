@@ -84,9 +84,13 @@ local function from_net(self, net, o)
   return rest and text .. " " .. rest or text
 end
 
---- Why reading stopped.
-function line.fault(fault)
-  return ("[|%s: %s]"):format(fault.layer, fault.message)
+--- Where reading stopped, as tcpdump marks it, and why when that is an error; or nil.
+function line.fault(self)
+  local faults = self[slot.ERROR]
+  if faults and faults.error then
+    return ("[|%s: %s]"):format(faults.error.layer, faults.error.message)
+  end
+  return faults and ("[|%s]"):format(faults.cut.layer) or nil
 end
 
 -- Below 0x600 it is a length (IEEE 802.3, 3.2.6).
@@ -131,8 +135,9 @@ function line.of(self, depth)
   if net then
     text = tag(self, service_at, tag(self, tag_at, text))
   end
-  if self[slot.ERROR] then
-    text = text .. " " .. line.fault(self[slot.ERROR])
+  local fault = line.fault(self)
+  if fault then
+    text = text .. " " .. fault
   end
   local inner = not self[slot.QUOTED] and depth < span.DEPTH and self.inner
   if inner then

@@ -99,9 +99,7 @@ function show.packet(self)
     lines[#lines + 1] = ("payload\n  %-12s %s%s"):format(n .. " bytes", start,
       n > 16 and "..." or "")
   end
-  if self[slot.ERROR] then
-    lines[#lines + 1] = line.fault(self[slot.ERROR])
-  end
+  lines[#lines + 1] = line.fault(self)
   return table.concat(lines, "\n")
 end
 

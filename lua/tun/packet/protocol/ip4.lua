@@ -53,6 +53,7 @@ header.declare("ip4", {
   valid = { "version == 4", "not version 4" },
   size = "ihl * 4",
   extent = "length",
+  open = "length == 0", -- as it is captured where a network card is to split the packet
   next = { "ip", "proto" },
   inner = { "tunnel", "proto" },
   unless = "offset > 0",

@@ -20,6 +20,7 @@ header.declare("ip6", {
   word = "IP6",
   valid = { "version == 6", "not version 6" },
   extent = "length + 40",
+  open = "length == 0 and next ~= 59", -- a jumbogram (RFC 2675), or as of ip4; 59: no payload
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
   follows = { ethertype = 0x86dd, version = 6, tunnel = 41 },

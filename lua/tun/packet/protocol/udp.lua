@@ -10,6 +10,7 @@ header.declare("udp", {
   sum = "TRANSPORT",
   checksum = { over = "extent", pseudo = true, optional = true },
   extent = "length",
+  open = "length == 0", -- a jumbogram (RFC 2675, 4), or to be split
   ports = true,
   follows = { ip = 17 },
   line = function(view)

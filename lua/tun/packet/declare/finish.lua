@@ -34,7 +34,7 @@ function finish.leads(upper, lower)
       return true
     end
   end
-  return type(row.inner) == "string" or row.ports and lower.follows[upper.name] ~= nil
+  return type(row.inner) == "string"
     or upper.level ~= nil and upper.level <= layer.LEVELS.info
 end
 

@@ -39,16 +39,23 @@ layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
 end })
 
--- Protocols that are found by number, or by port where the number is of a protocol with ports.
+-- Protocols that are found by numbers.
 local function follow(protocol)
   for where, number in pairs(protocol.follows) do
-    local below = header.protocols[where]
-    local ports = below and below.row.ports
-    protocol.by_port = protocol.by_port or ports
     for _, each in ipairs(type(number) == "table" and number or { number }) do
-      parser.join(protocol, where, each, ports)
+      parser.join(protocol, where, each)
     end
   end
+end
+
+-- The level of a protocol; what is found by port is an application, unless it says else.
+local function level_of(rows)
+  local level = layer.LEVELS[rows.level]
+  for where in pairs(rows.follows or {}) do
+    local below = header.protocols[where]
+    level = level or below and below.row.ports and layer.LEVELS.application
+  end
+  return level
 end
 
 -- A test of fields as a function of a header's place.
@@ -128,7 +135,8 @@ end]]):format(bytes.read("o", 0, 4)), { wrong = parser.wrong, where = version })
 --   size = expression of the header's length in bytes, when it varies,
 --   extent = expression of the length of header and payload,
 --   valid = { expression, words }: what has to hold, or else packet.error has the words,
---   next = { space, expression, size = bytes of the header if the number is known },
+--   next = { space, expression, size = bytes of the header if the number is known }; a
+--     second expression is of the number to go by when the first one is not known,
 --   unless = expression: when nothing follows,
 --   inner = kind | { space, expression }: a packet begins behind this header,
 --   quotes = true | expression: it is quoted by an error, (when) so nothing in it is fixed,
@@ -152,7 +160,7 @@ function header.declare(name, rows)
   for i, row in ipairs(rows) do
     check(name, "row " .. i, row, ROW)
   end
-  local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
+  local protocol = setmetatable({ name = name, row = rows, level = level_of(rows),
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
     fields = {}, get = {}, set = {}, pieces = {} }, metatable())
   field.layout(protocol, rows)

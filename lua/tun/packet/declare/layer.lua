@@ -9,14 +9,15 @@ local layer = {}
 
 --- Where a layer stands. One protocol of a level is in a packet; what has no level, or
 -- finds it taken, stands in a list, which costs more.
-layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6 }
+layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6,
+                 application = 7 }
 
 -- A protocol's mark is a number in the bits of its level. The marks of a packet's layers
 -- are one word, which generated code adds up while it reads: no table is stored, nothing
 -- has to be cleared, and a JIT compiler knows the word where it followed the reading.
 
 -- The lowest mark of each level.
-local LOW = { [0] = 1, 8, 64, 1024, 8192, 65536, 8388608, 2147483648 }
+local LOW = { [0] = 1, 4, 16, 256, 1024, 4096, 131072, 8388608, 2147483648 }
 
 --- Protocols by mark, false by 0.
 layer.marked = { [0] = false }
@@ -95,8 +96,8 @@ local spaces = {}
 
 --- A space by name; names maps protocols to their numbers in it.
 function layer.space(name)
-  local empty = { name = name, protocols = {}, parsers = {}, numbers = {}, names = {} }
-  spaces[name] = spaces[name] or empty
+  spaces[name] = spaces[name] or { name = name, protocols = {}, parsers = {}, numbers = {},
+                                   names = {}, known = bytes.ports and bytes.ports() }
   return spaces[name]
 end
 
@@ -210,25 +211,6 @@ function layer.views(protocol, methods)
   }
 end
 
--- What is found by port has no slot: its place is behind the header with the ports.
-local transport = layer.at[layer.LEVELS.transport]
-
---- The protocol that the transport's ports say, and its offset.
-function layer.by_port(packet)
-  local below, o = transport(packet)
-  local where = below and below.row.ports and spaces[below.name]
-  if not where or packet[slot.LIMIT] <= packet[slot.PAYLOAD] then
-    return nil
-  end
-  local p = packet[slot.POINTER]
-  local protocol = where.protocols[below.get.dport(p, o)] or where.protocols[below.get.sport(p, o)]
-  local at = packet[slot.PAYLOAD]
-  if protocol and at + protocol.size <= packet[slot.LIMIT]
-    and (not protocol.valid or protocol.valid(p, at, packet[slot.LIMIT])) then
-    return protocol, at
-  end
-end
-
 -- What the functions of layers with a level have as constants, by name. Without a JIT
 -- compiler one function with these rows is quicker than a function for each.
 local rows = {}
@@ -258,12 +240,7 @@ end
 --- How a script finds the layer in a packet: nil when it is absent.
 function layer.accessor(protocol)
   rows[protocol.name] = nil
-  if protocol.by_port then
-    return function(packet)
-      local found, o = layer.by_port(packet)
-      return found == protocol and layer.view(packet, protocol, o) or find(packet, protocol)
-    end
-  elseif not protocol.level then
+  if not protocol.level then
     return function(packet)
       return find(packet, protocol)
     end

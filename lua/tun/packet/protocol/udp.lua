@@ -11,6 +11,7 @@ header.declare("udp", {
   checksum = { over = "extent", pseudo = true, optional = true },
   extent = "length",
   ports = true,
+  next = { "udp", "dport", "sport" },
   follows = { ip = 17 },
   line = function(view)
     return ("UDP, length %d"):format(view.length - 8)

@@ -55,7 +55,7 @@ describe("ICMP", function()
 
   it("leaves what it quotes as it is", function()
     local found = unreachable("03", "4500001c0002000040111234 0a0000020a000009 03e8003500085678")
-    found:fix()
+    found:fix "all"
     assert.equal(0x1234, found.inner.ip4.checksum)
     assert.equal(0x5678, found.inner.udp.checksum)
     assert.is_true(found:verify())

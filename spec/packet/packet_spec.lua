@@ -55,8 +55,8 @@ describe("a packet", function()
     local p = packet.parse(frame():bytes():sub(1, 38))
     assert.equal("eth/ip4", names(p))
     assert.is_nil(p.error)
-    assert.same({ layer = "ip4", offset = 14, message = "length of 35 bytes, but only 24 are there" },
-      p.cut)
+    assert.same({ layer = "ip4", offset = 14,
+                  message = "length of 35 bytes, but only 24 are there" }, p.cut)
     local q = packet.parse((eth {} / ip4 { ihl = 15 } / udp {}):bytes())
     assert.equal("eth", names(q))
     assert.same({ layer = "ip4", offset = 14, message = "a header of 60 bytes, in 28" }, q.error)

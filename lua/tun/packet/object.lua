@@ -49,7 +49,7 @@ end
 --- A packet without bytes in an arena, with room between two offsets; read() gives it some.
 function packet.new(arena, pointer, floor, ceiling)
   local self = { pointer, arena, 0, 0, 0, 0, false, false, false, false, false, false, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, floor, ceiling, false, false,
     false }
   setmetatable(self, meta)
   return self
@@ -159,23 +159,12 @@ local function depth(self)
   return n
 end
 
--- What begins inside, and where.
-local function inside(self)
-  if self[INSIDE] then
-    return self[INSIDE], self[PAYLOAD]
-  end
-  local protocol, o = layer.by_port(self)
-  if protocol and protocol.row.inner then
-    return layer.kinds[protocol.row.inner], o + protocol.size
-  end
-end
-
 --- The packet inside of a tunnel, or the one that an ICMP error quotes.
 function accessors.inner(self)
   if self[INNER] then
     return self[INNER]
   end
-  local kind, o = inside(self)
+  local kind, o = self[INSIDE], self[PAYLOAD]
   if not kind or o >= self[LIMIT] or depth(self) == DEEPEST then
     return nil
   end
@@ -196,10 +185,6 @@ function packet.layers(self)
   local list = {}
   for i, each in ipairs(packet.sorted(self)) do
     list[i] = layer.view(self, each[1], each[2])
-  end
-  local protocol, o = layer.by_port(self)
-  if protocol then
-    list[#list + 1] = layer.view(self, protocol, o)
   end
   return list
 end

@@ -3,7 +3,6 @@
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local fix = require "tun.packet.change.fix"
-local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
 local piece = require "tun.packet.build.piece"
 local plan = require "tun.packet.build.plan"
@@ -18,7 +17,7 @@ local POINTER, AT, TEXT, PIECE = stack.POINTER, stack.AT, stack.TEXT, stack.PIEC
 local PAYLOAD, INNER, INSIDE, OUTER = slot.PAYLOAD, slot.INNER, slot.INSIDE, slot.OUTER
 local FRONT, PROTOCOL, SIZE, KEPT = piece.FRONT, piece.PROTOCOL, piece.SIZE, piece.KEPT
 local DEPTH, TOTAL, GIVEN = piece.DEPTH, piece.TOTAL, piece.GIVEN
-local BYTES, BY_PORT, PLAN = piece.BYTES, piece.BY_PORT, piece.PLAN
+local BYTES, PLAN = piece.BYTES, piece.PLAN
 local BUILT = room.BUILT
 
 -- Functions are constants to a JIT compiler, what tables of them hold is not.
@@ -29,16 +28,6 @@ local meta = packet.meta
 
 -- -- Stack to packet ----------------------------------------------------------
 
--- Ports that were not given say what follows.
-local function set_port(self, protocol, at, lower)
-  local port = lower.follows[protocol.name]
-  local get, set, p = protocol.get, protocol.set, self[POINTER]
-  local sport = layer.space(protocol.name).protocols[get.sport(p, at)]
-  if get.dport(p, at) == 0 and sport ~= lower then
-    set.dport(self, p, at, type(port) == "table" and port[1] or port)
-  end
-end
-
 -- Note what a piece is; where the payload begins if nothing follows.
 local function place(self, this, at, lower, kept)
   local protocol = this[PROTOCOL]
@@ -47,12 +36,9 @@ local function place(self, this, at, lower, kept)
   elseif this[KEPT] then
     kept[at] = this[KEPT]
   end
-  if this[BY_PORT] then
-    return at
-  end
   protocol.enter(self, at)
-  if lower and lower[BY_PORT] then
-    set_port(self, protocol, at, lower[PROTOCOL])
+  if lower and plan.has_port(protocol, lower[PROTOCOL]) then
+    plan.set_port(self, protocol, at, lower[PROTOCOL])
   end
   return at + this[SIZE]
 end
@@ -63,7 +49,7 @@ local function hold(self, inner, this)
   blank(now, inner[slot.ARENA], inner[POINTER], inner[slot.STOP])
   now[INNER], inner[OUTER], now[slot.LOOSE] = inner, now, true
   now[slot.QUOTED] = this[PROTOCOL].row.quotes and true or false
-  now[INSIDE] = not this[BY_PORT] and inner[KIND]
+  now[INSIDE] = inner[KIND]
   return now
 end
 
@@ -74,7 +60,7 @@ local function step(self, now, this, lower, at, kept, known)
   end
   at = at - this[SIZE]
   local payload = place(now, this, at, lower, kept)
-  if not known or this[BY_PORT] then
+  if not known then
     now[PAYLOAD] = payload
   end
   now[START], now[KIND] = at, this[PROTOCOL]

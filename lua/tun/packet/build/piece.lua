@@ -11,7 +11,6 @@ return {
   TOTAL = 7, -- size of this header and those in front
   GIVEN = 8, -- whether this or a piece in front has KEPT
   BYTES = 9, -- whether it is bytes
-  BY_PORT = 10, -- whether it is found by the ports of the header in front
-  PLAN = 11, -- false, or what makes a stack of it a packet
-  BEHIND = 12, -- the pieces that came of putting others behind it, by those; or false
+  PLAN = 10, -- false, or what makes a stack of it a packet
+  BEHIND = 11, -- the pieces that came of putting others behind it, by those; or false
 }

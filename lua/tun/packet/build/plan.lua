@@ -2,6 +2,7 @@
 -- common: headers whose sizes and order are known, and bytes behind them. The compiled
 -- function is short enough to be one trace with what a script does before and after.
 local bytes = require "tun.packet.memory.bytes"
+local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
 local piece = require "tun.packet.build.piece"
 local room = require "tun.packet.memory.room"
@@ -23,8 +24,14 @@ local function headers(this)
   return list
 end
 
+-- Whether a header may change what stands for the addresses of another's checksum.
+local function routes(each)
+  local protocol = each[piece.PROTOCOL]
+  return protocol.final and each[piece.SIZE] > protocol.size
+end
+
 --- Whether a stack can be planned: one that others share, longer than one, in one packet, of
--- protocols that have a slot each.
+-- protocols that have a slot each, and without a source route.
 function plan.fits(this)
   if not this[piece.BEHIND] or not this[piece.FRONT] or this[piece.DEPTH] > 0 then
     return false
@@ -32,12 +39,27 @@ function plan.fits(this)
   local taken = {}
   for _, each in ipairs(headers(this)) do
     local level = each[piece.PROTOCOL].level
-    if not level or taken[level] or each[piece.BY_PORT] then
+    if not level or taken[level] or routes(each) then
       return false
     end
     taken[level] = true
   end
   return true
+end
+
+--- Whether the ports of a header say what stands behind it.
+function plan.has_port(upper, lower)
+  return lower and upper.row.ports and lower.follows[upper.name] ~= nil
+end
+
+--- Ports that were not given say what follows.
+function plan.set_port(self, protocol, at, lower)
+  local port = lower.follows[protocol.name]
+  local get, set, p = protocol.get, protocol.set, self[slot.POINTER]
+  local sport = layer.space(protocol.name).protocols[get.sport(p, at)]
+  if get.dport(p, at) == 0 and sport ~= lower then
+    set.dport(self, p, at, type(port) == "table" and port[1] or port)
+  end
 end
 
 local PLAN = [[
@@ -61,8 +83,9 @@ end]]
 function plan.compile(this)
   local given = { take = room.take, copy = bytes.copy, fill = bytes.fill, meta = packet.meta,
                   setmetatable = setmetatable, kept = {} }
-  local enter, finish, layers = {}, {}, 0
-  for i, each in ipairs(headers(this)) do
+  local enter, finish, layers, list = {}, {}, 0, headers(this)
+  given.set_port = plan.set_port
+  for i, each in ipairs(list) do
     local protocol, total = each[piece.PROTOCOL], each[piece.TOTAL]
     given["protocol" .. i], given["finish" .. i] = protocol, protocol.finish
     layers = layers + protocol.mark
@@ -70,6 +93,9 @@ function plan.compile(this)
     enter[i] = ("self[%d] = %s"):format(slot.FIRST + protocol.level, at)
     table.insert(finish, 1, ("finish%d(self, p, %s, first + %d, stop, protocol%d, kept)")
       :format(i, at, total, i + 1))
+    if list[i + 1] and plan.has_port(protocol, list[i + 1][piece.PROTOCOL]) then
+      table.insert(finish, 1, ("set_port(self, protocol%d, %s, protocol%d)"):format(i, at, i + 1))
+    end
   end
   given["protocol" .. #enter + 1] = false
   return bytes.compile("plan", source.fill(PLAN, {

@@ -5,7 +5,6 @@ local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local finish = require "tun.packet.declare.finish"
 local header = require "tun.packet.declare.header"
-local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
 local piece = require "tun.packet.build.piece"
 local room = require "tun.packet.memory.room"
@@ -53,7 +52,7 @@ end
 local function single(protocol, size, kept)
   local this = not kept and protocol.pieces[size]
   if not this then
-    this = { false, protocol, protocol, size, kept, 0, size, kept, false, false, false, false }
+    this = { false, protocol, protocol, size, kept, 0, size, kept, false, false, false }
     if not kept then
       share(protocol.pieces, size, this)
     end
@@ -63,7 +62,7 @@ end
 
 --- The piece of bytes, of a packet's as a rule.
 function stack.bytes_of(protocol, lead)
-  return { false, protocol, lead, 0, false, 0, 0, false, true, false, false, false }
+  return { false, protocol, lead, 0, false, 0, 0, false, true, false, false }
 end
 
 -- That of bytes that are no packet.
@@ -108,10 +107,9 @@ function stack.behind(front, last)
     core.misuse "nothing can be put behind bytes"
   end
   local depth = front[DEPTH] + (lower and deeper(front, lower) or 0)
-  local by_port = protocol and protocol.by_port and front[PROTOCOL].row.ports
   front = cut(front, lower)
   return { front, protocol, lower, last[SIZE], last[KEPT], depth, front[TOTAL] + last[SIZE],
-           front[GIVEN] or last[KEPT], last[BYTES], by_port and true or false, false, false }
+           front[GIVEN] or last[KEPT], last[BYTES], false, false }
 end
 
 local function chain(front, last)
@@ -166,8 +164,7 @@ end
 local function headers_of(self, front)
   local list, inner, stop = packet.sorted(self), self.inner, self[slot.PAYLOAD]
   if inner then
-    local protocol, o = layer.by_port(self)
-    list[#list + 1], stop = protocol and { protocol, o }, inner[slot.START]
+    stop = inner[slot.START]
   end
   for i, each in ipairs(list) do
     local size = (list[i + 1] and list[i + 1][2] or stop) - each[2]

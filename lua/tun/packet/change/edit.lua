@@ -38,10 +38,10 @@ local function take_along(self, from, p, o)
   self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, { base = o, batch = false }
 end
 
--- Move a packet to memory of its own, with so many bytes in front and behind.
-local function move(self, front, behind)
+-- Move a packet to memory that take(n) gives, with so many bytes in front and behind.
+local function move(self, front, behind, take)
   local n, known = self[STOP] - self[START], self[SLOT] and core.slot_meta or 0
-  local arena, p, o = room.take(known + front + n + behind)
+  local arena, p, o = take(known + front + n + behind)
   local at = o + known + front
   bytes.copy(p, at, self[POINTER], self[START], n)
   local from = self[POINTER]
@@ -52,12 +52,30 @@ local function move(self, front, behind)
   end
 end
 
+-- Packets whose place others took, by these: pull "inner".
+local former = setmetatable({}, { __mode = "k" })
+
+-- Let the views of a packet that moved find it, and those of packets inside.
+local function leave(self, from, by)
+  layer.moved(self, from, by)
+  local before = former[self]
+  if before then
+    before[ARENA], before[POINTER] = self[ARENA], self[POINTER]
+    leave(before, from, by)
+  end
+  if self[INNER] then
+    leave(self[INNER], from, by)
+  end
+end
+
 -- Move a packet that has not so much room where it lies.
 local function grow(self, front, behind)
   if self[SLOT] and self[SLOT].batch then
     core.misuse "the packet's slot has no room for more: a batch takes headroom and size"
   end
-  move(self, front, behind)
+  local from, start = self[ARENA], self[START]
+  move(self, front, behind, room.own)
+  leave(self, from, self[START] - start)
 end
 
 --- After the extent of a packet has changed: what is known of it counts from its start, and
@@ -101,7 +119,7 @@ end
 -- @return packet
 function edit.copy(self)
   local copy = twin(self, false)
-  move(copy, room.HEADROOM, 0)
+  move(copy, room.HEADROOM, 0, room.take)
   return copy
 end
 
@@ -139,6 +157,7 @@ local function pull_inner(self)
   if not target then
     core.misuse "pull: there is no packet inside"
   end
+  former[target], former[self] = former[self], target
   local apart, info, meta = packet.apart(self), self[INFO], self[META]
   for at = START, slot.QUOTED do
     self[at] = target[at]

@@ -48,16 +48,20 @@ end
 -- of the fragment header (RFC 8200, 4.5).
 local HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION = 0, 43, 44, 60
 
+-- Bytes that a transport's header has at least, which is not cut from the headers in front
+-- of it (RFC 7112).
+local LEAST = { [6] = 20, [17] = 8, [58] = 8, [132] = 12 }
+
 -- Walk the extension headers of an IPv6 packet: the offsets of the fragment header, if
--- there is one, of the end of what cannot be cut, and of the number that says what is
--- behind that end.
+-- there is one, of the end of what cannot be cut, of the number that says what is behind
+-- that end, and of the end of the first fragment at least.
 local function walk(ip)
   local next, field, at = ip:byte(7), 6, 40
   local stop, stop_field = 40, 6
   while next == HOP_BY_HOP or next == ROUTING or next == DESTINATION do
     local length = #ip >= at + 8 and (ip:byte(at + 2) + 1) * 8
     if not length or at + length > #ip then
-      return nil, stop, stop_field
+      return nil, stop, stop_field, #ip
     end
     local kept = next ~= DESTINATION
     next, field, at = ip:byte(at + 1), at, at + length
@@ -68,7 +72,11 @@ local function walk(ip)
   if next == FRAGMENT and #ip >= at + 8 then
     return at, at, field
   end
-  return nil, stop, stop_field
+  local least = LEAST[next] or 0
+  if next == 6 and #ip >= at + 13 then
+    least = floor(ip:byte(at + 13) / 16) * 4
+  end
+  return nil, stop, stop_field, math.min(at + least, #ip)
 end
 
 -- The IP packet as a string as long as it says, what is in front of it, and whether it is
@@ -135,13 +143,13 @@ local function cutter4(ip)
 end
 
 local function cutter6(ip, id)
-  local _, stop, field = walk(ip)
+  local _, stop, field, least = walk(ip)
   local head = patch(ip:sub(1, stop), field, char(FRAGMENT))
   local next = ip:sub(field + 1, field + 1)
   return function(part, offset, more)
     local header = next .. "\0" .. pack16(offset + (more and 1 or 0)) .. pack32(id)
     return patch(head, 4, pack16(stop - 40 + 8 + #part)) .. header .. part
-  end, stop + 8, ip:sub(stop + 1)
+  end, stop + 8, ip:sub(stop + 1), least - stop
 end
 
 -- Why an IP packet cannot be cut.
@@ -152,6 +160,8 @@ local function refused(p, ip, is4)
     return "it ends behind the largest offset"
   elseif not is4 and (walk(ip)) then
     return "a fragment already"
+  elseif #ip > LARGEST + (is4 and 0 or 40) then
+    return "it is longer than its length can say"
   end
 end
 
@@ -173,9 +183,9 @@ function fragment.fragment(p, mtu, id)
   if not ip then
     return nil, link
   end
-  local least = is4 and 68 or 1280
-  if type(mtu) ~= "number" or mtu < least or mtu % 1 ~= 0 then
-    core.misuse(("fragment: the mtu must be %d or more, not %s"):format(least, tostring(mtu)))
+  local lowest = is4 and 68 or 1280
+  if type(mtu) ~= "number" or mtu < lowest or mtu % 1 ~= 0 then
+    core.misuse(("fragment: the mtu must be %d or more, not %s"):format(lowest, tostring(mtu)))
   elseif #ip <= mtu then
     return { p }
   end
@@ -183,9 +193,9 @@ function fragment.fragment(p, mtu, id)
   if why then
     return nil, why
   end
-  local cut, taken, data = (is4 and cutter4 or cutter6)(ip, id or any_id())
-  if mtu - taken < 8 then
-    return nil, ("headers of %d bytes leave no room"):format(taken)
+  local cut, taken, data, least = (is4 and cutter4 or cutter6)(ip, id or any_id())
+  if mtu - taken < math.max(8, least or 0) then
+    return nil, ("headers of %d bytes leave no room"):format(taken + (least or 0))
   end
   local list, size = {}, floor((mtu - taken) / 8) * 8
   for at = 0, #data - 1, size do

@@ -34,7 +34,7 @@ function finish.leads(upper, lower)
       return true
     end
   end
-  return type(row.inner) == "string" or row.ports and lower.follows[upper.name] ~= nil
+  return type(row.inner) == "string"
     or upper.level ~= nil and upper.level <= layer.LEVELS.info
 end
 
@@ -46,10 +46,11 @@ end
 
 -- -- One computed field each ------------------------------------------------
 
+-- A length of 0 that stood for one that does not fit stays.
 local FIT = [[
   do
     local value = $value
-    if value > $max then value = too_much(field$i, value) end
+    if value > $max then value = too_much(field$i, value, not kept and $present == 0) end
     $write
   end]]
 
@@ -57,6 +58,7 @@ local function fit(each, value, given)
   given.count = (given.count or 0) + 1
   given["field" .. given.count] = each
   return source.fill(FIT, { value = value, i = given.count, write = field.write(each),
+                            present = each.load,
                             max = ("%.0f"):format(2 ^ each.width - 1) })
 end
 
@@ -67,7 +69,8 @@ local function solved(protocol, expression, bytes_of, each, given)
 end
 
 -- The whole sum again. A zero that means "none" stays, save in a packet that is built;
--- what a device completes is the sum of the pseudo header alone.
+-- a zero has two forms, and stays in the one that it had; what a device completes is the
+-- sum of the pseudo header alone.
 local CHECKSUM = [[
   $guard
     local n = $stop - o
@@ -77,9 +80,10 @@ local CHECKSUM = [[
     if $device and partial(packet, o) then
       value = bytes_sum(p, o, 0, initial)
     else
+      local present = $present
       $write
       value = 65535 - bytes_sum(p, o, n, initial)
-      $optional
+      if value == 0 and $nonzero then value = 65535 end
     end
     $write
   end]]
@@ -106,7 +110,8 @@ local function checksum(protocol, each)
     device = row.over == "header" and "false" or DEVICE,
     pseudo = row.pseudo and addresses or "",
     write = field.write(each),
-    optional = row.optional and "if value == 0 then value = 65535 end" or "",
+    present = each.load,
+    nonzero = row.optional and "true" or "present == 65535",
   })
 end
 
@@ -159,8 +164,10 @@ local function everything(protocol)
   local parts = {}
   local given = { net = net, number_of = number_of, type = type, bytes_sum = bytes.sum,
                   partial = finish.partial }
-  function given.too_much(each, value)
-    if finish.lenient then
+  function given.too_much(each, value, open)
+    if open then
+      return 0
+    elseif finish.lenient then
       return value % 2 ^ each.width
     end
     core.misuse(("%s.%s: %.0f does not fit in %d bits"):format(protocol.name, each.name, value,
@@ -222,12 +229,13 @@ local function shift(protocol, each)
     { value = each.load, write = field.write(each) }), {})
 end
 
--- The sum of the addresses, those of the final destination where a header says it.
+-- The sum of the addresses, those of the ends where a header says that they are others.
+-- They are the last two fields of a network header, source and destination.
 local function pseudo(protocol)
-  local terms, wide = {}, false
+  local terms, last = {}, nil
   for _, each in ipairs(protocol.fields) do
     if each.pseudo then
-      wide = each.wide and each or wide
+      last = each
       local sum = ("bytes_sum(p, %s, %d, 0)"):format(source.at(each), each.width / 8)
       terms[#terms + 1] = each.wide and sum or each.load
     end
@@ -238,28 +246,41 @@ local function pseudo(protocol)
   return bytes.compile(protocol.name, source.fill([[
 return function(packet, p, o)
   local sum = $sum
-  if packet[$MORE] then
+  if packet[$MORE] or $own then
     return sum + detour(packet, p, o)
   end
   return sum
-end]], { sum = table.concat(terms, " + ") }), {
+end]], { sum = table.concat(terms, " + "), own = protocol.final and "true" or "false" }), {
     bytes_sum = bytes.sum,
     detour = function(packet, p, o)
-      return wide and finish.detour(packet, p, o + wide.at) or 0
+      return finish.detour(packet, p, protocol, o, last)
     end,
   })
 end
 
---- What a routing header, whose row has `final`, changes in the sum of the addresses.
-function finish.detour(packet, p, dst)
-  for _, each in ipairs(packet[slot.MORE]) do
-    local final = each[1].final
-    local at = final and final(p, each[2], packet[slot.LIMIT]) or 0
-    if at > 0 then
-      return bytes.sum(p, each[2] + at, 16, 0) - bytes.sum(p, dst, 16, 0)
-    end
+-- What a header's final or origin changes in a sum that has the address at an offset.
+local function instead(packet, p, where, o, address, size)
+  local at = where and where(p, o, packet[slot.LIMIT]) or 0
+  return at > 0 and bytes.sum(p, o + at, size, 0) - bytes.sum(p, address, size, 0) or 0
+end
+
+--- What source routes and mobility change in the sum of the addresses of a network header.
+-- @param dst  its field of the destination, which the source is in front of
+function finish.detour(packet, p, protocol, o, dst)
+  local size = dst.width / 8
+  local change = instead(packet, p, protocol.final, o, o + dst.at, size)
+  for _, each in ipairs(packet[slot.MORE] or {}) do
+    change = change + instead(packet, p, each[1].final, each[2], o + dst.at, size)
+      + instead(packet, p, each[1].origin, each[2], o + dst.at - size, size)
   end
-  return 0
+  return change
+end
+
+--- Whether a network header says itself that its destination is not the final one.
+function finish.routed(packet)
+  local below, o = net(packet)
+  return below and below.final
+    and below.final(packet[slot.POINTER], o, packet[slot.LIMIT]) > 0 or false
 end
 
 --- Whether the device that sends the packet completes the checksum of the header at an

@@ -39,21 +39,29 @@ layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
 end })
 
--- Protocols that are found by number, or by port where the number is of a protocol with ports.
+-- Protocols that are found by numbers.
 local function follow(protocol)
   for where, number in pairs(protocol.follows) do
-    local below = header.protocols[where]
-    local ports = below and below.row.ports
-    protocol.by_port = protocol.by_port or ports
     for _, each in ipairs(type(number) == "table" and number or { number }) do
-      parser.join(protocol, where, each, ports)
+      parser.join(protocol, where, each)
     end
   end
 end
 
+-- The level of a protocol; what is found by port is an application, unless it says else.
+local function level_of(rows)
+  local level = layer.LEVELS[rows.level]
+  for where in pairs(rows.follows or {}) do
+    local below = header.protocols[where]
+    level = level or below and below.row.ports and layer.LEVELS.application
+  end
+  return level
+end
+
 -- A test of fields as a function of a header's place.
 local function test(protocol, text)
-  return text and bytes.compile(protocol.name, ("return function(p, o, stop) return %s end")
+  return type(text) == "function" and text
+    or text and bytes.compile(protocol.name, ("return function(p, o, stop) return %s end")
     :format(source.expression(protocol, text)))
 end
 
@@ -79,8 +87,8 @@ end
 
 -- The keys of a row, and those of a protocol beside its rows.
 local ROW = set "codec enum names_of default format computed pseudo order over at when only counted"
-local KEYS = set [[level size extent open valid next unless inner quotes follows ports sum checksum whole
-  partial final area methods line word only name_of names_of counted least]]
+local KEYS = set [[level size extent open valid next unless inner quotes follows ports sum
+  checksum whole partial final origin area methods line word only name_of names_of counted least]]
 
 local function check(name, what, t, known)
   for key in pairs(t) do
@@ -129,7 +137,8 @@ end]]):format(bytes.read("o", 0, 4)), { wrong = parser.wrong, where = version })
 --   extent = expression of the length of header and payload,
 --   open = expression: when the extent is not told, and goes to the end of the bytes,
 --   valid = { expression, words }: what has to hold, or else packet.error has the words,
---   next = { space, expression, size = bytes of the header if the number is known },
+--   next = { space, expression, size = bytes of the header if the number is known }; a
+--     second expression is of the number to go by when the first one is not known,
 --   unless = expression: when nothing follows,
 --   inner = kind | { space, expression }: a packet begins behind this header,
 --   quotes = true | expression: it is quoted by an error, (when) so nothing in it is fixed,
@@ -140,7 +149,9 @@ end]]):format(bytes.read("o", 0, 4)), { wrong = parser.wrong, where = version })
 --   checksum = { over = "header" | "extent", pseudo = true, optional = true },
 --   whole = expression: false in a fragment, whose transport checksum cannot be computed,
 --   partial = expression: the transport's checksum is left to the device that sends,
---   final = expression: where behind the header's start the final destination is, 0 for none,
+--   final, origin = expression or function(p, o, stop): where behind the header's start the
+--     final destination or the original source is, which stands for that of the network
+--     header in the transport's checksum; 0 for none,
 --   area = { names =, write = function(fields, protocol) -> bytes, counts }: what varies
 --     behind the fields, how it is built from names beside them,
 --   methods = what its views can do beside its fields,
@@ -153,14 +164,14 @@ function header.declare(name, rows)
   for i, row in ipairs(rows) do
     check(name, "row " .. i, row, ROW)
   end
-  local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
+  local protocol = setmetatable({ name = name, row = rows, level = level_of(rows),
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
     fields = {}, get = {}, set = {}, pieces = {} }, metatable())
   field.layout(protocol, rows)
   field.accessors(protocol)
   layer.views(protocol, rows.methods or {})
   protocol.valid = test(protocol, rows.valid and rows.valid[1])
-  for _, key in ipairs { "whole", "partial", "final" } do
+  for _, key in ipairs { "extent", "whole", "partial", "final", "origin" } do
     protocol[key] = test(protocol, rows[key])
   end
   grown(protocol)

@@ -9,14 +9,15 @@ local layer = {}
 
 --- Where a layer stands. One protocol of a level is in a packet; what has no level, or
 -- finds it taken, stands in a list, which costs more.
-layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6 }
+layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6,
+                 application = 7 }
 
 -- A protocol's mark is a number in the bits of its level. The marks of a packet's layers
 -- are one word, which generated code adds up while it reads: no table is stored, nothing
 -- has to be cleared, and a JIT compiler knows the word where it followed the reading.
 
 -- The lowest mark of each level.
-local LOW = { [0] = 1, 8, 64, 1024, 8192, 65536, 8388608, 2147483648 }
+local LOW = { [0] = 1, 4, 16, 256, 1024, 4096, 131072, 8388608, 2147483648 }
 
 --- Protocols by mark, false by 0.
 layer.marked = { [0] = false }
@@ -95,8 +96,8 @@ local spaces = {}
 
 --- A space by name; names maps protocols to their numbers in it.
 function layer.space(name)
-  local empty = { name = name, protocols = {}, parsers = {}, numbers = {}, names = {} }
-  spaces[name] = spaces[name] or empty
+  spaces[name] = spaces[name] or { name = name, protocols = {}, parsers = {}, numbers = {},
+                                   names = {}, known = bytes.ports and bytes.ports() }
   return spaces[name]
 end
 
@@ -148,16 +149,40 @@ end
 
 -- -- Views ----------------------------------------------------------------
 
-local READ = [[
+-- A view is { pointer, offset, packet, arena }. It follows a packet that moves: what the
+-- packet left is a key of its moves, and says where it went. A packet that moves goes to an
+-- arena of its own, which so tells where it was.
+
+local moves = setmetatable({}, { __mode = "k" })
+local KEYS = { __mode = "k" }
+
+--- Note that a packet left an arena, and lies in its present one `by` bytes further.
+function layer.moved(packet, from, by)
+  moves[packet] = moves[packet] or setmetatable({}, KEYS)
+  moves[packet][from] = { packet[slot.ARENA], by }
+end
+
+local function follow(view)
+  local packet, arena, o = view[3], view[4], view[2]
+  while arena ~= packet[slot.ARENA] do
+    local move = moves[packet][arena]
+    arena, o = move[1], o + move[2]
+  end
+  view[1], view[2], view[4] = packet[slot.POINTER], o, arena
+end
+
+local READ = source.fill [[
 return function(view, key)
+  if view[4] ~= view[3][$ARENA] then follow(view) end
   local value
-  $choice
+  %s
   return value
 end]]
 
-local WRITE = [[
+local WRITE = source.fill [[
 return function(view, key, value)
-  $choice
+  if view[4] ~= view[3][$ARENA] then follow(view) end
+  %s
 end]]
 
 local LAYER = [[
@@ -171,13 +196,15 @@ return function(packet)
 end]]
 
 -- A JIT compiler makes a view disappear, so that it is best made anew; elsewhere it is kept.
-local FRESH = "local found = setmetatable({ packet[$POINTER], packet[$offset], packet }, view)"
+local FRESH = [[
+    local found = { packet[$POINTER], packet[$offset], packet, packet[$ARENA] }
+    setmetatable(found, view)]]
 local KEPT = [[
     local found = packet[$VIEWS] and packet[$VIEWS][view] or keep(packet, view)
-    found[1], found[2] = packet[$POINTER], packet[$offset] ]]
+    found[1], found[2], found[4] = packet[$POINTER], packet[$offset], packet[$ARENA] ]]
 
 local function keep(packet, view)
-  local found = setmetatable({ 0, 0, packet }, view)
+  local found = setmetatable({ 0, 0, packet, false }, view)
   packet[slot.VIEWS] = packet[slot.VIEWS] or {}
   packet[slot.VIEWS][view] = found
   return found
@@ -193,7 +220,7 @@ end
 
 --- A view of a protocol at an offset of a packet.
 function layer.view(packet, protocol, o)
-  return setmetatable({ packet[slot.POINTER], o, packet }, protocol.view)
+  return setmetatable({ packet[slot.POINTER], o, packet, packet[slot.ARENA] }, protocol.view)
 end
 
 local function find(packet, protocol)
@@ -222,7 +249,8 @@ end
 
 local function chosen(protocol, text, functions, act, otherwise, given)
   local choice = source.choice({ { functions, act } }, otherwise, given)
-  return bytes.compile(protocol.name, source.fill(text, { choice = choice }), given)
+  given.follow = follow
+  return bytes.compile(protocol.name, (text:gsub("%%s", function() return choice end)), given)
 end
 
 --- Make what a protocol's views are: fields, then its own methods, then those of all.
@@ -247,25 +275,6 @@ function layer.views(protocol, methods)
   }
 end
 
--- What is found by port has no slot: its place is behind the header with the ports.
-local transport = layer.at[layer.LEVELS.transport]
-
---- The protocol that the transport's ports say, and its offset.
-function layer.by_port(packet)
-  local below, o = transport(packet)
-  local where = below and below.row.ports and spaces[below.name]
-  if not where or packet[slot.LIMIT] <= packet[slot.PAYLOAD] then
-    return nil
-  end
-  local p = packet[slot.POINTER]
-  local protocol = where.protocols[below.get.dport(p, o)] or where.protocols[below.get.sport(p, o)]
-  local at = packet[slot.PAYLOAD]
-  if protocol and at + protocol.size <= packet[slot.LIMIT]
-    and (not protocol.valid or protocol.valid(p, at, packet[slot.LIMIT])) then
-    return protocol, at
-  end
-end
-
 -- What the functions of layers with a level have as constants, by name. Without a JIT
 -- compiler one function with these rows is quicker than a function for each.
 local rows = {}
@@ -275,7 +284,7 @@ local ROW = [[
   if row then
     if $part == row[1] then
       local found = self[$VIEWS] and self[$VIEWS][row[5] ] or keep(self, row[5])
-      found[1], found[2] = self[$POINTER], self[row[4] ]
+      found[1], found[2], found[4] = self[$POINTER], self[row[4] ], self[$ARENA]
       return found
     end
     return self[$MORE] and find(self, row[6]) or nil
@@ -295,12 +304,7 @@ end
 --- How a script finds the layer in a packet: nil when it is absent.
 function layer.accessor(protocol)
   rows[protocol.name] = nil
-  if protocol.by_port then
-    return function(packet)
-      local found, o = layer.by_port(packet)
-      return found == protocol and layer.view(packet, protocol, o) or find(packet, protocol)
-    end
-  elseif not protocol.level then
+  if not protocol.level then
     return function(packet)
       return find(packet, protocol)
     end

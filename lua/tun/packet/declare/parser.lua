@@ -30,6 +30,17 @@ local function short(packet, protocol, o, stop, layers, need, said)
     (not said or said >= protocol.size) and layer.partial(packet, layers) and "cut")
 end
 
+-- An application is found by a port, which says what is likely: bytes that are nothing of
+-- the kind are payload.
+local function unlike(packet, protocol, o, stop, layers, words)
+  if o > packet[slot.START] then
+    return ends(packet, o, stop, layers)
+  elseif type(words) == "string" then
+    return wrong(packet, protocol, o, stop, layers, words)
+  end
+  short(packet, protocol, o, stop, layers, words)
+end
+
 local function broken(packet, protocol, o, value)
   fault(packet, protocol, o, ("length of %d bytes is less than the header"):format(value))
 end
@@ -61,7 +72,7 @@ end
 local PARSE = [[
 return function(packet, p, o, stop, layers)
   if stop - o < $least then
-    return short(packet, protocol, o, stop, layers, $least)
+    return $missing(packet, protocol, o, stop, layers, $least)
   end
   $loads
   $valid
@@ -74,7 +85,7 @@ end]]
 
 local VALID = [[
   if not ($valid) then
-    return wrong(packet, protocol, o, stop, layers, "$words")
+    return $other(packet, protocol, o, stop, layers, "$words")
   end]]
 
 local LEVEL = [[
@@ -137,6 +148,23 @@ local function inside(row, expression, given)
     and ("if %s then %s end"):format(expression(row.quotes), text) or text
 end
 
+-- A second number says what follows when the first one is not known, if anything follows.
+local EITHER = bytes.ports and [[
+  local number = $value
+  if known[number] == 0 then number = $second end
+  if known[number] == 0 or o + $header == stop then
+    $ends
+  else
+    next.dispatch(packet, p, o + $header, stop, layers, number)
+  end]] or [[
+  local number = $value
+  if not next.protocols[number] then number = $second end
+  if not next.protocols[number] or o + $header == stop then
+    $ends
+  else
+    next.parsers[number](packet, p, o + $header, stop, layers)
+  end]]
+
 local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
 
 local function following(row, expression, header, given)
@@ -146,6 +174,11 @@ local function following(row, expression, header, given)
   end
   given.next = layer.space(row.next[1])
   local value = expression(row.next[2])
+  if row.next[3] then
+    given.known = given.next.known
+    return source.fill(EITHER, { value = value, second = expression(row.next[3]),
+                                 header = header, ends = ends_here })
+  end
   local early = row.next.size
     and source.fill(EARLY, { value = value,
       dispatch = source.fill(DISPATCH, { header = row.next.size, value = value }) }) or ""
@@ -157,22 +190,27 @@ end
 --- What reads a header of the protocol at an offset, and all that follows it.
 function parser.compile(protocol, row)
   local header = row.size and "size" or protocol.size
+  local application = protocol.level == layer.LEVELS.application
+  local next = row.next or {}
   local loads, expression = source.together(protocol, {
-    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.open or "", row.unless or "",
-    row.next and row.next[2] or "", type(row.inner) == "table" and row.inner[2] or "",
+    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.open or "",
+    row.unless or "", next[2] or "", next[3] or "",
+    type(row.inner) == "table" and row.inner[2] or "",
     type(row.quotes) == "string" and row.quotes or "" })
   local open = row.open and ("if %s then extent = stop - o end"):format(expression(row.open)) or ""
   local function part(text, given)
     given = given and expression(given)
     return given and source.fill(text, { size = given, extent = given,
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
+      other = application and "unlike" or "wrong",
       header = header, open = open }) or ""
   end
   local level = protocol.level
-  local given = { short = short, broken = broken, long = long, again = again, protocol = protocol, wrong = wrong,
-                  ends = ends }
+  local given = { short = short, unlike = unlike, broken = broken, long = long, again = again,
+                  protocol = protocol, wrong = wrong, ends = ends }
   return bytes.compile(protocol.name, source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,
+    missing = application and "unlike" or "short",
     valid = part(VALID, row.valid and row.valid[1]),
     size = part(SIZE, row.size),
     enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
@@ -211,17 +249,16 @@ end
 local BY_NUMBER = "return function(packet, p, o, stop, layers, number)"
 local HOLD = "return function(packet, number)"
 
---- Let a protocol be found by a number. The functions of a space are made anew; ports need
--- none, since they are looked up when a script asks.
-function parser.join(protocol, name, number, ports)
+--- Let a protocol be found by a number. The functions of a space are made anew.
+function parser.join(protocol, name, number)
   local where = layer.space(name)
   if not where.protocols[number] then
     where.numbers[#where.numbers + 1] = number
   end
   where.protocols[number], where.parsers[number] = protocol, protocol.parse
   where.names[protocol.name] = where.names[protocol.name] or number
-  if ports then
-    return
+  if where.known and number < 65536 then
+    where.known[number] = 1
   end
   where.dispatch = compiled(where, BY_NUMBER, "parse$i(packet, p, o, stop, layers)",
     source.fill(ENDS, { header = 0 }))

@@ -15,6 +15,7 @@ local PATTERNS = {
   { "extent", "^([%a_][%w_]*) ?%+? ?(%d*)$" },
   { "unless", "^([%a_][%w_]*) > 0$" },
   { "next", "^([%a_][%w_]*)$" },
+  { "second", "^([%a_][%w_]*)$" },
 }
 
 local LARGEST = 16 -- bits of a number in a header
@@ -61,7 +62,8 @@ end
 local function parts(protocol, list)
   local row, plain = protocol.row, true
   local texts = { valid = row.valid and row.valid[1], size = row.size, extent = row.extent,
-                  unless = row.unless, next = row.next and row.next[2] }
+                  unless = row.unless, next = row.next and row.next[2],
+                  second = row.next and row.next[3] }
   local function add(text, name, number)
     local known = append(list, protocol.fields[name or false], protocol.size, number)
     plain = plain and (known or not text)

@@ -18,8 +18,7 @@ local shared, pointer, used = nil, nil, SIZE
 --- Take n zero bytes: arena, pointer, offset.
 function room.take(n)
   if n > SIZE / 4 then
-    local arena = core.arena(n)
-    return arena, bytes.pointer(arena), 0
+    return room.own(n)
   elseif used + n > SIZE then
     shared = core.arena(SIZE)
     pointer, used = bytes.pointer(shared), 0
@@ -27,6 +26,12 @@ function room.take(n)
   local at = used
   used = at + n
   return shared, pointer, at
+end
+
+--- The same, of an arena that nothing else lies in.
+function room.own(n)
+  local arena = core.arena(n)
+  return arena, bytes.pointer(arena), 0
 end
 
 return room

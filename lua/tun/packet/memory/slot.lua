@@ -17,16 +17,16 @@ return {
   TRANSPORT = 14, -- the same of the transport's header
   LAYERS = 15, -- the marks of the protocols at the levels, summed: see layer.lua
   FIRST = 16, -- offsets of the levels; those of levels without a protocol mean nothing
-  LAST = 22,
-  PSEUDO = 23, -- change of the sum of the pseudo header
-  INSIDE = 24, -- false, or the kind of packet that begins where the payload does
-  QUOTED = 25, -- whether the packet inside is quoted by an error
-  OUTER = 26, -- false, or the packet that this one is inside of
-  FLOOR = 27, -- offset down to which headers can be put in front
-  CEILING = 28, -- offset up to which the packet can grow
-  LOOSE = 29, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
-  VIEWS = 30, -- false, or views by protocol, where they are kept
-  SLOT = 31, -- false, or what says where more is known of the packet than its bytes: base, the
+  LAST = 23,
+  PSEUDO = 24, -- change of the sum of the pseudo header
+  INSIDE = 25, -- false, or the kind of packet that begins where the payload does
+  QUOTED = 26, -- whether the packet inside is quoted by an error
+  OUTER = 27, -- false, or the packet that this one is inside of
+  FLOOR = 28, -- offset down to which headers can be put in front
+  CEILING = 29, -- offset up to which the packet can grow
+  LOOSE = 30, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
+  VIEWS = 31, -- false, or views by protocol, where they are kept
+  SLOT = 32, -- false, or what says where more is known of the packet than its bytes: base, the
   -- offset of a slot's beginning; batch, false or the batch that it is in; i, where in it
-  COUNT = 31, -- 0 to 31 are 32, which is what a table takes memory for
+  COUNT = 32,
 }

@@ -14,6 +14,7 @@ local MORE, PAYLOAD = slot.MORE, slot.PAYLOAD
 local at, LEVELS = layer.at, layer.LEVELS
 local link_at, service_at, tag_at = at[LEVELS.link], at[LEVELS.service], at[LEVELS.tag]
 local net_at, transport_at = at[LEVELS.net], at[LEVELS.transport]
+local application_at = at[LEVELS.application]
 
 -- A layer without words of its own: its fields.
 local function plain_line(view)
@@ -52,12 +53,17 @@ local function unknown_line(self, ip, o)
     self[LIMIT] - self[PAYLOAD])
 end
 
+local function innermost(self)
+  local protocol, o = application_at(self)
+  if protocol then
+    return protocol, o
+  end
+  return transport_at(self)
+end
+
 -- What is behind the addresses, where no layer stands between the usual ones.
 local function body(self, net, net_o)
-  local protocol, o = layer.by_port(self)
-  if not protocol then
-    protocol, o = transport_at(self)
-  end
+  local protocol, o = innermost(self)
   if protocol then
     return layer_line(self, protocol, o)
   end
@@ -67,10 +73,10 @@ end
 -- The same with layers before and behind the transport.
 local function long_body(self, net, o)
   local parts, last = {}, body(self, net, o)
-  local transport, behind = transport_at(self)
+  local protocol, behind = innermost(self)
   for _, each in ipairs(self[MORE]) do
-    if transport and each[2] > behind then
-      parts[#parts + 1], last, transport = last, nil, nil
+    if protocol and each[2] > behind then
+      parts[#parts + 1], last, protocol = last, nil, nil
     end
     parts[#parts + 1] = layer_line(self, each[1], each[2])
   end

@@ -122,8 +122,8 @@ end
 
 local function wrong_fields(self)
   local wrong = {}
-  local found = self:verify()
-  for _, each in ipairs(found ~= true and found or {}) do
+  local _, _, list = self:verify()
+  for _, each in ipairs(list or {}) do
     wrong[each.layer .. "." .. each.field] = true
   end
   return wrong

@@ -1,11 +1,10 @@
 -- span.lua: which bytes of a packet each of its layers has, for those who print it.
-local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
 local slot = require "tun.packet.memory.slot"
 
 local span = {}
 
-local START, LIMIT, PAYLOAD = slot.START, slot.LIMIT, slot.PAYLOAD
+local START, PAYLOAD = slot.START, slot.PAYLOAD
 
 --- How many packets inside of one another are printed.
 span.DEPTH = 8
@@ -17,10 +16,6 @@ local function spans(self)
     local stop = sorted[i + 1] and sorted[i + 1][2] or math.max(self[PAYLOAD], each[2])
     local apart = each[2] < self[START] -- of a slot's packet: beside its bytes
     list[i] = { each[1], each[2], apart and each[2] + each[1].size or stop }
-  end
-  local protocol, at = layer.by_port(self)
-  if protocol then
-    list[#list + 1] = { protocol, at, protocol.row.size and self[LIMIT] or at + protocol.size }
   end
   return list
 end

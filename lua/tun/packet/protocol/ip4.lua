@@ -1,4 +1,5 @@
 -- ip4.lua: IPv4 and its options (RFC 791; dscp RFC 2474; ecn RFC 3168).
+local bytes = require "tun.packet.memory.bytes"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
@@ -30,6 +31,23 @@ local kinds = options.kinds {
   { 148, "router_alert", form.number(2) }, -- RFC 2113
 }
 
+-- Where the last address of a source route is that was not used up: the final destination
+-- (3.1; RFC 1122, 3.2.1.8).
+local function final(p, o)
+  local stop, at = bytes.byte(p, o) % 16 * 4, 20
+  while at + 3 <= stop do
+    local kind, length = bytes.byte(p, o + at), bytes.byte(p, o + at + 1)
+    if kind == 0 or kind ~= 1 and (length < 2 or at + length > stop) then
+      return 0
+    elseif (kind == 131 or kind == 137) and length >= 7 and length % 4 == 3
+      and bytes.byte(p, o + at + 2) <= length then
+      return at + length - 4
+    end
+    at = at + (kind == 1 and 1 or length)
+  end
+  return 0
+end
+
 header.declare("ip4", {
   { "version", 4, default = 4 },
   { "ihl", 4, computed = "size" },
@@ -56,6 +74,7 @@ header.declare("ip4", {
   open = "length == 0", -- as it is captured where a network card is to split the packet
   next = { "ip", "proto" },
   inner = { "tunnel", "proto" },
+  final = final,
   unless = "offset > 0",
   whole = "mf == 0 and offset == 0",
   area = options.area(kinds),

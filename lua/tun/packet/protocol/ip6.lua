@@ -1,5 +1,6 @@
 -- ip6.lua: IPv6 and its extension headers (RFC 8200; authentication RFC 4302; ESP RFC
 -- 4303). dscp and ecn are the traffic class, so that packet.ip has them in both versions.
+local bytes = require "tun.packet.memory.bytes"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
@@ -47,13 +48,28 @@ local function length(view)
   return (view.len + 1) * 8
 end
 
-local function optional(name, number, word)
+-- Where a home address is, which stands for the source (RFC 6275, 6.3 and 11.3.2).
+local function origin(p, o)
+  local stop, at = (bytes.byte(p, o + 1) + 1) * 8, 2
+  while at + 2 <= stop do
+    local kind = bytes.byte(p, o + at)
+    local n = kind == 0 and -1 or bytes.byte(p, o + at + 1)
+    if kind == 0xc9 and n == 16 and at + 18 <= stop then
+      return at + 2
+    end
+    at = at + 2 + n
+  end
+  return 0
+end
+
+local function optional(name, number, word, source)
   header.declare(name, {
     { "next", 8, computed = "next", enum = proto },
     { "len", 8, computed = "size" }, -- in units of 8 bytes, without the first
     size = "(len + 1) * 8",
     next = { "ip", "next" },
     inner = { "tunnel", "next" },
+    origin = source,
     area = options.area(kinds),
     methods = options.methods(kinds, length),
     follows = { ip = number },
@@ -64,7 +80,7 @@ local function optional(name, number, word)
 end
 
 optional("hopopts", 0, "HBH")
-optional("dstopts", 60, "DSTOPT")
+optional("dstopts", 60, "DSTOPT", origin)
 
 -- Addresses behind the first 8 bytes: types 0, 2 (RFC 6275) and 4 (RFC 8754), whose
 -- last_entry, flags and tag are in `reserved`.

@@ -107,6 +107,7 @@ header.declare("tcp", {
   checksum = { over = "extent", pseudo = true },
   size = "doff * 4",
   ports = true,
+  next = { "tcp", "dport", "sport" },
   area = options.area(kinds),
   methods = options.methods(kinds, function(view) return view.doff * 4 end),
   follows = { ip = 6 },

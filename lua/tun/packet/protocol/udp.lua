@@ -12,6 +12,7 @@ header.declare("udp", {
   extent = "length",
   open = "length == 0", -- a jumbogram (RFC 2675, 4), or to be split
   ports = true,
+  next = { "udp", "dport", "sport" },
   follows = { ip = 17 },
   line = function(view)
     return ("UDP, length %d"):format(view.length - 8)

@@ -116,7 +116,7 @@ describe("a fragment that carries a tunnel", function()
       local whole = build():copy()
       local list = assert(packet.fragment(whole, 1280))
       local first = reread(list[1])
-      local _ = tostring(first), first:show(), first.inner and first.inner.inner
+      local _ = { tostring(first), first:show(), first.inner and first.inner.inner }
       first.ip.dscp = 1
       first:fix()
       assert.is_true(first:verify())

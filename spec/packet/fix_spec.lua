@@ -312,8 +312,8 @@ describe("verify takes for right", function()
         options = { { "nop" }, { kind, { addresses = { "10.0.0.3", "10.0.0.4" } } } } }
         / udp {} / "payload")
       assert.equal("", wrong(p))
-      assert.equal(reread(ip4 { src = "10.0.0.1", dst = "10.0.0.4" } / udp {} / "payload").udp.checksum,
-        p.udp.checksum)
+      local direct = reread(ip4 { src = "10.0.0.1", dst = "10.0.0.4" } / udp {} / "payload")
+      assert.equal(direct.udp.checksum, p.udp.checksum)
       p.ip4.dst = "10.9.0.9"
       assert.equal("", wrong(p:fix()))
     end

@@ -2,6 +2,7 @@
 -- part; with `word`, the line begins with it and the addresses.
 local header = require "tun.packet.declare.header"
 local layer = require "tun.packet.declare.layer"
+local packet = require "tun.packet.object"
 local slot = require "tun.packet.memory.slot"
 local span = require "tun.packet.print.span"
 local word = require "tun.packet.value.word"
@@ -78,7 +79,9 @@ local function long_body(self, net, o)
     if protocol and each[2] > behind then
       parts[#parts + 1], last, protocol = last, nil, nil
     end
-    parts[#parts + 1] = layer_line(self, each[1], each[2])
+    if each[2] > o then
+      parts[#parts + 1] = layer_line(self, each[1], each[2])
+    end
   end
   parts[#parts + 1] = last
   return table.concat(parts, " ")
@@ -128,9 +131,15 @@ local function from_link(self)
   return table.concat(parts, " ")
 end
 
-local function tag(self, level_at, text)
-  local protocol, o = level_at(self)
-  return protocol and layer_line(self, protocol, o) .. " " .. text or text
+-- The tags in front of a network's header, and what else is between it and the link's.
+local function tags(self, net_o)
+  local list = {}
+  for _, each in ipairs(packet.sorted(self)) do
+    if each[2] < net_o and (each[1].level or LEVELS.net) > LEVELS.link then
+      list[#list + 1] = layer_line(self, each[1], each[2]) .. " "
+    end
+  end
+  return table.concat(list)
 end
 
 --- Describe a packet in one line.
@@ -138,8 +147,8 @@ end
 function line.of(self, depth)
   local net, o = net_at(self)
   local text = net and from_net(self, net, o) or from_link(self)
-  if net then
-    text = tag(self, service_at, tag(self, tag_at, text))
+  if net and (service_at(self) or tag_at(self) or self[MORE]) then
+    text = tags(self, o) .. text
   end
   local fault = line.fault(self)
   if fault then

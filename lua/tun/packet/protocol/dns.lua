@@ -242,6 +242,19 @@ end
 
 -- -- Sections -------------------------------------------------------------
 
+-- What multicast DNS says by the first bit of a class (RFC 6762, 5.4 and 10.2): of a
+-- question, of another record.
+local FIRST_BIT, BITS = 0x8000, { [true] = "unicast", [false] = "flush" }
+
+local function read_class(record, number, question)
+  local bit = CLASS_NAMES[number - FIRST_BIT] and BITS[question]
+  if bit then
+    record.class, record[bit] = CLASS_NAMES[number - FIRST_BIT], true
+  else
+    record.class = CLASS_NAMES[number] or number
+  end
+end
+
 local function read_record(text, at, question)
   local record = {}
   record.name, at = read_name(text, at)
@@ -250,7 +263,8 @@ local function read_record(text, at, question)
   end
   local number = number16.read(text:sub(at + 1, at + 2))
   local class = number16.read(text:sub(at + 3, at + 4))
-  record.type, record.class = TYPE_NAMES[number] or number, CLASS_NAMES[class] or class
+  record.type = TYPE_NAMES[number] or number
+  read_class(record, class, question)
   if question then
     return record, at + 4
   end
@@ -291,7 +305,8 @@ local function read_sections(view)
   return message
 end
 
-local KEYS = { name = true, type = true, class = true, ttl = true, data = true, raw = true }
+local KEYS = { name = true, type = true, class = true, ttl = true, data = true, raw = true,
+               unicast = true, flush = true }
 
 -- A question asks for addresses unless it says what else.
 local function write_record(writer, record, question)
@@ -301,7 +316,11 @@ local function write_record(writer, record, question)
   local kind = record.type or "A"
   writer:name(record.name, true)
   writer:number(number16, TYPES[kind] or kind, "the type of a record")
-  writer:number(number16, CLASSES[record.class or "IN"] or record.class, "the class of a record")
+  local class = CLASSES[record.class or "IN"] or record.class
+  if record[BITS[question]] and type(class) == "number" and class < FIRST_BIT then
+    class = class + FIRST_BIT
+  end
+  writer:number(number16, class, "the class of a record")
   if question then
     return
   end
@@ -356,8 +375,19 @@ for _, section in ipairs(SECTIONS) do
 end
 
 local function question_line(message)
-  local question = message.questions[1]
-  return question and (" %s? %s."):format(question.type, (question.name:gsub("^%.$", ""))) or ""
+  local list = {}
+  for i, question in ipairs(message.questions) do
+    list[i] = ("%s? %s."):format(question.type, (question.name:gsub("^%.$", "")))
+  end
+  return list[1] and " " .. table.concat(list, ", ") or ""
+end
+
+-- As tcpdump has them.
+local RCODES = { [1] = "FormErr", [2] = "ServFail", [3] = "NXDomain", [4] = "NotImp",
+                 [5] = "Refused" }
+
+local function rcode_line(number)
+  return number > 0 and " " .. (RCODES[number] or "Resp" .. number) or ""
 end
 
 local function answer_line(message)
@@ -393,8 +423,9 @@ header.declare("dns", {
   line = function(view, _, n)
     local message = read_sections(view)
     if view.qr then
-      return ("%d%s %d/%d/%d%s (%d)"):format(view.id, view.aa and "*" or "", view.ancount,
-        view.nscount, view.arcount, answer_line(message), n)
+      return ("%d%s%s%s %d/%d/%d%s (%d)"):format(view.id, rcode_line(view.rcode),
+        view.aa and "*" or "", question_line(message), view.ancount, view.nscount,
+        view.arcount, answer_line(message), n)
     end
     return ("%d%s%s (%d)"):format(view.id, view.rd and "+" or "", question_line(message), n)
   end,

@@ -6,8 +6,14 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-static const struct object *const objects[] = { &link_object, &addr_object,
-						&route_object, NULL };
+static const struct row {
+	const char *name;
+	const struct object *object;
+} objects[] = {
+	{ "link", &link_object },
+	{ "addr", &addr_object },
+	{ "route", &route_object },
+};
 
 /* The verbs of ip(8); those that end in "property" are ip link property. */
 static const struct verb verbs[] = {
@@ -23,41 +29,24 @@ static const struct verb verbs[] = {
 	  NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, &link_object },
 	{ "delproperty", RTM_DELLINKPROP - RTM_NEWLINK, NLM_F_ACK,
 	  &link_object },
-	{ NULL, 0, 0, NULL },
 };
-
-static const char *object_name(const void *rows, size_t i)
-{
-	const struct object *const *list = rows;
-
-	return list[i] ? list[i]->name : NULL;
-}
 
 const struct object *noun_check(lua_State *L, int at)
 {
-	const char *name = luaL_checkstring(L, at);
-	const struct object *const *o;
+	const struct row *row = arg_pick(L, at, "object", objects, sizeof(*row),
+					 LENGTH(objects));
 
-	for (o = objects; *o; o++)
-		if (strcmp((*o)->name, name) == 0)
-			return *o;
-	raise_name(L, "object", name, object_name, objects);
-}
-
-static const char *verb_name(const void *rows, size_t i)
-{
-	return ((const struct verb *)rows)[i].name;
+	return row->object;
 }
 
 const struct verb *noun_check_verb(lua_State *L, int at, const struct object *o)
 {
-	const char *name = luaL_checkstring(L, at);
-	const struct verb *v;
+	const struct verb *v =
+		arg_pick(L, at, "verb", verbs, sizeof(*v), LENGTH(verbs));
 
-	for (v = verbs; v->name; v++)
-		if (strcmp(v->name, name) == 0 && (!v->of || v->of == o))
-			return v;
-	raise_name(L, "verb", name, verb_name, verbs);
+	if (v->of && v->of != o)
+		raise_misuse(L, "%s: no verb \"%s\"", o->name, v->name);
+	return v;
 }
 
 /* -- Names of attributes, for extended acks -------------------------- */

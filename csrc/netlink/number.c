@@ -230,22 +230,6 @@ static void put_flag(struct encoder *e, const struct field *f)
 
 /* -- Names of numbers ------------------------------------------------ */
 
-static const char *label_name(const void *rows, size_t i)
-{
-	return ((const struct label *)rows)[i].name;
-}
-
-static uint64_t checklabel(struct encoder *e, const struct label *labels,
-			   const char *name)
-{
-	const struct label *row;
-
-	for (row = labels; row->name; row++)
-		if (strcmp(row->name, name) == 0)
-			return row->value;
-	raise_name(e->L, e->path, name, label_name, labels);
-}
-
 static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
 {
 	const struct label *row;
@@ -260,8 +244,13 @@ static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
 static uint64_t pull_label(struct encoder *e, const struct field *f,
 			   size_t size)
 {
-	if (lua_type(e->L, -1) == LUA_TSTRING)
-		return checklabel(e, f->more, lua_tostring(e->L, -1));
+	const struct label *row;
+
+	if (lua_type(e->L, -1) == LUA_TSTRING) {
+		row = arg_pick(e->L, -1, e->path, f->more, sizeof(*row),
+			       SIZE_MAX);
+		return row->value;
+	}
 	return (uint64_t)checkrange(e, 0, maximum(size));
 }
 

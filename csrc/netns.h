@@ -2,13 +2,11 @@
 #ifndef TUN_NETNS_H
 #define TUN_NETNS_H
 
+#include "handle.h"
+
 #include <lua.h>
 
-struct netns {
-	int fd;
-};
-
 /* Push a namespace object that holds no descriptor yet. */
-struct netns *netns_new(lua_State *L);
+struct handle *netns_new(lua_State *L);
 
 #endif

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -21,7 +20,7 @@
 static bool getiff(const struct device *dev, struct ifreq *ifr)
 {
 	memset(ifr, 0, sizeof(*ifr));
-	return ioctl(dev->fd, TUNGETIFF, ifr) == 0;
+	return ioctl(dev->handle.fd, TUNGETIFF, ifr) == 0;
 }
 
 const char *device_name(struct device *dev)
@@ -40,23 +39,14 @@ int fail_device(lua_State *L, struct device *dev)
 	return fail_word(L) ? 3 : fail_errno(L, "%s", device_name(dev));
 }
 
-struct device *device_check(lua_State *L)
-{
-	struct device *dev = object_self(L);
-
-	if (dev->fd < 0)
-		raise_misuse(L, "device is closed");
-	return dev;
-}
-
 /* Numbers of the virtio-net header are in native order unless a device was told
  * otherwise. Source: drivers/net/tun_vnet.h, tun_vnet_is_little_endian(). */
 static bool is_foreign(const struct device *dev)
 {
 	int little = 0, big = 0;
 
-	ioctl(dev->fd, TUNGETVNETLE, &little);
-	ioctl(dev->fd, TUNGETVNETBE, &big);
+	ioctl(dev->handle.fd, TUNGETVNETLE, &little);
+	ioctl(dev->handle.fd, TUNGETVNETBE, &big);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	return big && !little;
 #else
@@ -70,32 +60,24 @@ void device_read_vnet(struct device *dev)
 
 	if (!(dev->flags & IFF_VNET_HDR))
 		return;
-	ioctl(dev->fd, TUNGETVNETHDRSZ, &size);
+	ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &size);
 	dev->common->vnet = (size_t)size;
 	dev->common->foreign = is_foreign(dev);
 }
 
+static const struct handle_kind device_kind = { .noun = "device" };
+
 /* Push a device that is not open yet. */
 static struct device *newdevice(lua_State *L)
 {
-	struct device *dev = object_new(L, DEVICE, sizeof(*dev));
+	struct device *dev = handle_new(L, DEVICE, sizeof(*dev), &device_kind);
 
-	dev->fd = -1;
-	dev->timeout = INFINITY;
-	dev->mainthread = poll_mainthread(L);
 	lua_newtable(L);
 	dev->common = memset(lua_newuserdata(L, sizeof(*dev->common)), 0,
 			     sizeof(*dev->common));
 	lua_setfield(L, -2, "common");
 	lua_setuservalue(L, -2);
 	return dev;
-}
-
-static void shut(struct device *dev)
-{
-	if (dev->fd >= 0)
-		close(dev->fd);
-	dev->fd = -1;
 }
 
 /* Close what could not be opened. The reason is errno; words explain it. */
@@ -110,7 +92,7 @@ static int abandon(lua_State *L, struct device *dev, const char *words)
 		n = fail_errno(L, "%s: %s", name, words);
 	else
 		n = fail_errno(L, "%s", name);
-	shut(dev);
+	handle_close(&dev->handle);
 	return n;
 }
 
@@ -136,12 +118,12 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
 	memcpy(dev->name, r->ifr.ifr_name, sizeof(dev->name));
 	dev->flags = r->flags;
 	r->ifr.ifr_flags = (short)r->flags;
-	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (dev->fd < 0)
+	dev->handle.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (dev->handle.fd < 0)
 		return fail_errno(L, "/dev/net/tun");
-	if (r->index && ioctl(dev->fd, TUNSETIFINDEX, &r->index) < 0)
+	if (r->index && ioctl(dev->handle.fd, TUNSETIFINDEX, &r->index) < 0)
 		return abandon(L, dev, NULL);
-	if (ioctl(dev->fd, TUNSETIFF, &r->ifr) < 0)
+	if (ioctl(dev->handle.fd, TUNSETIFF, &r->ifr) < 0)
 		return abandon(L, dev, missing(r));
 	if (!getiff(dev, &ifr)) {
 		errno = EBUSY;
@@ -172,7 +154,7 @@ static int core_open(lua_State *L)
  * Open another queue of the same multi-queue device. */
 static int core_queue(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	struct request r = { .index = NEVER_CREATE };
 	struct device *queue;
 
@@ -197,10 +179,11 @@ static int core_features(lua_State *L)
 	struct device *dev = newdevice(L);
 	unsigned int flags;
 
-	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (dev->fd < 0 || ioctl(dev->fd, TUNGETFEATURES, &flags) < 0)
+	dev->handle.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (dev->handle.fd < 0 ||
+	    ioctl(dev->handle.fd, TUNGETFEATURES, &flags) < 0)
 		return abandon(L, dev, NULL);
-	shut(dev);
+	handle_close(&dev->handle);
 	open_push_flags(L, flags);
 	return 1;
 }
@@ -208,10 +191,10 @@ static int core_features(lua_State *L)
 /* Attach or detach the queue. */
 static int setqueue(lua_State *L, unsigned int flag)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	struct ifreq ifr = { .ifr_flags = (short)flag };
 
-	if (ioctl(dev->fd, TUNSETQUEUE, &ifr) < 0)
+	if (ioctl(dev->handle.fd, TUNSETQUEUE, &ifr) < 0)
 		return fail_device(L, dev);
 	if (getiff(dev, &ifr) && flag == IFF_ATTACH_QUEUE &&
 	    ifr.ifr_flags & IFF_DETACH_QUEUE) {
@@ -237,7 +220,7 @@ static int device_detach(lua_State *L)
 /* dev:name() -> name at present | nil, "deleted", EBADFD */
 static int device_method_name(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	struct ifreq ifr;
 
 	if (!getiff(dev, &ifr))
@@ -252,7 +235,7 @@ static int device_method_name(lua_State *L)
  * device answers what it was opened with. */
 static int device_flags(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	unsigned int flags;
 	struct ifreq ifr;
 
@@ -263,100 +246,11 @@ static int device_flags(lua_State *L)
 	return 1;
 }
 
-/* dev:fd() -> descriptor, lent; -1 when closed */
-static int device_fd(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	lua_pushinteger(L, dev->fd);
-	return 1;
-}
-
-/* dev:close() -> true; the device goes with its last descriptor unless it is
- * persistent */
-static int device_close(lua_State *L)
-{
-	shut(object_self(L));
-	lua_pushboolean(L, true);
-	return 1;
-}
-
-/* dev:getfd() -> as fd(), but 0 when closed: LuaSocket's select() asks only an
- * object that has a descriptor whether it is dirty, and then leaves the
- * descriptor alone. So a loop over select() wakes who waits for a closed one.
- */
-static int device_getfd(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	lua_pushinteger(L, dev->fd < 0 ? 0 : dev->fd);
-	return 1;
-}
-
-/* dev:dirty() -> true when closed, so that a waiting select() wakes */
-static int device_dirty(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	lua_pushboolean(L, dev->fd < 0);
-	return 1;
-}
-
-/* dev:events() -> "r", what cqueues waits for on it */
-static int device_events(lua_State *L)
-{
-	object_self(L);
-	lua_pushliteral(L, "r");
-	return 1;
-}
-
-/* dev:timeout() -> nil, for cqueues; 0 when closed: there is nothing to wait
- * for, and read() tells why */
-static int device_timeout(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	if (dev->fd < 0)
-		lua_pushinteger(L, 0);
-	else
-		lua_pushnil(L);
-	return 1;
-}
-
-/* dev:settimeout(seconds) -> true
- *
- * How long receive() waits; for ever when nil or negative, as in LuaSocket. */
-static int device_settimeout(lua_State *L)
-{
-	struct device *dev = object_self(L);
-	double seconds = arg_seconds(L, 2);
-
-	dev->timeout = lua_tonumber(L, 2) < 0 ? INFINITY : seconds;
-	lua_pushboolean(L, true);
-	return 1;
-}
-
-static const luaL_Reg meta[] = {
-	{ "__gc", device_close },
-	{ "__close", device_close },
-	{ NULL, NULL },
-};
-
-/* getfd and dirty are what LuaSocket and copas look for, pollfd, events and
- * timeout what cqueues does. */
 static const luaL_Reg methods[] = {
 	{ "attach", device_attach },
 	{ "detach", device_detach },
 	{ "name", device_method_name },
 	{ "flags", device_flags },
-	{ "fd", device_fd },
-	{ "getfd", device_getfd },
-	{ "pollfd", device_fd },
-	{ "close", device_close },
-	{ "dirty", device_dirty },
-	{ "events", device_events },
-	{ "timeout", device_timeout },
-	{ "settimeout", device_settimeout },
 	{ NULL, NULL },
 };
 
@@ -369,7 +263,7 @@ static const luaL_Reg functions[] = {
 
 void open_device(lua_State *L)
 {
-	object_type(L, DEVICE, meta, methods);
+	handle_type(L, DEVICE, NULL, methods);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "device");
 	object_methods(L, lua_gettop(L) - 1, functions);

@@ -2,6 +2,8 @@
 #ifndef TUN_DEVICE_DEVICE_H
 #define TUN_DEVICE_DEVICE_H
 
+#include "../handle.h"
+
 #include <lua.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -23,16 +25,11 @@ struct common {
 };
 
 struct device {
-	int fd;		       /* -1 when closed */
+	struct handle handle;
 	unsigned int flags;    /* as asked of TUNSETIFF */
-	double timeout;	       /* of receive(), in seconds */
-	lua_State *mainthread; /* for poll_interrupt() */
 	char name[IFNAMSIZ];   /* the last one known, for messages */
 	struct common *common; /* is in the table that the object has */
 };
-
-/* Argument 1 as a device, which must be open. */
-struct device *device_check(lua_State *L);
 
 /* The present name, or the last one known. Keeps errno. */
 const char *device_name(struct device *dev);

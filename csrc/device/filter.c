@@ -109,7 +109,7 @@ static void restore(lua_State *L, struct device *dev, const struct option *o)
 	if (fprog.filter) {
 		fprog.len = (unsigned short)(lua_rawlen(L, -1) /
 					     sizeof(*fprog.filter));
-		ioctl(dev->fd, o->set, &fprog);
+		ioctl(dev->handle.fd, o->set, &fprog);
 	} else {
 		lua_pushboolean(L, false);
 		keep(L);
@@ -130,7 +130,8 @@ static int set_filter(lua_State *L, struct device *dev, const struct option *o)
 		raise_value(L, 3, o->name, "a program, text, or false");
 	else
 		lua_pushboolean(L, false);
-	if (ioctl(dev->fd, fprog.len ? o->set : TUNDETACHFILTER, &fprog) < 0) {
+	if (ioctl(dev->handle.fd, fprog.len ? o->set : TUNDETACHFILTER,
+		  &fprog) < 0) {
 		n = fail_option(L, dev, o);
 		restore(L, dev, o);
 		return n;
@@ -165,7 +166,7 @@ static int get_filter(lua_State *L, struct device *dev, const struct option *o)
 {
 	struct sock_fprog fprog;
 
-	if (ioctl(dev->fd, o->get, &fprog) < 0)
+	if (ioctl(dev->handle.fd, o->get, &fprog) < 0)
 		return fail_option(L, dev, o);
 	lua_getuservalue(L, 1);
 	lua_getfield(L, -1, "filter");
@@ -225,7 +226,7 @@ static int set_tx_filter(lua_State *L, struct device *dev,
 		option_mac(L, -1, o->name, f->addr[i]);
 		lua_pop(L, 1);
 	}
-	exact = ioctl(dev->fd, o->set, f);
+	exact = ioctl(dev->handle.fd, o->set, f);
 	if (exact < 0)
 		return fail_option(L, dev, o);
 	lua_pushinteger(L, exact);

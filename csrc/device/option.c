@@ -52,9 +52,9 @@ static int apply(lua_State *L, struct device *dev, const struct option *o,
 	int number = (int)value, result;
 
 	if (o->passing == BY_VALUE)
-		result = ioctl(dev->fd, o->set, (unsigned long)value);
+		result = ioctl(dev->handle.fd, o->set, (unsigned long)value);
 	else
-		result = ioctl(dev->fd, o->set, &number);
+		result = ioctl(dev->handle.fd, o->set, &number);
 	if (result < 0)
 		return fail_option(L, dev, o);
 	lua_pushboolean(L, true);
@@ -65,7 +65,7 @@ static int get_number(lua_State *L, struct device *dev, const struct option *o)
 {
 	int number;
 
-	if (ioctl(dev->fd, o->get, &number) < 0)
+	if (ioctl(dev->handle.fd, o->get, &number) < 0)
 		return fail_option(L, dev, o);
 	lua_pushinteger(L, number);
 	return 1;
@@ -89,7 +89,7 @@ static int get_boolean(lua_State *L, struct device *dev, const struct option *o)
 {
 	int number;
 
-	if (ioctl(dev->fd, o->get, &number) < 0)
+	if (ioctl(dev->handle.fd, o->get, &number) < 0)
 		return fail_option(L, dev, o);
 	lua_pushboolean(L, number);
 	return 1;
@@ -190,7 +190,8 @@ static int set_offload(lua_State *L, struct device *dev, const struct option *o)
 			"open it with offload = ... or vnet_hdr = true",
 			device_name(dev), o->name);
 	errno = EOPNOTSUPP;
-	if ((bits && common->foreign) || ioctl(dev->fd, o->set, bits) < 0)
+	if ((bits && common->foreign) ||
+	    ioctl(dev->handle.fd, o->set, bits) < 0)
 		return fail_option(L, dev, o);
 	common->offload = bits;
 	common->known = true;
@@ -231,7 +232,7 @@ static int get_features(lua_State *L, struct device *dev,
 {
 	unsigned int flags;
 
-	if (ioctl(dev->fd, o->get, &flags) < 0)
+	if (ioctl(dev->handle.fd, o->get, &flags) < 0)
 		return fail_option(L, dev, o);
 	open_push_flags(L, flags);
 	return 1;
@@ -243,7 +244,7 @@ static int get_link_type(lua_State *L, struct device *dev,
 {
 	struct ifreq ifr = { 0 };
 
-	if (ioctl(dev->fd, o->get, &ifr) < 0)
+	if (ioctl(dev->handle.fd, o->get, &ifr) < 0)
 		return fail_option(L, dev, o);
 	lua_pushinteger(L, ifr.ifr_hwaddr.sa_family);
 	return 1;
@@ -256,7 +257,7 @@ static int get_mac(lua_State *L, struct device *dev, const struct option *o)
 		(const unsigned char *)ifr.ifr_hwaddr.sa_data;
 	char text[18];
 
-	if (ioctl(dev->fd, o->get, &ifr) < 0)
+	if (ioctl(dev->handle.fd, o->get, &ifr) < 0)
 		return fail_option(L, dev, o);
 	if (ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
 		errno = EOPNOTSUPP;
@@ -292,7 +293,7 @@ static int set_mac(lua_State *L, struct device *dev, const struct option *o)
 	struct ifreq ifr = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
 
 	option_mac(L, 3, o->name, (unsigned char *)ifr.ifr_hwaddr.sa_data);
-	if (ioctl(dev->fd, o->set, &ifr) < 0)
+	if (ioctl(dev->handle.fd, o->set, &ifr) < 0)
 		return fail_option(L, dev, o);
 	lua_pushboolean(L, true);
 	return 1;
@@ -302,7 +303,7 @@ static int get_name(lua_State *L, struct device *dev, const struct option *o)
 {
 	struct ifreq ifr = { 0 };
 
-	if (ioctl(dev->fd, o->get, &ifr) < 0)
+	if (ioctl(dev->handle.fd, o->get, &ifr) < 0)
 		return fail_option(L, dev, o);
 	lua_pushstring(L, ifr.ifr_name);
 	return 1;
@@ -310,9 +311,9 @@ static int get_name(lua_State *L, struct device *dev, const struct option *o)
 
 static int get_netns(lua_State *L, struct device *dev, const struct option *o)
 {
-	struct netns *ns = netns_new(L);
+	struct handle *ns = netns_new(L);
 
-	ns->fd = ioctl(dev->fd, o->get, 0);
+	ns->fd = ioctl(dev->handle.fd, o->get, 0);
 	return ns->fd < 0 ? fail_option(L, dev, o) : 1;
 }
 
@@ -397,7 +398,7 @@ static const struct option *tooption(lua_State *L)
  * refused joined ones. */
 static int core_getoption(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	const struct option *o = tooption(L);
 
 	if (!o->get)
@@ -411,7 +412,7 @@ static int core_getoption(lua_State *L)
  * true; 0 is a filter that is off. */
 static int core_setoption(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	const struct option *o = tooption(L);
 	int n;
 

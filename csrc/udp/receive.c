@@ -56,7 +56,7 @@ static uint32_t step_of(const struct mmsghdr *header)
  * least one, or -1 with an errno. */
 static int take(struct udp *udp, struct inbox *in, uint32_t n)
 {
-	int got = recvmmsg(udp->fd, in->headers, n, MSG_DONTWAIT, NULL);
+	int got = recvmmsg(udp->handle.fd, in->headers, n, MSG_DONTWAIT, NULL);
 
 	if (got > 0)
 		udp->expect = 2 * (uint32_t)got;
@@ -287,14 +287,13 @@ static int receive_all(struct udp *udp, struct batch *batch)
  * As that of a device. Each has the sender as its peer. */
 static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 {
-	double seconds =
-		lua_isnoneornil(L, 3) ? udp->timeout : arg_seconds(L, 3);
+	double seconds = handle_seconds(L, 3, &udp->handle);
 	double until = 0;
 	int n;
 
 	slots_compact(batch);
 	while ((n = receive_all(udp, batch)) < 0) {
-		if (!poll_retry(L, udp->fd, seconds, &until))
+		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
 	lua_pushinteger(L, n);
@@ -327,13 +326,13 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
 	struct message *m;
 	uint32_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	while (!(m = held(udp))) {
 		errno = udp->code;
 		udp->code = 0;
 		if (!errno && take_held(udp, 1) > 0)
 			continue;
-		if (!poll_retry(L, udp->fd, seconds, &until))
+		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
 	n = next(m, &bytes);
@@ -364,7 +363,7 @@ int udp_receive(lua_State *L)
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	return batch ? receive_into(L, udp, batch)
-		     : receive(L, udp, udp->timeout);
+		     : receive(L, udp, udp->handle.timeout);
 }

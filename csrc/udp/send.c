@@ -323,8 +323,8 @@ static bool flush(struct sending *s, struct outbox *out)
 	int n;
 
 	while (i < out->count) {
-		n = sendmmsg(s->udp->fd, out->headers + i, out->count - i,
-			     MSG_DONTWAIT);
+		n = sendmmsg(s->udp->handle.fd, out->headers + i,
+			     out->count - i, MSG_DONTWAIT);
 		if (n < 0)
 			return recover(s, out->messages + i);
 		i += (unsigned int)n;
@@ -359,7 +359,8 @@ static int inquire(const struct sending *s)
 	socklen_t size = sizeof(code);
 
 	if (s->stumbled)
-		getsockopt(s->udp->fd, SOL_SOCKET, SO_ERROR, &code, &size);
+		getsockopt(s->udp->handle.fd, SOL_SOCKET, SO_ERROR, &code,
+			   &size);
 	return code;
 }
 
@@ -422,7 +423,8 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 	if (lua_type(L, 2) != LUA_TSTRING)
 		raise_value(L, 2, "packet", "a string");
 	bytes = lua_tolstring(L, 2, n);
-	if (sendto(udp->fd, bytes, *n, MSG_DONTWAIT, peer ? &peer->any : NULL,
+	if (sendto(udp->handle.fd, bytes, *n, MSG_DONTWAIT,
+		   peer ? &peer->any : NULL,
 		   peer ? endpoint_size(peer) : 0) < 0)
 		return fail_udp(L, udp);
 	return 0;
@@ -439,7 +441,7 @@ int udp_write(lua_State *L)
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	failed = transmit(L, udp, topeer(L, &peer), &n);
 	if (failed)
 		return failed;
@@ -460,7 +462,7 @@ int udp_send(lua_State *L)
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	to = topeer(L, &peer);
 	if (batch)
 		return send_from(L, udp, batch, to);

@@ -8,12 +8,10 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* -- Addresses ---------------------------------------------------------------
  */
@@ -27,19 +25,10 @@ static union endpoint ask(const struct udp *udp, asker *call)
 	socklen_t size = sizeof(e);
 	int code = errno;
 
-	if (call(udp->fd, &e.any, &size) < 0)
+	if (call(udp->handle.fd, &e.any, &size) < 0)
 		e.any.sa_family = AF_UNSPEC;
 	errno = code;
 	return e;
-}
-
-static struct udp *opened_udp(lua_State *L)
-{
-	struct udp *udp = object_self(L);
-
-	if (udp->fd < 0)
-		raise_misuse(L, "UDP socket is closed");
-	return udp;
 }
 
 /* Push nil, reason and errno of a failed call that concerns an address. */
@@ -62,6 +51,27 @@ int fail_udp(lua_State *L, struct udp *udp)
 	return refuse_endpoint(L, &local);
 }
 
+static bool udp_is_ready(const struct handle *h)
+{
+	const struct udp *udp = (const void *)h;
+
+	return udp->first < udp->last || udp->code;
+}
+
+static void udp_forget(struct handle *h)
+{
+	struct udp *udp = (void *)h;
+
+	udp->first = udp->last = 0;
+	udp->code = 0;
+}
+
+static const struct handle_kind udp_kind = {
+	.noun = "UDP socket",
+	.is_ready = udp_is_ready,
+	.forget = udp_forget,
+};
+
 /* core.udp(address, what) -> socket | nil, reason, errno
  *
  * A socket of the address's family, which is not bound to it yet. what: of whom
@@ -73,11 +83,8 @@ static int core_udp(lua_State *L)
 	struct udp *udp;
 
 	endpoint_check(L, 1, luaL_checkstring(L, 2), &e);
-	udp = object_new(L, UDP, sizeof(*udp));
-	udp->fd = -1;
+	udp = handle_new(L, UDP, sizeof(*udp), &udp_kind);
 	udp->family = e.any.sa_family;
-	udp->timeout = INFINITY;
-	udp->mainthread = poll_mainthread(L);
 	udp->most = 1;
 	udp->expect = 2;
 	lua_newtable(L);
@@ -88,19 +95,20 @@ static int core_udp(lua_State *L)
 	udp->scratch = arena->bytes + HELD;
 	lua_rawseti(L, -2, 1);
 	lua_setuservalue(L, -2);
-	udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			 IPPROTO_UDP);
-	return udp->fd < 0 ? refuse_endpoint(L, &e) : 1;
+	udp->handle.fd =
+		socket(udp->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       IPPROTO_UDP);
+	return udp->handle.fd < 0 ? refuse_endpoint(L, &e) : 1;
 }
 
 /* udp:bind(address) -> true | nil, reason, errno */
 static int udp_bind(lua_State *L)
 {
-	struct udp *udp = opened_udp(L);
+	struct udp *udp = handle_check(L);
 	union endpoint e;
 
 	endpoint_check(L, 2, "bind", &e);
-	if (bind(udp->fd, &e.any, endpoint_size(&e)) < 0)
+	if (bind(udp->handle.fd, &e.any, endpoint_size(&e)) < 0)
 		return refuse_endpoint(L, &e);
 	lua_pushboolean(L, true);
 	return 1;
@@ -111,12 +119,12 @@ static int udp_bind(lua_State *L)
  * Send to one peer and receive from no other; nil: from and to any again. */
 static int udp_connect(lua_State *L)
 {
-	struct udp *udp = opened_udp(L);
+	struct udp *udp = handle_check(L);
 	union endpoint e = { .any.sa_family = AF_UNSPEC };
 
 	if (!lua_isnoneornil(L, 2))
 		endpoint_check(L, 2, "connect", &e);
-	if (connect(udp->fd, &e.any,
+	if (connect(udp->handle.fd, &e.any,
 		    endpoint_size(&e) ? endpoint_size(&e) : sizeof(e.any)) < 0)
 		return refuse_endpoint(L, &e);
 	udp->connected = endpoint_size(&e) != 0;
@@ -126,7 +134,7 @@ static int udp_connect(lua_State *L)
 
 static int address_of(lua_State *L, asker *call)
 {
-	union endpoint e = ask(opened_udp(L), call);
+	union endpoint e = ask(handle_check(L), call);
 
 	endpoint_push(L, &e);
 	return 1;
@@ -220,13 +228,13 @@ static bool is_twofold(const struct udp *udp, const struct row *row)
 
 static bool set_number(const struct udp *udp, const struct row *row, int value)
 {
-	int error = setsockopt(udp->fd, row->level, row->option, &value,
+	int error = setsockopt(udp->handle.fd, row->level, row->option, &value,
 			       sizeof(value));
 
 	/* Only root may go over the limit of the system. */
 	if (is_twofold(udp, row) || row->kind == BUFFER)
-		error = setsockopt(udp->fd, row->level6, row->option6, &value,
-				   sizeof(value)) < 0 &&
+		error = setsockopt(udp->handle.fd, row->level6, row->option6,
+				   &value, sizeof(value)) < 0 &&
 			(row->kind != BUFFER || error < 0);
 	return !error;
 }
@@ -242,14 +250,14 @@ static bool set_link(lua_State *L, const struct udp *udp, const struct row *row)
 		raise_value(L, 3, row->name, "the name of a link or false");
 	if (n >= IF_NAMESIZE || strlen(name) != n)
 		raise_misuse(L, "dev: \"%s\" is no name of a link", name);
-	return setsockopt(udp->fd, row->level, row->option, name,
+	return setsockopt(udp->handle.fd, row->level, row->option, name,
 			  (socklen_t)n) == 0;
 }
 
 /* udp:setoption(name, value) -> true | nil, reason, errno */
 static int udp_setoption(lua_State *L)
 {
-	struct udp *udp = opened_udp(L);
+	struct udp *udp = handle_check(L);
 	const struct row *row = torow(L, 2);
 	bool done;
 	int value;
@@ -275,14 +283,14 @@ static int udp_setoption(lua_State *L)
  * gso is whether it is on still; dev is nil for any link. */
 static int udp_getoption(lua_State *L)
 {
-	struct udp *udp = opened_udp(L);
+	struct udp *udp = handle_check(L);
 	const struct row *row = torow(L, 2);
 	bool own = is_twofold(udp, row);
 	char name[IF_NAMESIZE] = "";
 	int value = 0;
 	socklen_t size = row->kind == LINK ? sizeof(name) : sizeof(value);
 
-	if (getsockopt(udp->fd, own ? row->level6 : row->level,
+	if (getsockopt(udp->handle.fd, own ? row->level6 : row->level,
 		       own ? row->option6 : row->option,
 		       row->kind == LINK ? (void *)name : &value, &size) < 0)
 		return fail_errno(L, "udp: %s", row->name);
@@ -299,113 +307,13 @@ static int udp_getoption(lua_State *L)
 	return 1;
 }
 
-/* -- The descriptor, as that of a device -------------------------------------
- */
-
-/* udp:fd() -> descriptor, lent; -1 when closed */
-static int udp_fd(lua_State *L)
-{
-	const struct udp *udp = object_self(L);
-
-	lua_pushinteger(L, udp->fd);
-	return 1;
-}
-
-/* udp:close() -> true */
-static int udp_close(lua_State *L)
-{
-	struct udp *udp = object_self(L);
-
-	if (udp->fd >= 0)
-		close(udp->fd);
-	udp->fd = -1;
-	udp->first = udp->last = 0;
-	udp->code = 0;
-	lua_pushboolean(L, true);
-	return 1;
-}
-
-/* udp:getfd() -> as fd(), but 0 when closed, as of a device */
-static int udp_getfd(lua_State *L)
-{
-	const struct udp *udp = object_self(L);
-
-	lua_pushinteger(L, udp->fd < 0 ? 0 : udp->fd);
-	return 1;
-}
-
-/* Whether receiving has something to tell at once, of which the descriptor
- * does not know. */
-static bool is_ready(const struct udp *udp)
-{
-	return udp->fd < 0 || udp->first < udp->last || udp->code;
-}
-
-/* udp:dirty() -> true when there is no need to wait */
-static int udp_dirty(lua_State *L)
-{
-	lua_pushboolean(L, is_ready(object_self(L)));
-	return 1;
-}
-
-/* udp:events() -> "r", what cqueues waits for on it */
-static int udp_events(lua_State *L)
-{
-	object_self(L);
-	lua_pushliteral(L, "r");
-	return 1;
-}
-
-/* udp:timeout() -> nil, or 0 when there is no need to wait, for cqueues */
-static int udp_timeout(lua_State *L)
-{
-	if (is_ready(object_self(L)))
-		lua_pushinteger(L, 0);
-	else
-		lua_pushnil(L);
-	return 1;
-}
-
-/* udp:settimeout(seconds) -> true
- *
- * How long receive() waits; for ever when nil or negative, as in LuaSocket. */
-static int udp_settimeout(lua_State *L)
-{
-	struct udp *udp = object_self(L);
-	double seconds = arg_seconds(L, 2);
-
-	udp->timeout = lua_tonumber(L, 2) < 0 ? INFINITY : seconds;
-	lua_pushboolean(L, true);
-	return 1;
-}
-
-static const luaL_Reg meta[] = {
-	{ "__gc", udp_close },
-	{ "__close", udp_close },
-	{ NULL, NULL },
-};
-
 static const luaL_Reg methods[] = {
-	{ "bind", udp_bind },
-	{ "connect", udp_connect },
-	{ "address", udp_address },
-	{ "peer", udp_peer },
-	{ "setoption", udp_setoption },
-	{ "getoption", udp_getoption },
-	{ "read", udp_read },
-	{ "receive", udp_receive },
-	{ "receivefrom", udp_receive },
-	{ "write", udp_write },
-	{ "send", udp_send },
-	{ "fd", udp_fd },
-	{ "getfd", udp_getfd },
-	{ "pollfd", udp_fd },
-	{ "close", udp_close },
-	{ "dirty", udp_dirty },
-	{ "events", udp_events },
-	{ "timeout", udp_timeout },
-	{ "settimeout", udp_settimeout },
-	{ NULL, NULL },
+	{ "bind", udp_bind },		{ "connect", udp_connect },
+	{ "address", udp_address },	{ "peer", udp_peer },
+	{ "setoption", udp_setoption }, { "getoption", udp_getoption },
+	{ "read", udp_read },		{ "receive", udp_receive },
+	{ "receivefrom", udp_receive }, { "write", udp_write },
+	{ "send", udp_send },		{ NULL, NULL },
 };
 
 /* core.udp_options() -> list of the names of options, in the order to set */
@@ -429,7 +337,7 @@ static const luaL_Reg functions[] = {
 
 void open_udp(lua_State *L)
 {
-	object_type(L, UDP, meta, methods);
+	handle_type(L, UDP, NULL, methods);
 	lua_setfield(L, -2, "udp_socket");
 	object_functions(L, functions);
 }

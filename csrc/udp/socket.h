@@ -4,6 +4,7 @@
 
 #include "../batch/batch.h"
 #include "../batch/endpoint.h"
+#include "../handle.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -28,13 +29,11 @@ struct message {
 };
 
 struct udp {
-	int fd; /* -1 when closed */
+	struct handle handle;
 	int family;
 	bool connected; /* to one peer */
 	bool gso, gro;	/* whether the kernel splits and joins */
-	double timeout;
-	lua_State *mainthread;
-	int code; /* an errno that the next receive() tells; 0: none */
+	int code;	/* an errno that the next receive() tells; 0: none */
 	/* What was received, but not given to the caller yet: of messages,
 	 * those from `first` up to before `last`. */
 	uint32_t first, last;

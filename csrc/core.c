@@ -165,6 +165,16 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value)
 #endif
 }
 
+const char *arg_text(lua_State *L, int at)
+{
+	const char *text;
+
+	if (lua_type(L, at) != LUA_TSTRING)
+		return NULL;
+	text = lua_tostring(L, at);
+	return strlen(text) == lua_rawlen(L, at) ? text : NULL;
+}
+
 void object_functions(lua_State *L, const luaL_Reg *f)
 {
 	for (; f->name; f++) {

@@ -61,6 +61,10 @@ void *object_self(lua_State *L);
  * a fraction. Never converts strings. */
 bool arg_integer(lua_State *L, int at, lua_Integer *value);
 
+/* Argument or table value as text: NULL unless it is a string without zero
+ * bytes. */
+const char *arg_text(lua_State *L, int at);
+
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 

@@ -9,4 +9,7 @@
 /* Push a namespace object that holds no descriptor yet. */
 struct handle *netns_new(lua_State *L);
 
+/* Add core.netns and core.unshare to the module table on top of the stack. */
+void open_netns(lua_State *L);
+
 #endif

@@ -1,5 +1,7 @@
 /* io.c -- packets in and out of a device, one at a time, as strings or in
  * an arena. */
+#include "io.h"
+
 #include "../batch/arena.h"
 #include "../core.h"
 #include "../poll.h"

@@ -1,6 +1,8 @@
 /* noun.c -- the objects and verbs that there are, and what the rows of an
  * object are good for without a socket: encode, decode, ack and fields for
  * Lua, and the names of attributes. */
+#include "noun.h"
+
 #include "ack.h"
 
 #include <linux/rtnetlink.h>

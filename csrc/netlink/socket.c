@@ -1,5 +1,7 @@
 /* socket.c -- an rtnetlink socket: requests, dumps, extended acks. It moves
  * messages whole and knows no attribute; codec.c does. */
+#include "socket.h"
+
 #include "../handle.h"
 #include "ack.h"
 

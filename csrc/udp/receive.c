@@ -1,10 +1,11 @@
 /* receive.c -- datagrams out of a UDP socket: one as a string, many into a
  * batch. With UDP_GRO the kernel gives several of a sender in one piece; in a
  * batch they lie in the room of one slot. */
-#include "socket.h"
+#include "receive.h"
 
 #include "../core.h"
 #include "../poll.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -346,7 +347,7 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
  *
  * The next datagram. Waits for timeout seconds, 0 for not at all, nil for
  * ever. */
-int udp_read(lua_State *L)
+static int udp_read(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 
@@ -358,7 +359,7 @@ int udp_read(lua_State *L)
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
  * copas pass, do not matter: a datagram comes whole. A batch takes as many as
  * there are, see receive_into(). */
-int udp_receive(lua_State *L)
+static int udp_receive(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
@@ -366,4 +367,16 @@ int udp_receive(lua_State *L)
 	poll_interrupt(L, udp->handle.mainthread);
 	return batch ? receive_into(L, udp, batch)
 		     : receive(L, udp, udp->handle.timeout);
+}
+
+static const luaL_Reg methods[] = {
+	{ "read", udp_read },
+	{ "receive", udp_receive },
+	{ "receivefrom", udp_receive },
+	{ NULL, NULL },
+};
+
+void open_udp_receive(lua_State *L)
+{
+	object_add_methods(L, UDP, methods);
 }

@@ -2,10 +2,11 @@
  * batch. Those of one size in a row to one peer go as one message, which the
  * kernel or the network card splits (UDP_SEGMENT); many messages go by one
  * system call. Packets are gathered from where they lie. */
-#include "socket.h"
+#include "send.h"
 
 #include "../core.h"
 #include "../poll.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -434,7 +435,7 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
  *
  * Send a datagram to the peer, "10.0.0.2:5000", or to the one that the socket
  * is connected to. Never waits. */
-int udp_write(lua_State *L)
+static int udp_write(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	union endpoint peer;
@@ -453,7 +454,7 @@ int udp_write(lua_State *L)
  *
  * As write(), in the shape of LuaSocket. Of a batch, all packets: see
  * send_from(). */
-int udp_send(lua_State *L)
+static int udp_send(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
@@ -471,4 +472,15 @@ int udp_send(lua_State *L)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "write", udp_write },
+	{ "send", udp_send },
+	{ NULL, NULL },
+};
+
+void open_udp_send(lua_State *L)
+{
+	object_add_methods(L, UDP, methods);
 }

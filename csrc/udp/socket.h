@@ -1,4 +1,4 @@
-/* socket.h -- a UDP socket as its three files share it. */
+/* socket.h -- a UDP socket. */
 #ifndef TUN_UDP_SOCKET_H
 #define TUN_UDP_SOCKET_H
 
@@ -48,10 +48,8 @@ struct udp {
 /* Push nil, reason and errno of a failed call on the socket. Returns 3. */
 int fail_udp(lua_State *L, struct udp *udp);
 
-/* The methods read, receive, receivefrom, write and send. */
-int udp_read(lua_State *L);
-int udp_receive(lua_State *L);
-int udp_write(lua_State *L);
-int udp_send(lua_State *L);
+/* Add core.udp and the type core.udp_socket to the module table on top of the
+ * stack. */
+void open_udp(lua_State *L);
 
 #endif

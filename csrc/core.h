@@ -62,6 +62,10 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value);
 const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
 		     size_t size, size_t count);
 
+/* Argument or table value as text: NULL unless it is a string without zero
+ * bytes. */
+const char *arg_text(lua_State *L, int at);
+
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 

@@ -123,4 +123,8 @@ void slots_clear(struct batch *batch);
  * free. */
 void slots_compact(struct batch *batch);
 
+/* Add core.batch, the type core.batches and what Lua has to know of slots to
+ * the module table on top of the stack. */
+void open_batch(lua_State *L);
+
 #endif

@@ -1,6 +1,8 @@
 /* walk.c -- finds the layers of usual packets, for the Luas that have no FFI:
  * a header is numbers, made of its declaration. Whatever is not usual is left
  * to the parser in Lua. */
+#include "walk.h"
+
 #include "../core.h"
 #include "arena.h"
 

@@ -59,7 +59,7 @@ static bool take(const struct device *dev, struct batch *batch)
 	size_t before = front(dev);
 	struct slot *slot = slots_append(batch);
 	unsigned char *bytes = pool->bytes + slot->at - before;
-	ssize_t n = read(dev->fd, bytes, before + pool->room + 1);
+	ssize_t n = read(dev->handle.fd, bytes, before + pool->room + 1);
 
 	if (n >= (ssize_t)before && n <= (ssize_t)(before + pool->room)) {
 		slot->size = (uint32_t)n - (uint32_t)before;
@@ -118,8 +118,7 @@ static int refuse_foreign(lua_State *L, struct device *dev)
  * the timeout of settimeout() unless one is given. */
 int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 {
-	double seconds =
-		lua_isnoneornil(L, 3) ? dev->timeout : arg_seconds(L, 3);
+	double seconds = handle_seconds(L, 3, &dev->handle);
 	double until = 0;
 	int n, code;
 
@@ -133,7 +132,7 @@ int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 	while ((n = device_batch_fill(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
 			return fail_errno(L, "%s: " TOO_LONG, device_name(dev));
-		if (!poll_retry(L, dev->fd, seconds, &until))
+		if (!poll_retry(L, dev->handle.fd, seconds, &until))
 			return fail_device(L, dev);
 	}
 	code = errno;
@@ -194,7 +193,7 @@ static bool put(const struct device *dev, const struct slot *slot,
 
 	if (before)
 		introduce(dev, slot, vnet, bytes, bytes - before);
-	return write(dev->fd, bytes - before, before + size) >= 0;
+	return write(dev->handle.fd, bytes - before, before + size) >= 0;
 }
 
 /* The same without room. */
@@ -206,7 +205,7 @@ static bool gather(const struct device *dev, const struct slot *slot,
 				 { (void *)bytes, slot->size } };
 
 	introduce(dev, slot, vnet, bytes, lead);
-	return writev(dev->fd, parts, LENGTH(parts)) >= 0;
+	return writev(dev->handle.fd, parts, LENGTH(parts)) >= 0;
 }
 
 /* Whether what a call said is about the packet, and not about the device. */
@@ -321,7 +320,7 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
 					     u->size - u->payload };
 	}
-	return writev(s->dev->fd, parts, n) >= 0;
+	return writev(s->dev->handle.fd, parts, n) >= 0;
 }
 
 /* Send the packets of a super-packet joined, or else one by one, when the

@@ -2,6 +2,8 @@
 #ifndef TUN_DEVICE_DEVICE_H
 #define TUN_DEVICE_DEVICE_H
 
+#include "../handle.h"
+
 #include <lua.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -16,23 +18,21 @@ enum { VNET_MIN = 10, VNET_MAX = 256 };
  * one core.open(), and to the kernel for all. */
 struct common {
 	size_t vnet;	      /* bytes of the virtio-net header; 0: none */
-	unsigned int offload; /* TUN_F_* as last set through one of them */
-	bool known;	      /* whether offload is what the kernel has */
+	unsigned int offload; /* TUN_F_* as last set or read */
 	bool coalesce;	      /* whether sending joins consecutive segments */
 	bool foreign;	      /* its numbers are not in our byte order */
 };
 
 struct device {
-	int fd;		       /* -1 when closed */
+	struct handle handle;
 	unsigned int flags;    /* as asked of TUNSETIFF */
-	double timeout;	       /* of receive(), in seconds */
-	lua_State *mainthread; /* for poll_interrupt() */
 	char name[IFNAMSIZ];   /* the last one known, for messages */
 	struct common *common; /* is in the table that the object has */
 };
 
-/* Argument 1 as a device, which must be open. */
-struct device *device_check(lua_State *L);
+/* Ask the kernel for the name and the flags. False with an errno. Source:
+ * drivers/net/tun.c, TUNGETIFF */
+bool device_query(const struct device *dev, struct ifreq *ifr);
 
 /* The present name, or the last one known. Keeps errno. */
 const char *device_name(struct device *dev);
@@ -42,5 +42,9 @@ void device_read_vnet(struct device *dev);
 
 /* Push nil, reason and errno of a failed call on the device. Returns 3. */
 int fail_device(lua_State *L, struct device *dev);
+
+/* Add core.open, core.queue, core.features and the type core.device to the
+ * module table on top of the stack. */
+void open_device(lua_State *L);
 
 #endif

@@ -4,13 +4,11 @@
 
 #include <lua.h>
 #include <net/if.h>
-#include <stdbool.h>
 
 struct request {
 	struct ifreq ifr; /* the name, "" for any */
 	unsigned int flags;
-	int index;  /* 0 for any */
-	bool fresh; /* it does not exist yet, as the caller knows */
+	int index; /* 0 for any */
 };
 
 /* The table at argument 1. */

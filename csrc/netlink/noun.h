@@ -25,4 +25,7 @@ const struct verb *noun_check_verb(lua_State *L, int at,
  * left on the stack; NULL when it is longer than the string. */
 const struct nlmsghdr *noun_check_message(lua_State *L, int at);
 
+/* Add its functions to the module table on top of the stack. */
+void open_noun(lua_State *L);
+
 #endif

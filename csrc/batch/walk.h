@@ -1,0 +1,10 @@
+/* walk.h -- the layers of usual packets, for Luas without FFI. */
+#ifndef TUN_BATCH_WALK_H
+#define TUN_BATCH_WALK_H
+
+#include <lua.h>
+
+/* Add its functions to the module table on top of the stack. */
+void open_walk(lua_State *L);
+
+#endif

@@ -1,0 +1,9 @@
+/* filter.h -- which packets a TAP hands over. */
+#ifndef TUN_DEVICE_FILTER_H
+#define TUN_DEVICE_FILTER_H
+
+#include "codec.h"
+
+extern const struct codec as_filter, as_tx_filter;
+
+#endif

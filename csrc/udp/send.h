@@ -1,0 +1,10 @@
+/* send.h -- datagrams into a UDP socket. */
+#ifndef TUN_UDP_SEND_H
+#define TUN_UDP_SEND_H
+
+#include <lua.h>
+
+/* Add methods to UDP sockets. After open_udp(). */
+void open_udp_send(lua_State *L);
+
+#endif

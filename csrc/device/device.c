@@ -58,9 +58,9 @@ void device_read_vnet(struct device *dev)
 {
 	int size = 0;
 
-	if (!(dev->flags & IFF_VNET_HDR))
+	if (!(dev->flags & IFF_VNET_HDR) ||
+	    ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &size) < 0)
 		return;
-	ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &size);
 	dev->common->vnet = (size_t)size;
 	dev->common->foreign = is_foreign(dev);
 }

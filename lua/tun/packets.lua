@@ -297,13 +297,19 @@ function packets.send(dev, self)
   local where = self[SLOT]
   if where and where.batch then
     local n = quick_place(dev, where.batch, where.i)
-    return n > 0 and n or send_place(dev, where.batch, where.i)
+    if n > 0 then
+      return n
+    end
+    return send_place(dev, where.batch, where.i)
   elseif not is_plain(dev) or info_at(self) or meta_at(self) then
     return send_copy(dev, self)
   end
   local at = self[START]
   local n = quick_send(dev, self[POINTER], at, self[STOP] - at)
-  return n > 0 and n or transmit(dev, self[ARENA], at, self[STOP] - at)
+  if n > 0 then
+    return n
+  end
+  return transmit(dev, self[ARENA], at, self[STOP] - at)
 end
 
 return packets

@@ -6,7 +6,7 @@ SPEC = spec
 
 PREFIX = /usr/local
 CFLAGS = -O2 -Wall -Wextra -Wshadow
-FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
+FLAGS = -std=c11 -D_GNU_SOURCE -fPIC \
 	$(or $(shell pkg-config --cflags $(LUA) 2>/dev/null), \
 	-I/usr/include/$(LUA:luajit=luajit-2.1))
 

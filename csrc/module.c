@@ -1,6 +1,8 @@
 /* module.c -- luaopen_tun_core: what each room adds to the module. */
 #include "core.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Each adds its functions and types to the module table on top of the stack. */
 void open_device(lua_State *L);
 void open_option(lua_State *L);
@@ -17,6 +19,8 @@ void open_edit(lua_State *L);
 void open_endpoint(lua_State *L);
 void open_udp(lua_State *L);
 void open_walk(lua_State *L);
+
+#pragma GCC visibility pop
 
 __attribute__((visibility("default"))) int luaopen_tun_core(lua_State *L);
 

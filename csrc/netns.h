@@ -4,11 +4,15 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 struct netns {
 	int fd;
 };
 
 /* Push a namespace object that holds no descriptor yet. */
 struct netns *netns_new(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

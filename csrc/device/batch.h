@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Read packets until there is none, or no slot. Returns how many, or -1 with an
  * errno when the first could not be read. */
 int device_batch_fill(const struct device *dev, struct batch *batch);
@@ -25,5 +27,7 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 /* The methods receive and send of a device with a batch as argument 2. */
 int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch);
 int device_batch_send(lua_State *L, struct device *dev, struct batch *batch);
+
+#pragma GCC visibility pop
 
 #endif

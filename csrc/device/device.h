@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 #define DEVICE "tun.device"
 
 /* Bytes of the virtio-net header that the kernel takes, and that we allow. */
@@ -42,5 +44,7 @@ void device_read_vnet(struct device *dev);
 
 /* Push nil, reason and errno of a failed call on the device. Returns 3. */
 int fail_device(lua_State *L, struct device *dev);
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "device.h"
 
+#pragma GCC visibility push(hidden)
+
 /* How a number goes to the kernel. */
 enum passing { BY_POINTER, BY_VALUE };
 
@@ -36,5 +38,7 @@ int fail_option(lua_State *L, struct device *dev, const struct option *o);
 
 /* Read six bytes from the text at an index, or raise. */
 void option_mac(lua_State *L, int at, const char *what, unsigned char *mac);
+
+#pragma GCC visibility pop
 
 #endif

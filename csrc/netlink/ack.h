@@ -4,6 +4,8 @@
 
 #include "schema.h"
 
+#pragma GCC visibility push(hidden)
+
 /* What an error, a warning or the end of a dump says. */
 struct ack {
 	int code;	  /* errno; 0 for success */
@@ -27,5 +29,7 @@ int ack_push(lua_State *L, const struct object *o,
 
 /* Push that a message is malformed: nil, reason, EBADMSG. */
 int fail_malformed(lua_State *L, const struct object *o);
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "schema.h"
 
+#pragma GCC visibility push(hidden)
+
 #define KIND(NAME, SIZE, PUSH, PULL)                                           \
 	const struct kind kind_##NAME = { #NAME, SIZE, PUSH, PULL, NULL }
 
@@ -20,5 +22,7 @@ size_t number_store(unsigned char *out, uint64_t value, size_t size);
 bool push_number(struct decoder *d, const struct field *f, const void *p,
 		 size_t len);
 size_t pull_s32(struct encoder *e, const struct field *f, unsigned char *out);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,8 @@
 #include <libmnl/libmnl.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 struct field;
 
 /* What a dump keeps from object to object, to be quick: the Lua strings of
@@ -244,5 +246,7 @@ const struct verb *noun_check_verb(lua_State *L, int at,
 /* The message in the string at an index, copied to an aligned place that is
  * left on the stack; NULL when it is longer than the string. */
 const struct nlmsghdr *noun_check_message(lua_State *L, int at);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #define UDP "tun.udp"
 
 enum {
@@ -54,5 +56,7 @@ int udp_read(lua_State *L);
 int udp_receive(lua_State *L);
 int udp_write(lua_State *L);
 int udp_send(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

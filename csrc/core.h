@@ -68,8 +68,7 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value);
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 
-/* Add core.home, core.misuse and core.errno to the module table on top of the
- * stack. */
+/* Add core.home and core.misuse to the module table on top of the stack. */
 void open_core(lua_State *L);
 
 #pragma GCC visibility pop

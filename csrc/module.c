@@ -4,6 +4,7 @@
 #pragma GCC visibility push(hidden)
 
 /* Each adds its functions and types to the module table on top of the stack. */
+void open_errno(lua_State *L);
 void open_device(lua_State *L);
 void open_option(lua_State *L);
 void open_device_io(lua_State *L);
@@ -28,6 +29,7 @@ int luaopen_tun_core(lua_State *L)
 {
 	lua_newtable(L);
 	open_core(L);
+	open_errno(L);
 	open_device(L);
 	open_option(L);
 	open_device_io(L);

@@ -37,6 +37,7 @@ build = {
         "csrc/device/open.c",
         "csrc/device/option.c",
         "csrc/device/sysfs.c",
+        "csrc/errno.c",
         "csrc/module.c",
         "csrc/netlink/ack.c",
         "csrc/netlink/addr.c",

@@ -224,24 +224,6 @@ static int core_misuse(lua_State *L)
 	raise_misuse(L, "%s", luaL_checkstring(L, 1));
 }
 
-/* The table of error numbers, both ways. The numbers are dense. */
-static void push_errno(lua_State *L)
-{
-	const char *name;
-	int code;
-
-	lua_newtable(L);
-	for (code = 1; code < 134; code++) {
-		name = strerrorname_np(code);
-		if (!name)
-			continue;
-		lua_pushstring(L, name);
-		lua_rawseti(L, -2, code);
-		lua_pushinteger(L, code);
-		lua_setfield(L, -2, name);
-	}
-}
-
 static const luaL_Reg functions[] = {
 	{ "home", core_home },
 	{ "misuse", core_misuse },
@@ -251,6 +233,4 @@ static const luaL_Reg functions[] = {
 void open_core(lua_State *L)
 {
 	object_functions(L, functions);
-	push_errno(L);
-	lua_setfield(L, -2, "errno");
 }

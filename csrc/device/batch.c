@@ -42,9 +42,9 @@ static const char *flaw_of(const struct device *dev)
 
 int fail_device_batch(lua_State *L, struct device *dev)
 {
-	if (dev->fd < 0)
+	if (dev->handle.fd < 0)
 		errno = EBADF;
-	if (dev->fd < 0 || !flaw_of(dev))
+	if (dev->handle.fd < 0 || !flaw_of(dev))
 		return fail_device(L, dev);
 	errno = EOPNOTSUPP;
 	return fail_errno(L, "%s: %s", device_name(dev), flaw_of(dev));

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Bytes in front of a packet, at most: packet information and the virtio-net
  * header. */
 enum { FRONT_MOST = 4 + VNET_MAX };
@@ -32,5 +34,7 @@ int fail_device_batch(lua_State *L, struct device *dev);
 /* The methods receive and send of a device with a batch as argument 2. */
 int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch);
 int device_batch_send(lua_State *L, struct device *dev, struct batch *batch);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 #define DEVICE "tun.device"
 
 /* Bytes of the virtio-net header that the kernel takes, and that we allow. It
@@ -50,5 +52,7 @@ int fail_device(lua_State *L, struct device *dev);
 /* Add core.open, core.queue, core.features and the type core.device to the
  * module table on top of the stack. */
 void open_device(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

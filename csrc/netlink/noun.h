@@ -7,6 +7,8 @@
 
 #include <linux/netlink.h>
 
+#pragma GCC visibility push(hidden)
+
 /* One line for each, whose rows are in the file of its name. */
 #define NOUNS(EACH)                                                            \
 	EACH(link)                                                             \
@@ -27,5 +29,7 @@ const struct nlmsghdr *noun_check_message(lua_State *L, int at);
 
 /* Add its functions to the module table on top of the stack. */
 void open_noun(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

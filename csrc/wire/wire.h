@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#pragma GCC visibility push(hidden)
+
 /* End the process where a bound of an array does not hold that has to: in every
  * build, as writing behind the array is worse. */
 static inline void ensure(bool holds)
@@ -12,5 +14,7 @@ static inline void ensure(bool holds)
 	if (!holds)
 		abort();
 }
+
+#pragma GCC visibility pop
 
 #endif

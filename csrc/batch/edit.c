@@ -13,10 +13,12 @@
 static bool aim_at(struct rewrite *t, const struct batch *batch, uint32_t i)
 {
 	const struct slot *slot = slots_get(batch, i);
-	unsigned char *bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
+	uint32_t size = 0;
+	unsigned char *bytes =
+		slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 
 	return bytes &&
-	       rewrite_begin(t, bytes, slot->size,
+	       rewrite_begin(t, bytes, size,
 			     slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 			     batch->ethernet);
 }

@@ -199,11 +199,12 @@ static bool put(const struct device *dev, const struct slot *slot,
 
 /* The same without room. */
 static bool gather(const struct device *dev, const struct slot *slot,
-		   const struct vnet *vnet, const unsigned char *bytes)
+		   const struct vnet *vnet, const unsigned char *bytes,
+		   size_t size)
 {
 	unsigned char lead[PI_SIZE + VNET_MAX];
 	struct iovec parts[] = { { lead, front(dev) },
-				 { (void *)bytes, slot->size } };
+				 { (void *)bytes, size } };
 
 	introduce(dev, slot, vnet, bytes, lead);
 	return writev(dev->fd, parts, LENGTH(parts)) >= 0;
@@ -217,7 +218,7 @@ static bool isrefusal(int code)
 
 /* Send a super-packet as single ones, and remember how far it got. */
 static bool put_split(struct sending *s, struct slot *slot,
-		      const unsigned char *bytes)
+		      const unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
 	unsigned char room[PI_SIZE + VNET_MAX + SEGMENT_MOST];
@@ -225,8 +226,7 @@ static bool put_split(struct sending *s, struct slot *slot,
 	struct gso all;
 	size_t n;
 
-	if (!gso_begin(&all, bytes, slot->size, &slot->vnet, 0,
-		       istap(s->dev))) {
+	if (!gso_begin(&all, bytes, size, &slot->vnet, 0, istap(s->dev))) {
 		errno = EINVAL;
 		return false;
 	}
@@ -249,7 +249,7 @@ static bool takes(const struct device *dev, const struct vnet *vnet)
 
 /* Send a packet as it is, as far as the device can take it. */
 static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
-		       unsigned char *bytes)
+		       unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
 	const struct vnet *vnet = &slot->vnet;
@@ -258,18 +258,18 @@ static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
 		vnet = &nothing;
 	} else if (slot->sent || !takes(s->dev, vnet)) {
 		if (vnet->gso_type & ~GSO_ECN)
-			return put_split(s, slot, bytes);
-		if (!gso_complete(bytes, slot->size, &slot->vnet)) {
+			return put_split(s, slot, bytes, size);
+		if (!gso_complete(bytes, size, &slot->vnet)) {
 			errno = EINVAL;
 			return false;
 		}
 	}
-	if (slots_headroom(s->batch, i) >= front(s->dev)
-		    ? put(s->dev, slot, vnet, bytes, slot->size)
-		    : gather(s->dev, slot, vnet, bytes))
+	if (slots_headroom(s->batch, i, bytes) >= front(s->dev)
+		    ? put(s->dev, slot, vnet, bytes, size)
+		    : gather(s->dev, slot, vnet, bytes, size))
 		return true;
 	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
-	       put_split(s, slot, bytes);
+	       put_split(s, slot, bytes, size);
 }
 
 /* Note how the sending of a packet went; whether to go on. */
@@ -287,12 +287,14 @@ static bool settle(struct sending *s, struct slot *slot, bool sent)
 static bool send_single(struct sending *s, uint32_t i)
 {
 	struct slot *slot = slots_get(s->batch, i);
-	unsigned char *bytes = slot ? slot_bytes(s->batch->pool, slot) : NULL;
+	unsigned char *bytes;
+	uint32_t size;
 
 	if (!slot)
 		return true;
+	bytes = slot_bytes(s->batch->pool, slot, &size);
 	errno = EINVAL;
-	return settle(s, slot, bytes && put_single(s, i, slot, bytes));
+	return settle(s, slot, bytes && put_single(s, i, slot, bytes, size));
 }
 
 /* -- Out, joined -------------------------------------------------------------
@@ -300,22 +302,21 @@ static bool send_single(struct sending *s, uint32_t i)
 
 enum { WINDOW = 256 }; /* packets that are looked at together */
 
-/* Write the super-packet that begins with a unit: changed headers and the
- * payloads of all. */
+/* Write the super-packet that begins with a unit: its headers and the payloads
+ * of all. */
 static bool put_joined(const struct sending *s, const struct slot *slot,
-		       const struct gro_packet *units, size_t first)
+		       const struct gro_packet *units, size_t first,
+		       struct gro_joined *joined)
 {
 	unsigned char lead[PI_SIZE + VNET_MAX];
 	struct iovec parts[2 + SEGMENTS_MOST];
-	struct gro_joined joined;
 	const struct gro_packet *u;
 	int n = 2;
 	size_t i;
 
-	gro_join(units, first, istap(s->dev), &joined);
-	introduce(s->dev, slot, &joined.vnet, joined.headers, lead);
+	introduce(s->dev, slot, &joined->vnet, joined->headers, lead);
 	parts[0] = (struct iovec){ lead, front(s->dev) };
-	parts[1] = (struct iovec){ joined.headers, joined.size };
+	parts[1] = (struct iovec){ joined->headers, joined->size };
 	for (i = first; i != NO_PACKET; i = u->next) {
 		u = units + i;
 		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
@@ -329,17 +330,24 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 static bool send_joined(struct sending *s, const struct gro_packet *units,
 			const uint32_t *places, size_t first)
 {
-	bool *may = &s->dev->common->coalesce;
-	bool sent = *may && put_joined(s, slots_get(s->batch, places[first]),
-				       units, first);
+	bool *may = &s->dev->common->coalesce, sent = false;
+	uint32_t number = s->batch->list[places[first]];
+	struct gro_joined joined;
 	size_t i;
 
-	if (*may && !sent && errno != EINVAL)
-		return false;
-	*may = sent;
+	if (*may && gro_join(units, first, istap(s->dev), &joined)) {
+		sent = put_joined(s, slot_meta(s->batch->pool, number), units,
+				  first, &joined);
+		if (!sent && errno != EINVAL)
+			return false;
+		*may = sent;
+	}
 	for (i = first; i != NO_PACKET; i = units[i].next) {
 		if (sent)
-			settle(s, slots_get(s->batch, places[i]), true);
+			settle(s,
+			       slot_meta(s->batch->pool,
+					 s->batch->list[places[i]]),
+			       true);
 		else if (!send_single(s, places[i]))
 			return false;
 	}
@@ -352,18 +360,19 @@ static uint32_t collect(const struct batch *batch, uint32_t i,
 			struct gro_packet *units, uint32_t *places, size_t *n)
 {
 	struct slot *slot;
+	const unsigned char *bytes;
+	uint32_t size;
 
 	for (*n = 0; i < batch->count && *n < WINDOW; i++) {
 		slot = slots_get(batch, i);
 		if (!slot)
 			continue;
+		bytes = slot_bytes(batch->pool, slot, &size);
 		units[*n] = (struct gro_packet){
-			.bytes = slot_bytes(batch->pool, slot),
-			.size = slot->size,
+			.bytes = bytes,
+			.size = bytes ? size : 0,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};
-		if (!units[*n].bytes)
-			units[*n].size = 0;
 		places[(*n)++] = i;
 	}
 	return i;
@@ -409,12 +418,15 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 {
 	struct sending s = { .dev = dev, .batch = batch };
 	struct slot *slot = i < batch->count ? slots_get(batch, i) : NULL;
-	unsigned char *bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
+	uint32_t size = 0;
+	unsigned char *bytes =
+		slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 
 	errno = bytes ? EOPNOTSUPP : EINVAL;
-	if (!bytes || dev->common->foreign || !put_single(&s, i, slot, bytes))
+	if (!bytes || dev->common->foreign ||
+	    !put_single(&s, i, slot, bytes, size))
 		return -1;
-	return (ssize_t)slot->size;
+	return (ssize_t)size;
 }
 
 /* dev:send(batch) -> how many packets were sent, and reason and errno when that

@@ -11,7 +11,7 @@ local SLOTS, BATCHES_MOST = 6, 4
 
 -- -- What there is at the beginning --------------------------------------------
 
-local VNETS = { [0] = 0, 10, 12, 20, 24, 256, 64, 128 }
+local VNETS = { [0] = 0, 10, 12, 20, 24, 256, 300, 4096 }
 
 local function device(config)
   system.vnet(VNETS[config % 8])
@@ -69,8 +69,11 @@ local function scribble(batch, n)
 end
 
 local function edit_views(batch, n)
+  local stop = n + 20 -- one that moves to its own batch comes again
   for p in batch:packets() do
-    if n % 2 == 0 then
+    if n == stop then
+      break
+    elseif n % 2 == 0 then
       p:move(pick(n + 1))
     elseif n % 3 == 0 then
       p:drop()
@@ -139,7 +142,7 @@ end
 collectgarbage "stop" -- at any time it would leave slots that nobody counts
 
 -- Collecting takes longer than anything else.
-local EVERY = 50
+local EVERY = 100
 local inputs = 0
 
 return function(bytes)
@@ -156,7 +159,6 @@ return function(bytes)
   for at = 6, stop - 1, 2 do
     local op, n = bytes:byte(at, at + 1)
     system.attempt(OPERATIONS[op % #OPERATIONS + 1], pick(math.floor(op / #OPERATIONS)), n)
-    if os.getenv "TRACE" then print(op % #OPERATIONS + 1, n, batches[1]) end
     account()
   end
   dev:close()

@@ -13,7 +13,7 @@ int luaopen_tun_core(lua_State *L);
 static lua_State *L;
 
 #if LUA_VERSION_NUM > 501
-enum { LINES = 1 << 14 };
+enum { LINES = 1 << 13 };
 __attribute__((section("__libfuzzer_extra_counters"), used)) static uint8_t
 	lines[LINES];
 

@@ -17,8 +17,9 @@ OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
 BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
 
-# Whatever is run from here finds the module of this Lua, child processes too.
-export LUA
+# Whatever is run from here finds the module of this Lua, child processes too,
+# and can compile another one.
+export LUA FLAGS
 export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
@@ -100,7 +101,7 @@ spec: $(MODULE)
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
-SANITIZE = -g -O1 -fno-omit-frame-pointer \
+SANITIZE = -g -O1 -DTUN_DEBUG -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)

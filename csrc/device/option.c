@@ -113,7 +113,7 @@ static int set_program(lua_State *L, struct device *dev, const struct option *o)
 	return apply(L, dev, o, fd);
 }
 
-static const struct {
+static const struct offload {
 	const char *name;
 	unsigned int bit;
 } offloads[] = {
@@ -129,24 +129,12 @@ static const struct {
 	{ "single", SINGLE },
 };
 
-static const char *offload_name(const void *rows, size_t i)
-{
-	(void)rows;
-	return i < LENGTH(offloads) ? offloads[i].name : NULL;
-}
-
 static unsigned int offload_bit(lua_State *L, int at)
 {
-	const char *name;
-	size_t i;
+	const struct offload *row = arg_pick(L, at, "offload", offloads,
+					     sizeof(*row), LENGTH(offloads));
 
-	if (lua_type(L, at) != LUA_TSTRING)
-		raise_value(L, at, "offload", "the name of an offload");
-	name = lua_tostring(L, at);
-	for (i = 0; i < LENGTH(offloads); i++)
-		if (!strcmp(offloads[i].name, name))
-			return offloads[i].bit;
-	raise_name(L, "offload", name, offload_name, NULL);
+	return row->bit;
 }
 
 /* Argument 3, a set { csum = true } or a list { "csum" } of names, or false,
@@ -368,25 +356,11 @@ static const struct option options[] = {
 	{ "mac", SIOCGIFHWADDR, SIOCSIFHWADDR, BY_POINTER, .codec = &as_mac },
 };
 
-static const char *option_name(const void *rows, size_t i)
-{
-	(void)rows;
-	return i < LENGTH(options) ? options[i].name : NULL;
-}
-
 /* The option that argument 2 names. */
 static const struct option *tooption(lua_State *L)
 {
-	const char *wanted;
-	size_t i;
-
-	if (lua_type(L, 2) != LUA_TSTRING)
-		raise_value(L, 2, "option", "a name");
-	wanted = lua_tostring(L, 2);
-	for (i = 0; i < LENGTH(options); i++)
-		if (!strcmp(options[i].name, wanted))
-			return options + i;
-	raise_name(L, "option", wanted, option_name, NULL);
+	return arg_pick(L, 2, "option", options, sizeof(*options),
+			LENGTH(options));
 }
 
 /* core.getoption(device, name) -> value | nil, reason, errno

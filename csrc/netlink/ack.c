@@ -2,8 +2,10 @@
  * the attribute that it is about. */
 #include "ack.h"
 
+#include "path.h"
+
 #include <errno.h>
-#include <linux/netlink.h>
+#include <libmnl/libmnl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,7 +90,7 @@ void ack_read(const struct object *o, const struct nlmsghdr *request,
 		return;
 	ack->code = error->error < 0 ? -error->error : 0;
 	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
-		read_tlvs(o, request, message, MNL_ALIGN(skip), ack);
+		read_tlvs(o, request, message, NLMSG_ALIGN(skip), ack);
 }
 
 /* Push "reason: kernel's text (attribute: bounds)". */

@@ -1,6 +1,8 @@
 /* socket.c -- an rtnetlink socket: requests, dumps, extended acks. It moves
  * messages whole and knows no attribute; codec.c does. */
 #include "ack.h"
+#include "codec.h"
+#include "noun.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

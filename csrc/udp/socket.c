@@ -176,22 +176,9 @@ static const struct row {
 	{ "gso", GSO, SOL_UDP, UDP_SEGMENT, 0, 0 },
 };
 
-static const char *row_name(const void *each, size_t i)
-{
-	return i < LENGTH(rows) ? ((const struct row *)each)[i].name : NULL;
-}
-
 static const struct row *torow(lua_State *L, int at)
 {
-	const char *name = lua_tostring(L, at);
-	size_t i;
-
-	if (lua_type(L, at) != LUA_TSTRING)
-		raise_value(L, at, "option", "a name");
-	for (i = 0; i < LENGTH(rows); i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return rows + i;
-	raise_name(L, "option", name, row_name, rows);
+	return arg_pick(L, at, "option", rows, sizeof(*rows), LENGTH(rows));
 }
 
 /* Argument 3 as the number that the kernel takes. */

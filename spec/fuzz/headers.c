@@ -1,5 +1,5 @@
-/* headers.c -- the header walk: of any bytes, from any place. What is found lies
- * in order, inside of the bytes. */
+/* headers.c -- the header walk: of any bytes, from any place. What is found
+ * lies in order, inside of the bytes. */
 #include "../../csrc/wire/headers.h"
 
 #include "../../csrc/wire/flow.h"

@@ -1,8 +1,8 @@
-/* join.c -- packets joined, and what they became split again: as many come back,
- * as long as they were.
- * An input: 1 byte of flags, and for each packet 1 byte of flags, 2 of its
- * length, the packet; a flag says that its lengths and checksums are set right,
- * another one that a virtio-net header stands in front of it. */
+/* join.c -- packets joined, and what they became split again: as many come
+ * back, as long as they were. An input: 1 byte of flags, and for each packet 1
+ * byte of flags, 2 of its length, the packet; a flag says that its lengths and
+ * checksums are set right, another one that a virtio-net header stands in front
+ * of it. */
 #include "../../csrc/wire/gro.h"
 #include "../../csrc/wire/rewrite.h"
 #include "fuzz.h"

@@ -1,6 +1,7 @@
 /* rewrite.c -- every change of headers, of any packet with any virtio-net
  * header.
- * An input: 1 byte of flags, 8 of new values, a virtio-net header, the packet. */
+ * An input: 1 byte of flags, 8 of new values, a virtio-net header, the packet.
+ */
 #include "../../csrc/wire/rewrite.h"
 
 #include "fuzz.h"

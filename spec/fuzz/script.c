@@ -14,8 +14,8 @@ static lua_State *L;
 
 #if LUA_VERSION_NUM > 501
 enum { LINES = 1 << 13 };
-__attribute__((section("__libfuzzer_extra_counters"), used)) static uint8_t
-	lines[LINES];
+__attribute__((section("__libfuzzer_extra_counters"),
+	       used)) static uint8_t lines[LINES];
 
 static void count(lua_State *thread, lua_Debug *ar)
 {

@@ -2,6 +2,7 @@
 -- packet of every kind, in the shape that each target wants. Writes a file for each into
 -- FOLDER/<target>/.
 -- Run: lua spec/fuzz/seeds.lua FOLDER
+local core = require "tun.core"
 local golden = dofile "spec/netlink/golden.lua"
 local random = dofile "spec/peers/random.lua"
 
@@ -82,6 +83,53 @@ end
 local function given(bytes)
   return "\0" .. number16(#bytes) .. "\0\0" .. bytes
 end
+
+-- Requests, which are what the kernel tells but for the type, and answers to them: with a
+-- text, an offset, what is missing, a policy.
+local NOUNS = core.nouns()
+local number32, attribute, message
+
+function number32(n)
+  return number16(n % 65536) .. number16(math.floor(n / 65536))
+end
+
+function attribute(kind, bytes)
+  return number16(4 + #bytes) .. number16(kind) .. bytes .. ("\0"):rep(-#bytes % 4)
+end
+
+function message(kind, flags, bytes)
+  return number32(16 + #bytes) .. number16(kind) .. number16(flags) .. ("\0"):rep(8) .. bytes
+end
+
+local function answers()
+  local bound = attribute(4, number32(7) .. number32(0))
+  local policy = attribute(4, attribute(1, number32(3)) .. bound .. bound)
+  local told = attribute(1, "no\0") .. attribute(2, number32(36)) .. policy
+  local header = number32(2 ^ 32 - 22) .. message(16, 0, "")
+  return {
+    message(2, 0x300, header .. told),
+    message(2, 0x300, header .. attribute(5, number32(1)) .. attribute(6, number32(32))),
+    message(3, 0x200, number32(0) .. told),
+    message(2, 0x100, number32(0) .. message(16, 0, "")),
+  }
+end
+
+local function seed_messages()
+  for _, row in ipairs(golden) do
+    local request = core.encode(row.object, row.verb, row.table)
+    for i, noun in ipairs(NOUNS) do
+      local number = string.char(i - 1)
+      if noun == row.object then
+        seed("decode", number .. request)
+        for _, answer in ipairs(answers()) do
+          seed("ack", number .. number16(#request) .. request .. answer)
+        end
+      end
+    end
+  end
+end
+
+seed_messages()
 
 -- Packets through a batch: every configuration of a device, all operations one after the
 -- other, each before what it may need.

@@ -33,7 +33,8 @@ static bool fails(void)
 	return !feed.left || byte >= 224;
 }
 
-/* -- What is given and taken ------------------------------------------------ */
+/* -- What is given and taken ------------------------------------------------
+ */
 
 /* Read all bytes, for AddressSanitizer to look at. */
 static void look(const void *bytes, size_t n)
@@ -69,7 +70,8 @@ static size_t give(void *room, size_t most)
 	return n;
 }
 
-/* -- TUN devices ------------------------------------------------------------ */
+/* -- TUN devices ------------------------------------------------------------
+ */
 
 int __real_open(const char *path, int flags, ...);
 ssize_t __real_read(int fd, void *bytes, size_t n);
@@ -129,7 +131,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	return 0;
 }
 
-/* -- UDP sockets ------------------------------------------------------------ */
+/* -- UDP sockets ------------------------------------------------------------
+ */
 
 /* Give a message: any sender, any control messages, any flags. */
 static void give_message(struct mmsghdr *message)
@@ -194,7 +197,8 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	return fails() ? 0 : 1;
 }
 
-/* -- For scripts ------------------------------------------------------------ */
+/* -- For scripts ------------------------------------------------------------
+ */
 
 /* system.feed(bytes): what the calls are told from now on. The bytes are lent.
  */
@@ -226,7 +230,8 @@ static void count_users(const struct batch *batch, uint32_t *users)
 		number = batch->list[i];
 		if (number == NO_SLOT)
 			continue;
-		MUST(number < pool->slots && pool->of[number].home < pool->slots);
+		MUST(number < pool->slots &&
+		     pool->of[number].home < pool->slots);
 		users[number]++;
 		if (pool->of[number].home != number)
 			users[pool->of[number].home]++;

@@ -4,6 +4,7 @@
 
 #include "ack.h"
 #include "codec.h"
+#include "message.h"
 #include "nest.h"
 #include "verify.h"
 
@@ -78,7 +79,7 @@ const struct nlmsghdr *noun_check_message(lua_State *L, int at)
 	struct nlmsghdr *nlh = lua_newuserdata(L, len);
 
 	memcpy(nlh, bytes, len);
-	return mnl_nlmsg_ok(nlh, (int)len) ? nlh : NULL;
+	return message_ok(nlh, len) ? nlh : NULL;
 }
 
 /* core.decode(object, bytes) -> table | nil, message, EBADMSG. Pure. */

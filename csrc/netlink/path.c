@@ -2,6 +2,8 @@
  * offset, a caller wants the name. */
 #include "path.h"
 
+#include "message.h"
+
 #include <libmnl/libmnl.h>
 #include <string.h>
 
@@ -100,7 +102,7 @@ void path_of(const struct object *o, const struct nlmsghdr *nlh,
 {
 	struct level top = { o->layout.attrs,
 			     mnl_nlmsg_get_payload_offset(nlh, o->layout.size),
-			     mnl_nlmsg_get_payload_tail(nlh) };
+			     message_end(nlh) };
 	const struct field *rows = top.rows;
 
 	*path = '\0';

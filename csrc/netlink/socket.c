@@ -5,6 +5,7 @@
 #include "../handle.h"
 #include "ack.h"
 #include "codec.h"
+#include "message.h"
 #include "noun.h"
 
 #include <errno.h>
@@ -158,13 +159,18 @@ static const struct nlmsghdr *next_message(lua_State *L, struct netlink *nl)
 	ssize_t size;
 
 	for (;;) {
-		if (!mnl_nlmsg_ok(nl->message, nl->left)) {
+		if (nl->left <= 0) {
 			size = receive(L, nl);
 			if (size < 0)
 				return NULL;
 			nl->message = (struct nlmsghdr *)nl->received;
 			nl->left = (int)size;
 			continue;
+		}
+		if (!message_ok(nl->message, (size_t)nl->left)) {
+			nl->left = 0;
+			errno = EBADMSG;
+			return NULL;
 		}
 		message = nl->message;
 		nl->message = mnl_nlmsg_next(message, &nl->left);

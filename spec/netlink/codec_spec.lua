@@ -523,6 +523,13 @@ describe("an extended ack", function()
       "Numerical result out of range (vlan.id: at least 1, at most 4094)" },
     { "tells the bound of a length", 34, { attr(OFFSET, kind), attr(POLICY, attr(7, "\15\0\0\0")) },
       nil, "Numerical result out of range (kind: at most 15 bytes)" },
+    { "tells as many bounds as there is room for", 34, { attr(OFFSET, id), attr(POLICY,
+      attr(2, number(1, 8)):rep(20)) }, nil, "Numerical result out of range (vlan.id: " ..
+      ("at least 1, "):rep(5) .. "at least 1)" },
+    { "tells a shorter one where a long one has no room", 34, { attr(OFFSET, id), attr(POLICY,
+      attr(5, ("\255"):rep(8)):rep(3) .. attr(4, number(1, 8))) }, nil,
+      "Numerical result out of range (vlan.id: " .. ("at most 18446744073709551615, "):rep(2)
+      .. "at least 1)" },
     { "tells what is missing", 22, { attr(MISSING, number(5, 4)) }, nil,
       "Invalid argument (missing: link)" },
     { "tells what is missing in a nest", 22, { attr(MISSING, number(1, 4)), attr(NEST, data) },
@@ -543,6 +550,29 @@ describe("an extended ack", function()
       assert.equal(row[2] ~= 0 and row[2] or nil, code)
     end)
   end
+
+  -- Each is malformed: nothing behind its end is looked at.
+  local malformed = {
+    { "is longer than its bytes", number(2 ^ 32 - 4, 4) .. message(ERROR, 0, ("\0"):rep(20)):sub(5) },
+    { "is shorter than its header", number(15, 4) .. message(ERROR, 0, ("\0"):rep(20)):sub(5) },
+    { "is cut in its code", message(DONE, TLVS, "\0\0\0") },
+    { "has no number of an error", message(ERROR, CAPPED, number(2 ^ 31, 4) .. vlan:sub(1, 16)) },
+    { "is cut in the request", message(ERROR, TLVS, number(0, 4) .. vlan:sub(1, -5)) },
+    { "has a request without a header", message(ERROR, TLVS, number(0, 4) .. ("\0"):rep(60)) },
+  }
+  for _, row in ipairs(malformed) do
+    it("is malformed when it " .. row[1], function()
+      local ok, why, code = core.ack("link", vlan, row[2])
+      assert.same({ nil, core.errno.EBADMSG }, { ok, code })
+      assert.truthy(why:find("Bad message$"), why)
+    end)
+  end
+
+  it("ends where its length says, not at the next whole word", function()
+    local body = number(-22 % 2 ^ 32, 4) .. vlan:sub(1, 16) .. attr(TEXT, "no\0"):sub(1, -3)
+    assert.equal("Invalid argument", select(2,
+      core.ack("link", vlan, message(ERROR, CAPPED + TLVS, body))))
+  end)
 
   it("is found behind the request, when that is sent back", function()
     local body = number(-22 % 2 ^ 32, 4) .. vlan .. attr(TEXT, "no\0")

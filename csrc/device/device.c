@@ -51,28 +51,31 @@ struct device *device_check(lua_State *L)
 
 /* Numbers of the virtio-net header are in native order unless a device was told
  * otherwise. Source: drivers/net/tun_vnet.h, tun_vnet_is_little_endian(). */
-static bool is_foreign(const struct device *dev)
+static bool is_foreign(int little, int big)
 {
-	int little = 0, big = 0;
-
-	ioctl(dev->fd, TUNGETVNETLE, &little);
-	ioctl(dev->fd, TUNGETVNETBE, &big);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	return big && !little;
 #else
+	(void)big;
 	return little;
 #endif
 }
 
-void device_read_vnet(struct device *dev)
+bool device_read_vnet(struct device *dev)
 {
-	int size = 0;
+	int size = 0, little = 0, big = 0;
 
 	if (!(dev->flags & IFF_VNET_HDR))
-		return;
-	ioctl(dev->fd, TUNGETVNETHDRSZ, &size);
+		return true;
+	if (ioctl(dev->fd, TUNGETVNETHDRSZ, &size) < 0 ||
+	    ioctl(dev->fd, TUNGETVNETLE, &little) < 0)
+		return false;
+	/* EINVAL: a kernel that does not know it, CONFIG_TUN_VNET_CROSS_LE */
+	if (ioctl(dev->fd, TUNGETVNETBE, &big) < 0 && errno != EINVAL)
+		return false;
 	dev->common->vnet = (size_t)size;
-	dev->common->foreign = is_foreign(dev);
+	dev->common->foreign = is_foreign(little, big);
+	return true;
 }
 
 /* Push a device that is not open yet. */
@@ -148,8 +151,7 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
 		return abandon(L, dev, filtered);
 	}
 	memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
-	device_read_vnet(dev);
-	return 1;
+	return device_read_vnet(dev) ? 1 : abandon(L, dev, NULL);
 }
 
 /* core.open(options) -> device | nil, reason, errno
@@ -196,13 +198,17 @@ static int core_features(lua_State *L)
 {
 	struct device *dev = newdevice(L);
 	unsigned int flags;
+	int n;
 
 	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (dev->fd < 0 || ioctl(dev->fd, TUNGETFEATURES, &flags) < 0)
-		return abandon(L, dev, NULL);
+	if (dev->fd < 0 || ioctl(dev->fd, TUNGETFEATURES, &flags) < 0) {
+		n = fail_errno(L, "/dev/net/tun");
+	} else {
+		open_push_flags(L, flags);
+		n = 1;
+	}
 	shut(dev);
-	open_push_flags(L, flags);
-	return 1;
+	return n;
 }
 
 /* Attach or detach the queue. */

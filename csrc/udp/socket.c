@@ -163,8 +163,9 @@ static const struct row {
 	{ "rcvbuf", BUFFER, SOL_SOCKET, SO_RCVBUF, SOL_SOCKET, SO_RCVBUFFORCE },
 	{ "sndbuf", BUFFER, SOL_SOCKET, SO_SNDBUF, SOL_SOCKET, SO_SNDBUFFORCE },
 	{ "mark", NUMBER, SOL_SOCKET, SO_MARK, 0, 0 },
-	{ "priority", NUMBER, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "tos", NUMBER, SOL_IP, IP_TOS, SOL_IPV6, IPV6_TCLASS },
+	/* After tos, which sets it too. */
+	{ "priority", NUMBER, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "ttl", NUMBER, SOL_IP, IP_TTL, SOL_IPV6, IPV6_UNICAST_HOPS },
 	{ "df", FRAGMENT, SOL_IP, IP_MTU_DISCOVER, SOL_IPV6,
 	  IPV6_MTU_DISCOVER },
@@ -223,12 +224,14 @@ static bool set_number(const struct udp *udp, const struct row *row, int value)
 	int error = setsockopt(udp->fd, row->level, row->option, &value,
 			       sizeof(value));
 
+	if (!is_twofold(udp, row) && row->kind != BUFFER)
+		return !error;
 	/* Only root may go over the limit of the system. */
-	if (is_twofold(udp, row) || row->kind == BUFFER)
-		error = setsockopt(udp->fd, row->level6, row->option6, &value,
-				   sizeof(value)) < 0 &&
-			(row->kind != BUFFER || error < 0);
-	return !error;
+	if (row->kind != BUFFER && error)
+		return false;
+	return setsockopt(udp->fd, row->level6, row->option6, &value,
+			  sizeof(value)) == 0 ||
+	       (row->kind == BUFFER && !error);
 }
 
 static bool set_link(lua_State *L, const struct udp *udp, const struct row *row)

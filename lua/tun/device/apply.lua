@@ -9,22 +9,36 @@ local snapshot = require "tun.device.undo"
 local setup = {}
 
 -- The steps of a plan return true | nil, message, errno, and append what undoes them to
--- undo, unless that is nil: then closing the device undoes everything.
+-- undo, unless that is nil: then closing the device undoes everything. They do so before
+-- they act, when there may be no memory left for it afterwards.
+
+-- What sets an option to what it was; what the kernel does not tell cannot be.
+local function take_back(device, name, old)
+  return function()
+    if old == nil then
+      return nil, name
+    end
+    return core.setoption(device, name, old)
+  end
+end
 
 local function set_option(device, name, value, undo)
   local old = undo and option.get(device, name)
+  if undo then
+    table.insert(undo, take_back(device, name, old))
+  end
   local done, why, errno = core.setoption(device, name, value)
   if done == 0 and type(value) == "table" and value[1] then
     done, why, errno = nil, "it is off", core.errno.ENOSPC
   end
-  if not done then
-    return nil, explain.option(device, name, why, errno), errno
-  elseif old ~= nil then
-    table.insert(undo, function()
-      return core.setoption(device, name, old)
-    end)
+  if done then
+    return true
   end
-  return true
+  -- It may have changed although it failed.
+  if undo and (old == nil or type(old) == "table" or option.get(device, name) == old) then
+    table.remove(undo)
+  end
+  return nil, explain.option(device, name, why, errno), errno
 end
 
 local function set_options(part)
@@ -73,11 +87,14 @@ local function go_down(device, plan, undo)
     return true
   end
   if plan.before and plan.before.flags.up then
-    local regain = snapshot.contents(device, plan.before)
+    local regain, why, errno = snapshot.contents(device, plan.before)
+    if not regain then
+      return nil, why, errno
+    end
     table.insert(undo, function()
-      local ok, why = device:up()
+      local ok, reason = device:up()
       if not ok then
-        return nil, why
+        return nil, reason
       end
       return regain()
     end)
@@ -100,7 +117,11 @@ local function set_link(device, plan, undo)
   if not next(wanted) then
     return true
   elseif plan.before then
-    table.insert(undo, snapshot.link(device, plan.before, wanted))
+    local back, why, errno = snapshot.link(device, plan.before, wanted)
+    if not back then
+      return nil, why, errno
+    end
+    table.insert(undo, back)
   end
   local later = comes_up_later(wanted)
   wanted.dev, wanted.up = device, not later and wanted.up or nil
@@ -115,14 +136,17 @@ local function add(part, noun)
   return function(device, plan, undo)
     for _, object in ipairs(plan[part]) do
       object.dev = object.dev or device
+      local done
+      if undo then
+        table.insert(undo, function()
+          return not done or noun.del(object, device)
+        end)
+      end
       local ok, why, errno = noun.add(object, device)
       if not ok then
         return nil, why, errno
-      elseif undo then
-        table.insert(undo, function()
-          return noun.del(object, device)
-        end)
       end
+      done = true
     end
     return true
   end
@@ -142,13 +166,13 @@ local function run(device, plan, undo)
   return true
 end
 
--- Undo the last thing first; says what could not be undone.
+-- Undo the last thing first, all that can be; says what could not be undone.
 local function roll_back(undo)
   local failure = ""
   for i = #undo, 1, -1 do
-    local ok, why = undo[i]()
-    if not ok then
-      failure = failure .. "; not undone: " .. tostring(why)
+    local ran, ok, why = pcall(undo[i])
+    if not (ran and ok) then
+      failure = failure .. "; not undone: " .. tostring(ran and why or ok)
     end
   end
   return failure
@@ -172,7 +196,7 @@ function setup.apply(device, plan, opened, regain)
     device:close()
   end
   if not ran then
-    error(ok, 0)
+    error(type(ok) == "string" and ok .. failure or ok, 0)
   end
   return nil, why .. failure, errno
 end

@@ -170,7 +170,18 @@ end
 local LATER = { inet6_addr_gen_mode = "set", inet6_token = "set", altnames = "addproperty" }
 local NO_TOKEN = "::"
 
---- Add a link, as `ip link add`. When a part is refused, nothing is left of it.
+local function ask_later(row, name, later)
+  for _, more in ipairs(later) do
+    local ok, why, errno = ask(row, more.verb, { name = name, [more.key] = more.value })
+    if not ok then
+      return nil, why, errno
+    end
+  end
+  return true
+end
+
+--- Add a link, as `ip link add`. When a part is refused, nothing is left of it, or the
+-- message says so.
 -- @param what  { kind =, name =, ... }
 -- @return true [, the kernel's warning] | nil, message, errno
 local function add_link(row, what)
@@ -182,15 +193,23 @@ local function add_link(row, what)
       later[#later + 1] = { verb = LATER[key], key = key, value = value }
     end
   end
-  local ok, why, errno = ask(row, "add", now)
-  for _, more in ipairs(ok and later or {}) do
-    local done, refusal, code = ask(row, more.verb, { name = now.name, [more.key] = more.value })
-    if not done then
-      ask(row, "del", { name = now.name })
-      return nil, refusal, code
-    end
+  if later[1] and not now.name then
+    core.misuse(("link: %s needs name="):format(later[1].key))
   end
-  return ok, why, errno
+  local ok, why, errno = ask(row, "add", now)
+  if not ok then
+    return nil, why, errno
+  end
+  local ran, done, refusal, code = pcall(ask_later, row, now.name, later)
+  if ran and done then
+    return ok, why
+  end
+  local gone, reason = ask(row, "del", { name = now.name })
+  local failure = gone and "" or "; not undone: " .. reason
+  if not ran then
+    error(done .. failure, 0)
+  end
+  return nil, refusal .. failure, code
 end
 
 -- Which verbs a noun has; those that are no function are a request of that name.

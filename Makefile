@@ -24,7 +24,7 @@ export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
 .PHONY: all demo run examples test spec asan valgrind lint peers hostile \
-	properties soak bench install clean help deps
+	properties soak inject starve starving bench install clean help deps
 
 all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -132,6 +132,29 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 	$(LUA) spec/soak.lua $(SECONDS)
+
+# Of every run that there is, those whose number leaves n when divided by m.
+SLICE = 0/1
+FAULT = $(BUILD)/fault.so
+search = @$(INTERPRETER) spec/inject/$(1).lua '$(SCENARIO)' $(SLICE)
+
+$(FAULT): spec/inject/fault.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
+inject: deps-test $(MODULE) $(FAULT) ## Fail each system call (SCENARIO=, SLICE=n/m)
+	$(call search,inject)
+
+starving: $(MODULE) $(FAULT)
+	@printf '%s, ' $(BUILD)
+	$(call search,starve)
+
+starve: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
+starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
+	@for lua in $(LUAS); do $(MAKE) -s starving LUA=$$lua || exit 1; done
+	@for lua in luajit lua5.4; do $(MAKE) -s starving LUA=$$lua \
+	  BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
+	  INTERPRETER=$(CURDIR)/build/asan/bin/$$lua || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \

@@ -12,6 +12,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
+FAULT = $(BUILD)/fault.so
 SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
@@ -68,7 +69,7 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE)
+spec: $(MODULE) $(FAULT)
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
@@ -135,7 +136,6 @@ soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 
 # Of every run that there is, those whose number leaves n when divided by m.
 SLICE = 0/1
-FAULT = $(BUILD)/fault.so
 search = @$(INTERPRETER) spec/inject/$(1).lua '$(SCENARIO)' $(SLICE)
 
 $(FAULT): spec/inject/fault.c

@@ -2,6 +2,7 @@
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
+local netns = require "tun.netlink.netns"
 local offload = require "tun.device.offload"
 local option = require "tun.device.option"
 local snapshot = require "tun.device.undo"
@@ -59,6 +60,14 @@ local function set_options(part)
     end
     return true
   end
+end
+
+-- A device that was opened stays with the namespace that it was opened in.
+local function bind(device, plan)
+  if plan.opened then
+    netns.bind(device)
+  end
+  return true
 end
 
 -- Whether the kernel does the whole plan or none of it: one key of the link, or an MTU,
@@ -153,7 +162,7 @@ local function add(part, noun)
 end
 
 -- Some options want the link to be down; routes want it up.
-local STEPS = { look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
+local STEPS = { bind, look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
                 add("routes", netlink.route), set_options("last") }
 
 local function run(device, plan, undo)
@@ -167,10 +176,10 @@ local function run(device, plan, undo)
 end
 
 -- Undo the last thing first, all that can be; says what could not be undone.
-local function roll_back(undo)
+local function roll_back(device, undo)
   local failure = ""
   for i = #undo, 1, -1 do
-    local ran, ok, why = pcall(undo[i])
+    local ran, ok, why = pcall(undo[i], device)
     if not (ran and ok) then
       failure = failure .. "; not undone: " .. tostring(ran and why or ok)
     end
@@ -180,19 +189,17 @@ end
 
 --- Do what a plan says. When any of it fails or raises, what was done is undone.
 -- @param device  an open device
--- @param plan  of option.sort
--- @param opened  "new" or "attached" for a device to close on failure: closing a new one
---   undoes everything
--- @param regain  optional; what undoes the opening of one that was attached
+-- @param plan  of option.sort; with opened = true for a device to close on failure
+-- @param undo  functions of the device that undo what was done before; nil for a new device:
+--   closing it undoes everything
 -- @return true | nil, message, errno
-function setup.apply(device, plan, opened, regain)
-  local undo = opened ~= "new" and { regain } or nil
+function setup.apply(device, plan, undo)
   local ran, ok, why, errno = pcall(run, device, plan, undo)
   if ran and ok then
     return true
   end
-  local failure = roll_back(undo or {})
-  if opened then
+  local failure = roll_back(device, undo or {})
+  if plan.opened then
     device:close()
   end
   if not ran then

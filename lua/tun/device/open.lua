@@ -67,16 +67,16 @@ local function give_back(name, is)
   return nil, why
 end
 
--- What gives an open device its flags again, if opening it changed them.
-local function regain(device, asked, is)
+-- What undoes the opening of a device that existed: a list of functions of the device.
+local function regain(asked, is)
   if not is or not differs(is, { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi }) then
-    return nil
+    return {}
   end
-  return function()
+  return { function(device)
     local name = device:name() or asked.name
     device:close()
     return give_back(name, is)
-  end
+  end }
 end
 
 -- What a failed attempt to attach changed all the same is undone.
@@ -109,15 +109,15 @@ local function open(t)
   if link == nil then
     return nil, why, errno
   end
-  local asked, device = request(plan.create, link), nil
+  local asked = request(plan.create, link)
+  local undo, device = link and regain(asked, link.tun) or nil, nil
   device, why, errno = core.open(asked)
   if not device then
     local failure = leave(asked.name, link and link.tun)
     return nil, explain.open(asked, why, errno, link) .. failure, errno
   end
-  netns.bind(device)
-  local ok, reason, code = setup.apply(device, plan, link and "attached" or "new",
-    regain(device, asked, link and link.tun))
+  plan.opened = true
+  local ok, reason, code = setup.apply(device, plan, undo)
   if not ok then
     return nil, reason, code
   end

@@ -27,6 +27,7 @@ has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
+FAULT = $(BUILD)/fault.so
 SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
@@ -40,8 +41,8 @@ export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
 .PHONY: all module objects demo run examples test spec asan valgrind lint \
-	rock peers hostile fuzz fuzzers properties soak bench dist install \
-	uninstall clean help deps
+	rock peers hostile fuzz fuzzers inject starve starving properties \
+	soak bench dist install uninstall clean help deps
 
 all: module ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -136,7 +137,7 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE)
+spec: $(MODULE) $(FAULT)
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
@@ -200,6 +201,28 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 	$(LUA) spec/soak.lua $(SECONDS)
+
+# Of every run that there is, those whose number leaves n when divided by m.
+SLICE = 0/1
+search = @$(INTERPRETER) spec/inject/$(1).lua '$(SCENARIO)' $(SLICE)
+
+$(FAULT): spec/inject/fault.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
+inject: deps-test $(MODULE) $(FAULT) ## Fail each system call (SCENARIO=, SLICE=n/m)
+	$(call search,inject)
+
+starving: $(MODULE) $(FAULT)
+	@printf '%s, ' $(BUILD)
+	$(call search,starve)
+
+starve: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
+starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
+	@for lua in $(LUAS); do $(MAKE) -s starving LUA=$$lua || exit 1; done
+	@for lua in luajit lua5.4; do $(MAKE) -s starving LUA=$$lua \
+	  BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
+	  INTERPRETER=$(CURDIR)/build/asan/bin/$$lua || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \

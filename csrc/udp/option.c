@@ -46,16 +46,14 @@ static bool udp_get_number(const struct udp *udp, const struct row *r, int *n)
 			  own ? r->option6 : r->option, n, &size) == 0;
 }
 
-/* Both of an IPv6 socket: the second one tells whether it worked. */
+/* Both of an IPv6 socket. */
 static bool udp_set_number(const struct udp *udp, const struct row *r, int n)
 {
-	int error =
-		setsockopt(udp->handle.fd, r->level, r->option, &n, sizeof(n));
-
-	if (is_twofold(udp, r))
-		error = setsockopt(udp->handle.fd, r->level6, r->option6, &n,
-				   sizeof(n));
-	return error == 0;
+	if (setsockopt(udp->handle.fd, r->level, r->option, &n, sizeof(n)) < 0)
+		return false;
+	return !is_twofold(udp, r) ||
+	       setsockopt(udp->handle.fd, r->level6, r->option6, &n,
+			  sizeof(n)) == 0;
 }
 
 static int check_number(lua_State *L, const struct row *r)
@@ -230,8 +228,9 @@ static const struct row rows[] = {
 	{ "sndbuf", &as_buffer, SOL_SOCKET, SO_SNDBUF, SOL_SOCKET,
 	  SO_SNDBUFFORCE },
 	{ "mark", &as_integer, SOL_SOCKET, SO_MARK, 0, 0 },
-	{ "priority", &as_integer, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "tos", &as_integer, SOL_IP, IP_TOS, SOL_IPV6, IPV6_TCLASS },
+	/* After tos, which sets it too. */
+	{ "priority", &as_integer, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "ttl", &as_integer, SOL_IP, IP_TTL, SOL_IPV6, IPV6_UNICAST_HOPS },
 	{ "df", &as_fragment, SOL_IP, IP_MTU_DISCOVER, SOL_IPV6,
 	  IPV6_MTU_DISCOVER },

@@ -223,7 +223,8 @@ function packets.each(dev)
   end
   local mode = flags.tap and "tap" or "tun"
   local headroom = room.HEADROOM + core.front_most
-  local state = viewer(assert(core.batch(1, core.packet_most, headroom, mode)))
+  local memory, why = core.batch(1, core.packet_most, headroom, mode)
+  local state = viewer(memory or core.misuse(why))
   state.dev, state.quick = dev, 0
   return next_view, state
 end

@@ -98,7 +98,9 @@ end
 --   listed    get is the first of a list: the kernel does not look one up
 --   later     add: keys that the kernel takes only of one that exists, and by which verb
 --   links     keys whose value is a link, beside those that the core knows
---   default   of filters
+--   default   of filters; a value may be a function(value, object) that tells if it matches
+--   flushed   default of the filters of flush
+--   recheck   keys by which the kernel filters some objects only
 --   shape(t, verb, socket)  finish a copy of what the caller wrote: t | nil, message, errno
 --   tidy(t)   finish what the kernel told
 --   errors    words for an errno that the kernel does not explain, as in tun.explain
@@ -133,9 +135,15 @@ local noun = {
   },
 }
 
--- The fields of a list by their keys, with those inside of them.
+-- The fields of a list by their keys, with those inside of them. A flag that has the name of no
+-- key stands there as well: { flag_of = the key of its set }.
 local function by_key(list)
   local fields = {}
+  for _, field in ipairs(list) do
+    for _, name in ipairs(field.kind:find "flags" and field.names or {}) do
+      fields[name] = fields[name] or { flag_of = field.key }
+    end
+  end
   for _, field in ipairs(list) do
     field.fields = field.fields and by_key(field.fields)
     fields[field.key] = field
@@ -146,6 +154,9 @@ end
 -- object: what the core calls it; fields: the keys that it knows, as core.fields tells them.
 for name, row in pairs(noun) do
   row.object, row.fields, row.default = name, by_key(core.fields(name)), row.default or {}
+  for key in pairs(row.recheck or {}) do
+    row.fields[key].filter = false
+  end
   for _, key in ipairs(row.links or {}) do
     row.fields[key] = { key = key, kind = "interface" }
   end

@@ -45,6 +45,7 @@ build = {
         "csrc/netlink/label.c",
         "csrc/netlink/link.c",
         "csrc/netlink/linkinfo.c",
+        "csrc/netlink/neigh.c",
         "csrc/netlink/nest.c",
         "csrc/netlink/noun.c",
         "csrc/netlink/number.c",

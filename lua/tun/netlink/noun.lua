@@ -82,6 +82,39 @@ local function shape_route(t, verb)
   return t
 end
 
+-- As ip(8) and bridge(8): what is added is permanent, in a bridge the entry of the link itself;
+-- what is got or deleted is known by its addresses.
+local function shape_neighbour(t, verb)
+  local bridge, flags = t.family == "bridge", t.flags or {}
+  local key = bridge and "lladdr" or "dst"
+  if t[key] == nil or t.dev == nil then
+    core.misuse(("neighbour: %s= and dev= are needed"):format(key))
+  elseif bridge and type(flags) == "table" and not (flags.self or flags.master) then
+    flags.self = true
+    t.flags = flags
+  end
+  if verb == "add" or verb == "replace" then
+    t.state = t.state or type(t.flags_ext) == "table" and t.flags_ext.managed and "none"
+      or "permanent"
+  else
+    t.state, t.proto, t.flags_ext = nil, nil, nil
+    t.flags = (bridge or flags.proxy) and flags or nil
+    t.lladdr = bridge and t.lladdr or nil
+  end
+  return t
+end
+
+-- As ip(8): those that need no lookup are shown when they are asked for, and like permanent
+-- ones they stay when others are flushed.
+local function is_cached(state, t)
+  return state ~= "noarp" or t.family == "bridge"
+end
+
+local STAYS = { noarp = true, permanent = true, ["local"] = true, static = true }
+local function is_passing(state)
+  return not STAYS[state]
+end
+
 local function link_of(request, socket)
   local by = type(request.dev) == "number" and "index" or "name"
   return socket:request("link", "get", { [by] = request.dev })
@@ -132,6 +165,12 @@ local noun = {
     word = "route", plural = "routes", key = "dst",
     verbs = "list each get add replace append change del flush",
     default = { table = "main" }, shape = shape_route,
+  },
+  neigh = {
+    word = "neighbour", plural = "neighbours", key = "dst",
+    verbs = "list each get add replace del flush",
+    default = { state = is_cached }, flushed = { state = is_passing },
+    recheck = { flags = true }, shape = shape_neighbour,
   },
 }
 

@@ -154,6 +154,18 @@ local function first(row, what)
   return objects[1]
 end
 
+-- A copy with what is missing in it.
+local function with_defaults(t, defaults)
+  local new = {}
+  for key, value in pairs(defaults or {}) do
+    new[key] = value
+  end
+  for key, value in pairs(t) do
+    new[key] = value
+  end
+  return new
+end
+
 --- Delete all that match a filter, as `ip addr|route flush`; what is gone already is fine.
 -- @param what  a filter that is not empty
 -- @return how many there were | nil, message, errno of the first that was refused; all that
@@ -163,7 +175,7 @@ local function flush(row, what)
   if not next(t) then
     core.misuse(row.plural .. ": flush needs a filter")
   end
-  local objects, why, errno = list(row, t)
+  local objects, why, errno = list(row, with_defaults(t, row.flushed))
   if not objects then
     return nil, why, errno
   end

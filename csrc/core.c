@@ -201,6 +201,20 @@ static int core_misuse(lua_State *L)
 	raise_misuse(L, "%s", luaL_checkstring(L, 1));
 }
 
+/* core.failure(message, errno): raise what the world said to who cannot return
+ * it, such as an iterator, at the first line outside of the library: a sentence
+ * that ends in the name of the errno. Upvalue 1 is core.errno. */
+static int core_failure(lua_State *L)
+{
+	const char *message = luaL_checkstring(L, 1);
+
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));
+	if (!lua_isstring(L, -1))
+		lua_pushvalue(L, 2);
+	raise_misuse(L, "%s (%s)", message, lua_tostring(L, -1));
+}
+
 /* The table of error numbers, both ways. The numbers are dense. */
 static void push_errno(lua_State *L)
 {
@@ -229,5 +243,8 @@ void open_core(lua_State *L)
 {
 	object_functions(L, functions);
 	push_errno(L);
+	lua_pushvalue(L, -1);
+	lua_pushcclosure(L, core_failure, 1);
+	lua_setfield(L, -3, "failure");
 	lua_setfield(L, -2, "errno");
 }

@@ -180,19 +180,19 @@ local QUICK = 64
 local wait
 
 -- No loop, which would end a trace.
-local function waited(state, n, why)
+local function waited(state, n, why, errno)
   if n or ENDS[why] then
     return n
   elseif why ~= "interrupted" then
-    core.misuse(why)
+    core.failure(why, errno)
   end
   return wait(state)
 end
 
 function wait(state)
   state.quick = QUICK
-  local n, why = receive(state.dev, state.batch:clear(), math.huge)
-  n = waited(state, n, why)
+  local n, why, errno = receive(state.dev, state.batch:clear(), math.huge)
+  n = waited(state, n, why, errno)
   return n
 end
 

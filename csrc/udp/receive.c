@@ -182,7 +182,7 @@ static uint32_t batch_list_message(struct udp *udp, struct batch *batch,
 	struct slot *slot;
 
 	batch->list[batch->count++] = number;
-	slot = slots_get(batch, i);
+	slot = slot_meta(batch->pool, number);
 	do {
 		if (n && !(slot = slots_append_within(batch, i))) {
 			udp_hold(udp, m);

@@ -23,8 +23,8 @@ struct handle *netns_new(lua_State *L)
 	return handle_new(L, NETNS, sizeof(struct handle), &netns_kind);
 }
 
-/* The inode number, by which namespaces are told apart; 0 and errno. */
-static ino_t inode(const struct handle *ns)
+/* The inode number, by which namespaces differ; 0 and errno. */
+static ino_t netns_inode(const struct handle *ns)
 {
 	struct stat status;
 
@@ -52,7 +52,7 @@ static int core_netns(lua_State *L)
 /* ns:id() -> inode number, equal for the same namespace */
 static int netns_id(lua_State *L)
 {
-	ino_t id = inode(handle_check(L));
+	ino_t id = netns_inode(handle_check(L));
 
 	if (!id)
 		return fail_errno(L, "network namespace");
@@ -67,12 +67,13 @@ static int netns_tostring(lua_State *L)
 	char text[32] = "net:[closed]";
 
 	if (ns->fd >= 0)
-		snprintf(text, sizeof(text), "net:[%ju]", (uintmax_t)inode(ns));
+		snprintf(text, sizeof(text), "net:[%ju]",
+			 (uintmax_t)netns_inode(ns));
 	lua_pushstring(L, text);
 	return 1;
 }
 
-static bool put(const char *path, const char *text)
+static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), code;
 	bool done;
@@ -93,9 +94,9 @@ static bool map_ids(uid_t uid, gid_t gid)
 
 	snprintf(users, sizeof(users), "0 %u 1", uid);
 	snprintf(groups, sizeof(groups), "0 %u 1", gid);
-	return put("/proc/self/uid_map", users) &&
-	       put("/proc/self/setgroups", "deny") &&
-	       put("/proc/self/gid_map", groups);
+	return write_file("/proc/self/uid_map", users) &&
+	       write_file("/proc/self/setgroups", "deny") &&
+	       write_file("/proc/self/gid_map", groups);
 }
 
 /* Whether this process has a capability, as far as the kernel tells. */
@@ -122,8 +123,8 @@ static bool may_map_ids(uid_t uid)
 	return false;
 }
 
-/* What a failure of unshare(2) means here. */
-static int unshare_failed(lua_State *L, bool user_too)
+/* Push nil, what a failure of unshare(2) means here, and errno. Returns 3. */
+static int fail_unshare(lua_State *L, bool user_too)
 {
 	const char *reason = NULL;
 
@@ -159,12 +160,12 @@ static int core_unshare(lua_State *L)
 
 	errno = EPERM;
 	if (!user_too && !has(CAP_NET_ADMIN))
-		return unshare_failed(L, user_too);
+		return fail_unshare(L, user_too);
 	if (user_too && !may_map_ids(uid))
 		return fail_errno(L, "new network namespace: "
 				     "/proc/self/uid_map");
 	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
-		return unshare_failed(L, user_too);
+		return fail_unshare(L, user_too);
 	if (user_too && !map_ids(uid, gid))
 		return fail_errno(L, "new network namespace, to which the "
 				     "process has moved: user and group ids");

@@ -26,8 +26,7 @@ struct codec {
 	bool (*set)(lua_State *L, struct udp *udp, const struct row *r);
 };
 
-/* -- Numbers -----------------------------------------------------------------
- */
+/* -- Numbers --------------------------------------------------------------- */
 
 /* Whether an IPv6 socket has an option of its own, beside the one for what it
  * does with IPv4. */
@@ -106,8 +105,7 @@ static bool set_flag(lua_State *L, struct udp *udp, const struct row *r)
 static const struct codec as_integer = { get_integer, set_integer };
 static const struct codec as_flag = { get_flag, set_flag };
 
-/* -- Others ------------------------------------------------------------------
- */
+/* -- Others ---------------------------------------------------------------- */
 
 /* The second option goes over the limit of the system, which only root may. */
 static bool get_buffer(lua_State *L, const struct udp *udp, const struct row *r)

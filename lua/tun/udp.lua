@@ -137,7 +137,7 @@ local function next_datagram(self)
     bytes, peer, code = read(self)
   until bytes or not PASSING[code]
   if not bytes and code ~= errno.EBADF then
-    core.misuse(peer)
+    core.failure(peer, code)
   end
   return bytes, peer
 end

@@ -133,12 +133,12 @@ meta.__close = device.close
 local ENDS = { closed = true, deleted = true }
 
 local function next_packet(self)
-  local bytes, why
+  local bytes, why, errno
   repeat
-    bytes, why = read(self)
+    bytes, why, errno = read(self)
   until why ~= "interrupted"
   if not bytes and not ENDS[why] then
-    core.misuse(why)
+    core.failure(why, errno)
   end
   return bytes
 end

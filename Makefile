@@ -32,15 +32,16 @@ OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
 BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
 
-# Whatever is run from here finds the module of this Lua, child processes too.
-export LUA
+# Whatever is run from here finds the module of this Lua, child processes too,
+# and can compile another one.
+export LUA FLAGS
 export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
 .PHONY: all module objects demo run examples test spec asan valgrind lint \
-	rock peers hostile properties soak bench dist install uninstall clean \
-	help deps
+	rock peers hostile fuzz fuzzers properties soak bench dist install \
+	uninstall clean help deps
 
 all: module ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -80,6 +81,34 @@ build/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -MMD -MP $(CFLAGS) -o $@ $< -lmnl
 
+# A target of fuzzing: it runs the files that are its arguments, or, with
+# MAIN=-fsanitize=fuzzer, looks for such. Scripts share a program, which goes by
+# its name, and have system calls that are faked.
+MAIN = $(BUILD)/fuzz/replay.o
+HELPERS = replay script system
+FUZZED = $(filter-out $(HELPERS),$(basename $(notdir $(wildcard spec/fuzz/*.c))))
+SCRIPTED = $(filter-out seeds,$(basename $(notdir $(wildcard spec/fuzz/*.lua))))
+FAKED = open read write writev ioctl ppoll recvmmsg sendmmsg sendto
+LIBLUA = $(or $(shell pkg-config --libs $(LUA) 2>/dev/null),-l$(LUA))
+
+fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZED) $(SCRIPTED))
+
+$(BUILD)/fuzz/%.o: spec/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -MMD -MP $(CFLAGS) -c -o $@ $<
+
+$(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
+	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) -o $@ $^ $(LIBLUA) -lmnl
+
+$(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o
+$(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
+	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
+		-rdynamic -o $@ $^ $(LIBLUA) -lmnl
+
+$(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
+	@ln -sf script $@
+
+-include $(wildcard $(BUILD)/fuzz/*.d)
 -include $(OBJECTS:.o=.d) $(BENCHES:=.d)
 
 demo: run ## Answer the kernel's pings from Lua, in a sandbox
@@ -111,7 +140,7 @@ spec: $(MODULE)
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
-SANITIZE = -g -O1 -fno-omit-frame-pointer \
+SANITIZE = -g -O1 -DTUN_DEBUG -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)

@@ -56,24 +56,6 @@ _Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 	__builtin_unreachable();
 }
 
-_Noreturn void raise_name(lua_State *L, const char *what, const char *name,
-			  const char *(*each)(const void *rows, size_t i),
-			  const void *rows)
-{
-	luaL_Buffer names;
-	const char *known;
-	size_t i;
-
-	luaL_buffinit(L, &names);
-	for (i = 0; (known = each(rows, i)); i++) {
-		luaL_addstring(&names, i ? ", " : "");
-		luaL_addstring(&names, known);
-	}
-	luaL_pushresult(&names);
-	raise_misuse(L, "no %s \"%s\"; there are: %s", what, name,
-		     lua_tostring(L, -1));
-}
-
 _Noreturn void raise_value(lua_State *L, int at, const char *what,
 			   const char *wanted)
 {
@@ -163,6 +145,57 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value)
 	*value = (lua_Integer)number;
 	return (lua_Number)*value == number;
 #endif
+}
+
+const char *arg_text(lua_State *L, int at)
+{
+	const char *text;
+
+	if (lua_type(L, at) != LUA_TSTRING)
+		return NULL;
+	text = lua_tostring(L, at);
+	return strlen(text) == lua_rawlen(L, at) ? text : NULL;
+}
+
+/* The name of the i-th row; NULL behind the last one. */
+static const char *row_name(const void *rows, size_t size, size_t count,
+			    size_t i)
+{
+	if (i == count)
+		return NULL;
+	return *(const char *const *)((const char *)rows + i * size);
+}
+
+static _Noreturn void raise_name(lua_State *L, const char *what,
+				 const char *name, const void *rows,
+				 size_t size, size_t count)
+{
+	luaL_Buffer names;
+	const char *known;
+	size_t i;
+
+	luaL_buffinit(L, &names);
+	for (i = 0; (known = row_name(rows, size, count, i)); i++) {
+		luaL_addstring(&names, i ? ", " : "");
+		luaL_addstring(&names, known);
+	}
+	luaL_pushresult(&names);
+	raise_misuse(L, "no %s \"%s\"; there are: %s", what, name,
+		     lua_tostring(L, -1));
+}
+
+const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
+		     size_t size, size_t count)
+{
+	const char *name = arg_text(L, at), *known;
+	size_t i;
+
+	if (!name)
+		raise_value(L, at, what, "a name");
+	for (i = 0; (known = row_name(rows, size, count, i)); i++)
+		if (strcmp(known, name) == 0)
+			return (const char *)rows + i * size;
+	raise_name(L, what, name, rows, size, count);
 }
 
 void object_functions(lua_State *L, const luaL_Reg *f)

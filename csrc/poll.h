@@ -37,6 +37,9 @@ void poll_interrupt(lua_State *L, lua_State *from);
  * push nothing and return 0, with errno as it was. */
 int fail_word(lua_State *L);
 
+/* Add core.poll and core.now to the module table on top of the stack. */
+void open_poll(lua_State *L);
+
 #pragma GCC visibility pop
 
 #endif

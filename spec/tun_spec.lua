@@ -565,7 +565,7 @@ describe("tun", function()
         assert.equal("10.9.0.1/24", address.address)
         assert.is_nil(address.peer)
       end
-      raises('routes: No such device (dev "nope")', tun.route.each, { dev = "nope" })
+      raises('routes: No such device (dev "nope") (ENODEV)', tun.route.each, { dev = "nope" })
     end)
 
     it("over several hops takes anything that names a link", function()

@@ -2,7 +2,10 @@
 #ifndef TUN_NETLINK_ACK_H
 #define TUN_NETLINK_ACK_H
 
+#include "../core.h"
 #include "schema.h"
+
+#include <linux/netlink.h>
 
 #pragma GCC visibility push(hidden)
 

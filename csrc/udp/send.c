@@ -2,10 +2,11 @@
  * batch. Those of one size in a row to one peer go as one message, which the
  * kernel or the network card splits (UDP_SEGMENT); many messages go by one
  * system call. Packets are gathered from where they lie. */
-#include "socket.h"
+#include "send.h"
 
 #include "../core.h"
 #include "../poll.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -182,9 +183,12 @@ static bool post(struct sending *s, struct outbox *out, const struct slot *slot,
 }
 
 /* Leave out the packet that is next, for it cannot be sent. */
-static void leave_out(struct sending *s, struct slot *slot, int code)
+static void leave_out(struct sending *s, int code)
 {
-	slot->flags |= SLOT_DROPPED;
+	uint32_t number = s->batch->list[s->at.packet];
+
+	if (number != NO_SLOT)
+		slot_meta(s->batch->pool, number)->flags |= SLOT_DROPPED;
 	refused(s, code);
 	s->at = (struct place){ s->at.packet + 1, 0 };
 }
@@ -208,7 +212,7 @@ static bool post_split(struct sending *s, struct outbox *out, struct slot *slot,
 		if (all->next == all->count)
 			behind = (struct place){ s->at.packet + 1, 0 };
 		if (!n && !s->scratch) {
-			leave_out(s, slot, EMSGSIZE);
+			leave_out(s, EMSGSIZE);
 			return true;
 		}
 		if (!n || !post(s, out, slot, bytes, n, behind))
@@ -232,21 +236,22 @@ static bool post_packet(struct sending *s, struct outbox *out)
 	struct place behind = { s->at.packet + 1, 0 };
 	unsigned char *bytes;
 	struct gso all;
+	uint32_t size;
 
 	if (!slot) {
 		s->at = behind;
 		return true;
 	}
-	bytes = slot_bytes(s->batch->pool, slot);
+	bytes = slot_bytes(s->batch->pool, slot, &size);
 	if (bytes && is_super(slot)) {
-		if (gso_begin(&all, bytes, slot->size, &slot->vnet, 0,
+		if (gso_begin(&all, bytes, size, &slot->vnet, 0,
 			      s->batch->ethernet))
 			return post_split(s, out, slot, &all);
 	} else if (bytes && (!(slot->flags & SLOT_VNET) ||
-			     gso_complete(bytes, slot->size, &slot->vnet))) {
-		return post(s, out, slot, bytes, slot->size, behind);
+			     gso_complete(bytes, size, &slot->vnet))) {
+		return post(s, out, slot, bytes, size, behind);
 	}
-	leave_out(s, slot, EINVAL);
+	leave_out(s, EINVAL);
 	return true;
 }
 
@@ -263,8 +268,9 @@ static void settle(struct sending *s, struct place end)
 		s->sent++;
 	}
 	s->done = end;
-	if (end.segment)
-		slots_get(s->batch, end.packet)->sent = (uint16_t)end.segment;
+	slot = end.segment ? slots_get(s->batch, end.packet) : NULL;
+	if (slot)
+		slot->sent = (uint16_t)end.segment;
 }
 
 /* Errors of one who would take it later, and of one who will take nothing. */
@@ -308,9 +314,10 @@ static bool recover(struct sending *s, const struct gathered *m)
 		s->tried = (struct place){ UINT32_MAX, 0 };
 		return true;
 	}
-	while (!slots_get(s->batch, s->at.packet))
+	while (s->at.packet + !m->end.segment < m->end.packet &&
+	       !slots_get(s->batch, s->at.packet))
 		s->at.packet++;
-	leave_out(s, slots_get(s->batch, s->at.packet), code);
+	leave_out(s, code);
 	s->done = s->at;
 	return true;
 }
@@ -323,8 +330,8 @@ static bool flush(struct sending *s, struct outbox *out)
 	int n;
 
 	while (i < out->count) {
-		n = sendmmsg(s->udp->fd, out->headers + i, out->count - i,
-			     MSG_DONTWAIT);
+		n = sendmmsg(s->udp->handle.fd, out->headers + i,
+			     out->count - i, MSG_DONTWAIT);
 		if (n < 0)
 			return recover(s, out->messages + i);
 		i += (unsigned int)n;
@@ -359,7 +366,8 @@ static int inquire(const struct sending *s)
 	socklen_t size = sizeof(code);
 
 	if (s->stumbled)
-		getsockopt(s->udp->fd, SOL_SOCKET, SO_ERROR, &code, &size);
+		getsockopt(s->udp->handle.fd, SOL_SOCKET, SO_ERROR, &code,
+			   &size);
 	return code;
 }
 
@@ -422,7 +430,8 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 	if (lua_type(L, 2) != LUA_TSTRING)
 		raise_value(L, 2, "packet", "a string");
 	bytes = lua_tolstring(L, 2, n);
-	if (sendto(udp->fd, bytes, *n, MSG_DONTWAIT, peer ? &peer->any : NULL,
+	if (sendto(udp->handle.fd, bytes, *n, MSG_DONTWAIT,
+		   peer ? &peer->any : NULL,
 		   peer ? endpoint_size(peer) : 0) < 0)
 		return fail_udp(L, udp);
 	return 0;
@@ -432,14 +441,14 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
  *
  * Send a datagram to the peer, "10.0.0.2:5000", or to the one that the socket
  * is connected to. Never waits. */
-int udp_write(lua_State *L)
+static int udp_write(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	union endpoint peer;
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	failed = transmit(L, udp, topeer(L, &peer), &n);
 	if (failed)
 		return failed;
@@ -451,7 +460,7 @@ int udp_write(lua_State *L)
  *
  * As write(), in the shape of LuaSocket. Of a batch, all packets: see
  * send_from(). */
-int udp_send(lua_State *L)
+static int udp_send(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
@@ -460,7 +469,7 @@ int udp_send(lua_State *L)
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	to = topeer(L, &peer);
 	if (batch)
 		return send_from(L, udp, batch, to);
@@ -469,4 +478,15 @@ int udp_send(lua_State *L)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "write", udp_write },
+	{ "send", udp_send },
+	{ NULL, NULL },
+};
+
+void open_udp_send(lua_State *L)
+{
+	object_add_methods(L, UDP, methods);
 }

@@ -13,13 +13,16 @@
 
 enum {
 	IP_MOST = 65535, /* the longest packet that a length field can tell */
+	HEADERS_MOST = 128, /* bytes of headers of a packet that can join */
 };
 
 struct flow_packet {
 	const unsigned char *bytes;
 	uint32_t hash; /* of addresses, ports and protocol */
 	uint32_t seq;  /* TCP */
-	uint16_t ip, transport, payload;
+	/* Offsets in the frame, which may be longer than an IP packet;
+	 * payload is at most HEADERS_MOST when it joins. */
+	uint32_t ip, transport, payload;
 	uint16_t length; /* of the payload, when it joins */
 	uint16_t number; /* for the caller */
 	uint8_t version, proto;

@@ -373,7 +373,7 @@ describe("a netlink socket", function()
                             { "start", "link", {} }, { "next" }, { "index", "lo" },
                             { "name", 1 } } do
       assert.has_error(function() one[call[1]](one, call[2], call[3], call[4]) end,
-        "the netlink socket is closed")
+        "netlink socket is closed")
     end
   end)
 

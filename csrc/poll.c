@@ -41,7 +41,8 @@ int poll_await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
 		timeout = &time;
 		time.tv_sec = left > 0 ? (time_t)left : 0;
 		time.tv_nsec =
-			left > 0 ? (long)((left - time.tv_sec) * 1e9) : 0;
+			left > 0 ? (long)((left - (double)time.tv_sec) * 1e9)
+				 : 0;
 	}
 	ready = ppoll(fds, n, timeout, NULL);
 	if (ready == 0)

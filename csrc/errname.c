@@ -8,7 +8,7 @@
 
 #define ROW(error)                                                             \
 	{                                                                      \
-		.name = #error, .number = error                                \
+		.name = #error, .number = (error)                              \
 	}
 
 /* As in asm-generic/errno.h; the numbers are not the same on every machine. The

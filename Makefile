@@ -4,11 +4,26 @@ LUA = luajit
 LUAS = luajit lua5.1 lua5.4
 SPEC = spec
 
+# What `make dist` makes: the one place that tells the version.
+VERSION = 0.1.0
+
 PREFIX = /usr/local
 CFLAGS = -O2 -Wall -Wextra -Wshadow
-FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
-	$(or $(shell pkg-config --cflags $(LUA) 2>/dev/null), \
-	-I/usr/include/$(LUA:luajit=luajit-2.1))
+LIBFLAG = -shared
+# The folder of lua.h, for a Lua that is not Debian's.
+LUA_INCDIR =
+FLAGS = -std=c11 -D_GNU_SOURCE -fPIC $(or $(LUA_INCDIR:%=-I%), \
+	$(shell pkg-config --cflags $(LUA) 2>/dev/null), \
+	-I/usr/include/$(LUA:luajit=luajit-2.1)) $(HARDENING)
+
+# What stops an overflow from being used, of what compiler and linker have.
+# Looked for once, when something is compiled.
+HARDENING = $(eval HARDENING := $(call has,-fstack-protector-strong) \
+	$(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))$(HARDENING)
+LDHARDENING = $(call has,$(RELRO))
+RELRO = -Wl,-z,relro,-z,now
+has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
+	-x c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
@@ -24,19 +39,43 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo run examples test spec asan valgrind lint peers hostile \
-	fuzz fuzzers properties soak bench install clean help deps
+.PHONY: all module objects demo run examples test spec asan valgrind lint \
+	rock peers hostile fuzz fuzzers properties soak bench dist install \
+	uninstall clean help deps
 
-all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
+all: module ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
+
+module: $(MODULE)
+objects: $(OBJECTS)
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
+	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/%.o: csrc/%.c
+$(BUILD)/%.o: csrc/%.c | $(BUILD)/headers
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(QUIET) -c -o $@ $<
+
+# Conversions that are not all written out.
+$(BUILD)/poll.o $(BUILD)/netlink/ack.o: \
+	QUIET = -Wno-conversion -Wno-sign-conversion
+
+# The compiler's "No such file" does not tell what to install.
+$(BUILD)/headers:
+	@mkdir -p $(@D)
+	@fail() { echo "no $$*" >&2; exit 1; }; \
+	has() { echo "#include <$$1>" | \
+	  $(CC) $(FLAGS) $(CPPFLAGS) -E -o /dev/null - 2>/dev/null; }; \
+	need() { has $$1 || fail "$$1: it is in Debian's package $$2"; }; \
+	command -v $(firstword $(CC)) >/dev/null || \
+	  fail "$(firstword $(CC)): Debian's package gcc has a compiler"; \
+	need stdio.h libc6-dev; \
+	need linux/if_tun.h linux-libc-dev; \
+	need libmnl/libmnl.h libmnl-dev; \
+	$(if $(LUA_INCDIR),has lauxlib.h || fail "lauxlib.h in $(LUA_INCDIR)", \
+	  need lauxlib.h $(lastword $(call lua,$(LUA))))
+	@touch $@
 
 build/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
@@ -107,7 +146,7 @@ SANITIZE = -g -O1 -DTUN_DEBUG -fno-omit-frame-pointer \
 asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
 asan: ## Run the specs with the module under ASan and UBSan
 	$(call specs,luajit lua5.4,BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-		INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
+		HARDENING= INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
 
 # A Lua that loads the sanitizer first. LD_PRELOAD would do so as well in ip(8)
 # and all else that the specs run.
@@ -178,10 +217,37 @@ bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
 version = $(shell $(LUA) -e 'print(_VERSION:match "%d.%d")')
+LUADIR = $(PREFIX)/share/lua/$(version)
+LIBDIR = $(PREFIX)/lib/lua/$(version)
+DOCDIR = $(PREFIX)/share/doc/lua$(version)-tun
 install: $(MODULE) ## Install under PREFIX (/usr/local), for LUA
-	install -d $(DESTDIR)$(PREFIX)/share/lua/$(version)
-	cp -r lua/tun $(DESTDIR)$(PREFIX)/share/lua/$(version)/
-	install -D $(MODULE) $(DESTDIR)$(PREFIX)/lib/lua/$(version)/tun/core.so
+	install -d $(DESTDIR)$(LUADIR)
+	cp -r lua/tun $(DESTDIR)$(LUADIR)/
+	install -D $(MODULE) $(DESTDIR)$(LIBDIR)/tun/core.so
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE
+
+uninstall: ## Remove what install put there
+	rm -rf $(DESTDIR)$(LUADIR)/tun $(DESTDIR)$(LIBDIR)/tun $(DESTDIR)$(DOCDIR)
+
+# Of what is committed. URL is the folder where the archive can be fetched.
+URL = file://$(CURDIR)/build/dist
+release = tun-$(VERSION)
+rockspec = build/dist/$(release)-1.rockspec
+dist: ## Make the rockspec and the archive of VERSION (URL=)
+	rm -rf build/dist
+	mkdir -p build/dist
+	git archive --prefix=$(release)/ HEAD | tar -x -C build/dist
+	cd build/dist/$(release) && sed -i 's/version = "scm/version = "$(VERSION)/' \
+	  lua/tun/init.lua rockspec/tun-scm-1.rockspec
+	sed -i 's|"git+file://."|"$(URL)/$(release).tar.gz"|' \
+	  build/dist/$(release)/rockspec/tun-scm-1.rockspec
+	cd build/dist/$(release)/rockspec && \
+	  cp tun-scm-1.rockspec ../../$(release)-1.rockspec && \
+	  mv tun-scm-1.rockspec $(release)-1.rockspec
+	tar -C build/dist --sort=name --owner=0 --group=0 --numeric-owner \
+	  -czf build/dist/$(release).tar.gz $(release)
+	rm -r build/dist/$(release)
+	@ls build/dist/*
 
 clean: ## Remove everything that was built
 	rm -rf build csrc/tun csrc/*.o csrc/*/*.o tun

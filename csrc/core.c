@@ -147,6 +147,16 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value)
 #endif
 }
 
+const char *arg_text(lua_State *L, int at)
+{
+	const char *text;
+
+	if (lua_type(L, at) != LUA_TSTRING)
+		return NULL;
+	text = lua_tostring(L, at);
+	return strlen(text) == lua_rawlen(L, at) ? text : NULL;
+}
+
 /* The name of the i-th row; NULL behind the last one. */
 static const char *row_name(const void *rows, size_t size, size_t count,
 			    size_t i)
@@ -177,12 +187,11 @@ static _Noreturn void raise_name(lua_State *L, const char *what,
 const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
 		     size_t size, size_t count)
 {
-	const char *name, *known;
+	const char *name = arg_text(L, at), *known;
 	size_t i;
 
-	if (lua_type(L, at) != LUA_TSTRING)
+	if (!name)
 		raise_value(L, at, what, "a name");
-	name = lua_tostring(L, at);
 	for (i = 0; (known = row_name(rows, size, count, i)); i++)
 		if (strcmp(known, name) == 0)
 			return (const char *)rows + i * size;
@@ -215,24 +224,6 @@ static int core_misuse(lua_State *L)
 	raise_misuse(L, "%s", luaL_checkstring(L, 1));
 }
 
-/* The table of error numbers, both ways. The numbers are dense. */
-static void push_errno(lua_State *L)
-{
-	const char *name;
-	int code;
-
-	lua_newtable(L);
-	for (code = 1; code < 134; code++) {
-		name = strerrorname_np(code);
-		if (!name)
-			continue;
-		lua_pushstring(L, name);
-		lua_rawseti(L, -2, code);
-		lua_pushinteger(L, code);
-		lua_setfield(L, -2, name);
-	}
-}
-
 static const luaL_Reg functions[] = {
 	{ "home", core_home },
 	{ "misuse", core_misuse },
@@ -242,6 +233,4 @@ static const luaL_Reg functions[] = {
 void open_core(lua_State *L)
 {
 	object_functions(L, functions);
-	push_errno(L);
-	lua_setfield(L, -2, "errno");
 }

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Every header does this: what the files share is not for the process that
+ * loads the module, whose own names may be the same, however it was built. */
+#pragma GCC visibility push(hidden)
+
 #if LUA_VERSION_NUM < 502
 #define lua_rawlen lua_objlen
 /* A table, in every version. */
@@ -62,11 +66,16 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value);
 const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
 		     size_t size, size_t count);
 
+/* Argument or table value as text: NULL unless it is a string without zero
+ * bytes. */
+const char *arg_text(lua_State *L, int at);
+
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 
-/* Add core.home, core.misuse and core.errno to the module table on top of the
- * stack. */
+/* Add core.home and core.misuse to the module table on top of the stack. */
 void open_core(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

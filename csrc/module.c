@@ -1,43 +1,42 @@
 /* module.c -- luaopen_tun_core: what each room adds to the module. */
+#include "batch/arena.h"
+#include "batch/batch.h"
+#include "batch/coalesce.h"
+#include "batch/edit.h"
+#include "batch/peer.h"
+#include "batch/segment.h"
+#include "batch/walk.h"
 #include "core.h"
-
-/* Each adds its functions and types to the module table on top of the stack. */
-void open_device(lua_State *L);
-void open_option(lua_State *L);
-void open_device_io(lua_State *L);
-void open_poll(lua_State *L);
-void open_netns(lua_State *L);
-void open_netlink(lua_State *L);
-void open_noun(lua_State *L);
-void open_arena(lua_State *L);
-void open_batch(lua_State *L);
-void open_segment(lua_State *L);
-void open_coalesce(lua_State *L);
-void open_edit(lua_State *L);
-void open_endpoint(lua_State *L);
-void open_udp(lua_State *L);
-void open_walk(lua_State *L);
+#include "device/device.h"
+#include "device/io.h"
+#include "device/option.h"
+#include "errname.h"
+#include "netlink/noun.h"
+#include "netlink/socket.h"
+#include "netns.h"
+#include "poll.h"
+#include "udp/option.h"
+#include "udp/receive.h"
+#include "udp/send.h"
+#include "udp/socket.h"
 
 __attribute__((visibility("default"))) int luaopen_tun_core(lua_State *L);
 
+/* What makes a type comes before what adds methods to it. */
+static void (*const rooms[])(lua_State *L) = {
+	open_core,	open_errno,   open_device,     open_option,
+	open_device_io, open_poll,    open_netns,      open_arena,
+	open_batch,	open_segment, open_coalesce,   open_edit,
+	open_peer,	open_udp,     open_udp_option, open_udp_receive,
+	open_udp_send,	open_walk,    open_noun,       open_netlink,
+};
+
 int luaopen_tun_core(lua_State *L)
 {
+	size_t i;
+
 	lua_newtable(L);
-	open_core(L);
-	open_device(L);
-	open_option(L);
-	open_device_io(L);
-	open_poll(L);
-	open_netns(L);
-	open_arena(L);
-	open_batch(L);
-	open_segment(L);
-	open_coalesce(L);
-	open_edit(L);
-	open_endpoint(L);
-	open_udp(L);
-	open_walk(L);
-	open_noun(L);
-	open_netlink(L);
+	for (i = 0; i < LENGTH(rooms); i++)
+		rooms[i](L);
 	return 1;
 }

@@ -14,25 +14,15 @@
 
 #define NETNS "tun.netns"
 
-struct netns *netns_new(lua_State *L)
+static const struct handle_kind netns_kind = { .noun = "network namespace" };
+
+struct handle *netns_new(lua_State *L)
 {
-	struct netns *ns = object_new(L, NETNS, sizeof(*ns));
-
-	ns->fd = -1;
-	return ns;
-}
-
-static struct netns *held(lua_State *L)
-{
-	struct netns *ns = object_self(L);
-
-	if (ns->fd < 0)
-		raise_misuse(L, "network namespace is closed");
-	return ns;
+	return handle_new(L, NETNS, sizeof(struct handle), &netns_kind);
 }
 
 /* The inode number, by which namespaces are told apart; 0 and errno. */
-static ino_t inode(const struct netns *ns)
+static ino_t inode(const struct handle *ns)
 {
 	struct stat status;
 
@@ -46,7 +36,7 @@ static ino_t inode(const struct netns *ns)
 static int core_netns(lua_State *L)
 {
 	const char *path = "/proc/self/ns/net";
-	struct netns *ns;
+	struct handle *ns;
 
 	if (lua_type(L, 1) == LUA_TSTRING)
 		path = lua_tostring(L, 1);
@@ -57,19 +47,10 @@ static int core_netns(lua_State *L)
 	return ns->fd < 0 ? fail_errno(L, "%s", path) : 1;
 }
 
-/* ns:fd() -> descriptor, lent; -1 when closed */
-static int netns_fd(lua_State *L)
-{
-	const struct netns *ns = object_self(L);
-
-	lua_pushinteger(L, ns->fd);
-	return 1;
-}
-
 /* ns:id() -> inode number, equal for the same namespace */
 static int netns_id(lua_State *L)
 {
-	ino_t id = inode(held(L));
+	ino_t id = inode(handle_check(L));
 
 	if (!id)
 		return fail_errno(L, "network namespace");
@@ -77,22 +58,10 @@ static int netns_id(lua_State *L)
 	return 1;
 }
 
-/* ns:close() -> true */
-static int netns_close(lua_State *L)
-{
-	struct netns *ns = object_self(L);
-
-	if (ns->fd >= 0)
-		close(ns->fd);
-	ns->fd = -1;
-	lua_pushboolean(L, true);
-	return 1;
-}
-
 /* As the kernel writes it: net:[4026531840] */
 static int netns_tostring(lua_State *L)
 {
-	const struct netns *ns = object_self(L);
+	const struct handle *ns = object_self(L);
 	char text[32] = "net:[closed]";
 
 	if (ns->fd >= 0)
@@ -174,22 +143,18 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg meta[] = {
-	{ "__gc", netns_close },
-	{ "__close", netns_close },
 	{ "__tostring", netns_tostring },
 	{ NULL, NULL },
 };
 
 static const luaL_Reg methods[] = {
-	{ "fd", netns_fd },
 	{ "id", netns_id },
-	{ "close", netns_close },
 	{ NULL, NULL },
 };
 
 void open_netns(lua_State *L)
 {
-	object_type(L, NETNS, meta, methods);
+	handle_type(L, NETNS, meta, methods);
 	lua_pop(L, 1);
 	object_functions(L, functions);
 }

@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Argument as a timeout in seconds. None and nil are INFINITY; what is below 0
  * is a time already past, 0. */
 double arg_seconds(lua_State *L, int at);
@@ -34,5 +36,10 @@ void poll_interrupt(lua_State *L, lua_State *from);
  * script meets: "timeout", "interrupted", "closed", "deleted", "down". Else
  * push nothing and return 0, with errno as it was. */
 int fail_word(lua_State *L);
+
+/* Add core.poll and core.now to the module table on top of the stack. */
+void open_poll(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -79,6 +79,7 @@ describe("tun", function()
     it("is a table both ways", function()
       assert.equal("EPERM", errno[1])
       assert.equal(1, errno.EPERM)
+      assert.same({ errno.EAGAIN, "EAGAIN" }, { errno.EWOULDBLOCK, errno[errno.EWOULDBLOCK] })
     end)
   end)
 

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 #define ARENA "tun.arena"
 
 struct arena {
@@ -20,5 +22,10 @@ struct arena *arena_new(lua_State *L, size_t size, bool guarded);
 
 /* Arguments as an arena and an offset in it with n bytes behind it. */
 unsigned char *arena_check(lua_State *L, int arena, int at, size_t n);
+
+/* Add its functions to the module table on top of the stack. */
+void open_arena(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #define BATCH "tun.batch"
 
 /* What is known of a packet beside its bytes. It lies at the beginning of its
@@ -126,5 +128,11 @@ void slots_clear(struct batch *batch);
 /* Close the gaps of packets that were dropped or moved away: their slots are
  * free. */
 void slots_compact(struct batch *batch);
+
+/* Add core.batch, the type core.batches and what Lua has to know of slots to
+ * the module table on top of the stack. */
+void open_batch(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

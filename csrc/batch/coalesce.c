@@ -1,4 +1,6 @@
 /* coalesce.c -- joining packets to super-packets, for Lua. */
+#include "coalesce.h"
+
 #include "../core.h"
 #include "../wire/gro.h"
 #include "batch.h"

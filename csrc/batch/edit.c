@@ -2,6 +2,8 @@
  * set or swap addresses and ports, count TTL down, compute checksums. Packets
  * that are not IP, or malformed, are left alone; in fragments ports are where
  * the transport header is. */
+#include "edit.h"
+
 #include "../core.h"
 #include "../wire/rewrite.h"
 #include "batch.h"

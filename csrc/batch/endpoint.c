@@ -2,12 +2,9 @@
 #include "endpoint.h"
 
 #include "../core.h"
-#include "arena.h"
-#include "batch.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +28,7 @@ bool endpoint_equal(const union endpoint *a, const union endpoint *b)
 		      sizeof(a->in6.sin6_addr)) == 0;
 }
 
-static bool read_port(const char *text, in_port_t *port)
+static bool endpoint_read_port(const char *text, in_port_t *port)
 {
 	size_t i, n = strlen(text);
 	unsigned int number = 0;
@@ -76,11 +73,11 @@ static bool read_endpoint(const char *from, union endpoint *e)
 	if (text[0] == '[' && colon[-1] == ']') {
 		colon[-1] = '\0';
 		return read_in6(text + 1, &e->in6) &&
-		       read_port(colon + 1, &e->in6.sin6_port);
+		       endpoint_read_port(colon + 1, &e->in6.sin6_port);
 	}
 	e->in.sin_family = AF_INET;
 	return inet_pton(AF_INET, text, &e->in.sin_addr) == 1 &&
-	       read_port(colon + 1, &e->in.sin_port);
+	       endpoint_read_port(colon + 1, &e->in.sin_port);
 }
 
 void endpoint_check(lua_State *L, int at, const char *what, union endpoint *e)
@@ -145,42 +142,4 @@ void endpoint_push(lua_State *L, const union endpoint *e)
 			 ntohs(e->in.sin_port));
 	}
 	lua_pushstring(L, text);
-}
-
-/* -- Of packets in a batch ---------------------------------------------------
- */
-
-/* core.peer(arena, at) -> where the packet whose slot begins at that offset
- * came from or is to go, "10.0.0.1:5000", or nil */
-static int core_peer(lua_State *L)
-{
-	const unsigned char *slot = arena_check(L, 1, 2, sizeof(struct slot));
-	union endpoint e;
-
-	memcpy(&e, slot + offsetof(struct slot, peer), sizeof(e));
-	endpoint_push(L, &e);
-	return 1;
-}
-
-/* core.setpeer(arena, at, text or nil) */
-static int core_setpeer(lua_State *L)
-{
-	unsigned char *slot = arena_check(L, 1, 2, sizeof(struct slot));
-	union endpoint e = { 0 };
-
-	if (!lua_isnoneornil(L, 3))
-		endpoint_check(L, 3, "peer", &e);
-	memcpy(slot + offsetof(struct slot, peer), &e, sizeof(e));
-	return 0;
-}
-
-static const luaL_Reg functions[] = {
-	{ "peer", core_peer },
-	{ "setpeer", core_setpeer },
-	{ NULL, NULL },
-};
-
-void open_endpoint(lua_State *L)
-{
-	object_functions(L, functions);
 }

@@ -1,4 +1,6 @@
 /* segment.c -- splitting super-packets, for Lua. */
+#include "segment.h"
+
 #include "../core.h"
 #include "../wire/gso.h"
 #include "batch.h"

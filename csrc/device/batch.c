@@ -5,6 +5,7 @@
 #include "../core.h"
 #include "../poll.h"
 #include "../wire/gro.h"
+#include "../wire/wire.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,10 +18,54 @@
 
 enum { PI_SIZE = sizeof(struct tun_pi) };
 
-/* Bytes that the kernel puts in front of a packet. */
+_Static_assert(FRONT_MOST == PI_SIZE + VNET_MAX, "what is in front");
+
+/* Bytes that the kernel puts in front of a packet; more than FRONT_MOST only
+ * while flaw_of() tells so. */
 static size_t front(const struct device *dev)
 {
 	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
+}
+
+/* Why packets of the device cannot be in a batch; NULL when they can. Numbers
+ * in another byte order would be misread; another process may have set a header
+ * of any length. */
+static const char *flaw_of(const struct device *dev)
+{
+	if (dev->common->foreign)
+		return "virtio-net headers in another byte order";
+	if (dev->common->vnet > VNET_MAX)
+		return "another process made the virtio-net header longer than "
+		       "256 bytes: set vnet_hdr_size";
+	return NULL;
+}
+
+int fail_device_batch(lua_State *L, struct device *dev)
+{
+	if (dev->handle.fd < 0)
+		errno = EBADF;
+	if (dev->handle.fd < 0 || !flaw_of(dev))
+		return fail_device(L, dev);
+	errno = EOPNOTSUPP;
+	return fail_errno(L, "%s: %s", device_name(dev), flaw_of(dev));
+}
+
+/* Whether another process made the device one of these meanwhile, which the
+ * kernel may tell by EINVAL. A length that can be used is left to who sets
+ * vnet_hdr_size: packets are refused until then. Keeps errno. */
+static bool is_flawed_now(struct device *dev)
+{
+	size_t was = dev->common->vnet;
+	int code = errno;
+
+	if (code != EINVAL)
+		return false;
+	device_read_vnet(dev);
+	errno = code;
+	if (flaw_of(dev))
+		return true;
+	dev->common->vnet = was;
+	return false;
 }
 
 /* Whether its packets begin with an Ethernet header. */
@@ -59,7 +104,7 @@ static bool take(const struct device *dev, struct batch *batch)
 	size_t before = front(dev);
 	struct slot *slot = slots_append(batch);
 	unsigned char *bytes = pool->bytes + slot->at - before;
-	ssize_t n = read(dev->fd, bytes, before + pool->room + 1);
+	ssize_t n = read(dev->handle.fd, bytes, before + pool->room + 1);
 
 	if (n >= (ssize_t)before && n <= (ssize_t)(before + pool->room)) {
 		slot->size = (uint32_t)n - (uint32_t)before;
@@ -76,7 +121,7 @@ int device_batch_refill(const struct device *dev, struct batch *batch)
 {
 	slots_clear(batch);
 	errno = EINVAL;
-	if (dev->common->foreign || front(dev) > batch->pool->headroom)
+	if (flaw_of(dev) || front(dev) > batch->pool->headroom)
 		return -1;
 	return device_batch_fill(dev, batch);
 }
@@ -95,19 +140,6 @@ int device_batch_fill(const struct device *dev, struct batch *batch)
 	return n;
 }
 
-/* Numbers of headers in another byte order would be misread. */
-static bool isforeign(const struct device *dev)
-{
-	errno = EOPNOTSUPP;
-	return dev->common->foreign;
-}
-
-static int refuse_foreign(lua_State *L, struct device *dev)
-{
-	return fail_errno(L, "%s: virtio-net headers in another byte order",
-			  device_name(dev));
-}
-
 #define TOO_LONG "a packet longer than a slot is lost"
 
 /* dev:receive(batch, timeout) -> how many packets were added, which is 0 when
@@ -118,22 +150,23 @@ static int refuse_foreign(lua_State *L, struct device *dev)
  * the timeout of settimeout() unless one is given. */
 int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 {
-	double seconds =
-		lua_isnoneornil(L, 3) ? dev->timeout : arg_seconds(L, 3);
+	double seconds = handle_seconds(L, 3, &dev->handle);
 	double until = 0;
 	int n, code;
 
+	if (flaw_of(dev))
+		return fail_device_batch(L, dev);
 	if (front(dev) > batch->pool->headroom)
 		raise_misuse(L, "batch: headroom of %d bytes; %s needs %d",
 			     (int)batch->pool->headroom, device_name(dev),
 			     (int)front(dev));
-	if (isforeign(dev))
-		return refuse_foreign(L, dev);
 	slots_compact(batch);
 	while ((n = device_batch_fill(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
 			return fail_errno(L, "%s: " TOO_LONG, device_name(dev));
-		if (!poll_retry(L, dev->fd, seconds, &until))
+		if (is_flawed_now(dev))
+			return fail_device_batch(L, dev);
+		if (!poll_retry(L, dev->handle.fd, seconds, &until))
 			return fail_device(L, dev);
 	}
 	code = errno;
@@ -172,6 +205,8 @@ static void introduce(const struct device *dev, const struct slot *slot,
 	size_t n = dev->common->vnet;
 	struct tun_pi pi = slot->pi;
 
+	ensure(front(dev) <= FRONT_MOST);
+
 	if (!(dev->flags & IFF_NO_PI)) {
 		if (!(slot->flags & SLOT_PI))
 			pi = (struct tun_pi){ .proto = ethertype(bytes) };
@@ -194,7 +229,7 @@ static bool put(const struct device *dev, const struct slot *slot,
 
 	if (before)
 		introduce(dev, slot, vnet, bytes, bytes - before);
-	return write(dev->fd, bytes - before, before + size) >= 0;
+	return write(dev->handle.fd, bytes - before, before + size) >= 0;
 }
 
 /* The same without room. */
@@ -202,12 +237,12 @@ static bool gather(const struct device *dev, const struct slot *slot,
 		   const struct vnet *vnet, const unsigned char *bytes,
 		   size_t size)
 {
-	unsigned char lead[PI_SIZE + VNET_MAX];
+	unsigned char lead[FRONT_MOST];
 	struct iovec parts[] = { { lead, front(dev) },
 				 { (void *)bytes, size } };
 
 	introduce(dev, slot, vnet, bytes, lead);
-	return writev(dev->fd, parts, LENGTH(parts)) >= 0;
+	return writev(dev->handle.fd, parts, LENGTH(parts)) >= 0;
 }
 
 /* Whether what a call said is about the packet, and not about the device. */
@@ -221,8 +256,8 @@ static bool put_split(struct sending *s, struct slot *slot,
 		      const unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
-	unsigned char room[PI_SIZE + VNET_MAX + SEGMENT_MOST];
-	unsigned char *out = room + PI_SIZE + VNET_MAX;
+	unsigned char room[FRONT_MOST + SEGMENT_MOST];
+	unsigned char *out = room + FRONT_MOST;
 	struct gso all;
 	size_t n;
 
@@ -289,12 +324,14 @@ static bool send_single(struct sending *s, uint32_t i)
 	struct slot *slot = slots_get(s->batch, i);
 	unsigned char *bytes;
 	uint32_t size;
+	bool sent;
 
 	if (!slot)
 		return true;
 	bytes = slot_bytes(s->batch->pool, slot, &size);
 	errno = EINVAL;
-	return settle(s, slot, bytes && put_single(s, i, slot, bytes, size));
+	sent = bytes && put_single(s, i, slot, bytes, size);
+	return (sent || !is_flawed_now(s->dev)) && settle(s, slot, sent);
 }
 
 /* -- Out, joined -------------------------------------------------------------
@@ -308,7 +345,7 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 		       const struct gro_packet *units, size_t first,
 		       struct gro_joined *joined)
 {
-	unsigned char lead[PI_SIZE + VNET_MAX];
+	unsigned char lead[FRONT_MOST];
 	struct iovec parts[2 + SEGMENTS_MOST];
 	const struct gro_packet *u;
 	int n = 2;
@@ -319,10 +356,11 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 	parts[1] = (struct iovec){ joined->headers, joined->size };
 	for (i = first; i != NO_PACKET; i = u->next) {
 		u = units + i;
+		ensure(n < (int)LENGTH(parts));
 		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
 					     u->size - u->payload };
 	}
-	return writev(s->dev->fd, parts, n) >= 0;
+	return writev(s->dev->handle.fd, parts, n) >= 0;
 }
 
 /* Send the packets of a super-packet joined, or else one by one, when the
@@ -423,9 +461,12 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 		slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 
 	errno = bytes ? EOPNOTSUPP : EINVAL;
-	if (!bytes || dev->common->foreign ||
-	    !put_single(&s, i, slot, bytes, size))
+	if (!bytes || flaw_of(dev))
 		return -1;
+	if (!put_single(&s, i, slot, bytes, size)) {
+		is_flawed_now(dev); /* and if so, whoever asks why is told */
+		return -1;
+	}
 	return (ssize_t)size;
 }
 
@@ -440,8 +481,8 @@ int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 	bool all;
 	int code;
 
-	if (isforeign(dev))
-		return refuse_foreign(L, dev);
+	if (flaw_of(dev))
+		return fail_device_batch(L, dev);
 	all = send_all(&s);
 	code = all ? s.refused : errno;
 
@@ -450,7 +491,7 @@ int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 	if (!code)
 		return 1;
 	errno = code;
-	fail_device(L, dev);
+	fail_device_batch(L, dev);
 	if (all || s.sent) {
 		lua_pushinteger(L, s.sent);
 		lua_replace(L, -4);

@@ -8,20 +8,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 /* A new device takes the index that was asked for, but the loopback has this
- * one in every namespace; so with it TUNSETIFF attaches and never creates. */
+ * one in every namespace; so with it TUNSETIFF attaches and never creates, and
+ * fails with EBUSY when there is nothing to attach to. */
 #define NEVER_CREATE 1
 
-/* What the kernel says of name and flags. */
-static bool getiff(const struct device *dev, struct ifreq *ifr)
+bool device_query(const struct device *dev, struct ifreq *ifr)
 {
 	memset(ifr, 0, sizeof(*ifr));
-	return ioctl(dev->fd, TUNGETIFF, ifr) == 0;
+	return ioctl(dev->handle.fd, TUNGETIFF, ifr) == 0;
 }
 
 const char *device_name(struct device *dev)
@@ -29,7 +28,7 @@ const char *device_name(struct device *dev)
 	struct ifreq ifr;
 	int code = errno;
 
-	if (getiff(dev, &ifr))
+	if (device_query(dev, &ifr))
 		memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
 	errno = code;
 	return dev->name;
@@ -40,23 +39,14 @@ int fail_device(lua_State *L, struct device *dev)
 	return fail_word(L) ? 3 : fail_errno(L, "%s", device_name(dev));
 }
 
-struct device *device_check(lua_State *L)
-{
-	struct device *dev = object_self(L);
-
-	if (dev->fd < 0)
-		raise_misuse(L, "device is closed");
-	return dev;
-}
-
 /* Numbers of the virtio-net header are in native order unless a device was told
  * otherwise. Source: drivers/net/tun_vnet.h, tun_vnet_is_little_endian(). */
 static bool is_foreign(const struct device *dev)
 {
 	int little = 0, big = 0;
 
-	ioctl(dev->fd, TUNGETVNETLE, &little);
-	ioctl(dev->fd, TUNGETVNETBE, &big);
+	ioctl(dev->handle.fd, TUNGETVNETLE, &little);
+	ioctl(dev->handle.fd, TUNGETVNETBE, &big);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	return big && !little;
 #else
@@ -68,21 +58,20 @@ void device_read_vnet(struct device *dev)
 {
 	int size = 0;
 
-	if (!(dev->flags & IFF_VNET_HDR))
+	if (!(dev->flags & IFF_VNET_HDR) ||
+	    ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &size) < 0)
 		return;
-	ioctl(dev->fd, TUNGETVNETHDRSZ, &size);
 	dev->common->vnet = (size_t)size;
 	dev->common->foreign = is_foreign(dev);
 }
 
-/* Push a device that is not open yet. */
-static struct device *newdevice(lua_State *L)
-{
-	struct device *dev = object_new(L, DEVICE, sizeof(*dev));
+static const struct handle_kind device_kind = { .noun = "device" };
 
-	dev->fd = -1;
-	dev->timeout = INFINITY;
-	dev->mainthread = poll_mainthread(L);
+/* Push a device that is not open yet. */
+static struct device *device_new(lua_State *L)
+{
+	struct device *dev = handle_new(L, DEVICE, sizeof(*dev), &device_kind);
+
 	lua_newtable(L);
 	dev->common = memset(lua_newuserdata(L, sizeof(*dev->common)), 0,
 			     sizeof(*dev->common));
@@ -91,61 +80,51 @@ static struct device *newdevice(lua_State *L)
 	return dev;
 }
 
-static void shut(struct device *dev)
+static bool device_open_file(struct device *dev)
 {
-	if (dev->fd >= 0)
-		close(dev->fd);
-	dev->fd = -1;
+	dev->handle.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return dev->handle.fd >= 0;
 }
 
-/* Close what could not be opened. The reason is errno; words explain it. */
-static int abandon(lua_State *L, struct device *dev, const char *words)
+/* Close what could not be opened. The reason is errno; words, or NULL, explain
+ * it. */
+static int fail_open(lua_State *L, struct device *dev, const char *words)
 {
 	const char *name = dev->flags & IFF_TUN ? "tun%d" : "tap%d";
-	int n;
 
+	handle_close(&dev->handle);
 	if (dev->name[0])
 		name = dev->name;
-	if (words)
-		n = fail_errno(L, "%s: %s", name, words);
-	else
-		n = fail_errno(L, "%s", name);
-	shut(dev);
-	return n;
+	return words ? fail_errno(L, "%s: %s", name, words)
+		     : fail_errno(L, "%s", name);
 }
 
 /* With a classic BPF filter to put on a queue, the kernel reports success and
  * leaves the queue unattached. */
-static const char filtered[] = "has a filter; take it off, attach the queue, "
-			       "and put it on again";
+static const char has_filter[] = "has a filter; take it off, attach the queue, "
+				 "and put it on again";
 
-/* What EBUSY means when only an existing device was wanted. */
-static const char *missing(const struct request *r)
-{
-	if (errno != EBUSY || r->index != NEVER_CREATE)
-		return NULL;
-	errno = ENODEV;
-	return "not in this network namespace";
-}
-
-/* Open the device on top of the stack as requested. */
-static int attach(lua_State *L, struct device *dev, struct request *r)
+/* Attach the device on top of the stack as requested. */
+static int device_attach(lua_State *L, struct device *dev, struct request *r)
 {
 	struct ifreq ifr;
 
 	memcpy(dev->name, r->ifr.ifr_name, sizeof(dev->name));
 	dev->flags = r->flags;
 	r->ifr.ifr_flags = (short)r->flags;
-	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (dev->fd < 0)
+	if (!device_open_file(dev))
 		return fail_errno(L, "/dev/net/tun");
-	if (r->index && ioctl(dev->fd, TUNSETIFINDEX, &r->index) < 0)
-		return abandon(L, dev, NULL);
-	if (ioctl(dev->fd, TUNSETIFF, &r->ifr) < 0)
-		return abandon(L, dev, missing(r));
-	if (!getiff(dev, &ifr)) {
+	if (r->index && ioctl(dev->handle.fd, TUNSETIFINDEX, &r->index) < 0)
+		return fail_open(L, dev, NULL);
+	if (ioctl(dev->handle.fd, TUNSETIFF, &r->ifr) < 0) {
+		if (errno != EBUSY || r->index != NEVER_CREATE)
+			return fail_open(L, dev, NULL);
+		errno = ENODEV;
+		return fail_open(L, dev, "not in this network namespace");
+	}
+	if (!device_query(dev, &ifr)) {
 		errno = EBUSY;
-		return abandon(L, dev, filtered);
+		return fail_open(L, dev, has_filter);
 	}
 	memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
 	device_read_vnet(dev);
@@ -156,15 +135,12 @@ static int attach(lua_State *L, struct device *dev, struct request *r)
  *
  * options.mode is "tun" or "tap"; name and index are chosen by the kernel when
  * absent, "%d" in a name is the next free number; the others are flags, see
- * linux/if_tun.h. A name that exists attaches to that device, unless excl;
- * fresh says that none does, so that no offload is on. */
+ * linux/if_tun.h. A name that exists attaches to that device, unless excl. */
 static int core_open(lua_State *L)
 {
 	struct request r = open_request(L);
-	struct device *dev = newdevice(L);
 
-	dev->common->known = r.fresh;
-	return attach(L, dev, &r);
+	return device_attach(L, device_new(L), &r);
 }
 
 /* core.queue(device) -> device | nil, reason, errno
@@ -172,21 +148,21 @@ static int core_open(lua_State *L)
  * Open another queue of the same multi-queue device. */
 static int core_queue(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	struct request r = { .index = NEVER_CREATE };
 	struct device *queue;
 
 	if (!(dev->flags & IFF_MULTI_QUEUE))
 		raise_misuse(L, "%s was not opened with multi_queue = true",
 			     device_name(dev));
-	if (!getiff(dev, &r.ifr))
+	if (!device_query(dev, &r.ifr))
 		return fail_device(L, dev);
 	r.flags = dev->flags & ~(unsigned int)IFF_TUN_EXCL;
-	queue = newdevice(L);
+	queue = device_new(L);
 	lua_getuservalue(L, 1);
 	lua_setuservalue(L, -2);
 	queue->common = dev->common;
-	return attach(L, queue, &r);
+	return device_attach(L, queue, &r);
 }
 
 /* core.features() -> set of names | nil, reason, errno
@@ -194,53 +170,57 @@ static int core_queue(lua_State *L)
  * The flags that the driver knows, asked of /dev/net/tun without a device. */
 static int core_features(lua_State *L)
 {
-	struct device *dev = newdevice(L);
-	unsigned int flags;
+	struct device *dev = device_new(L);
+	unsigned int flags = 0;
+	bool known = device_open_file(dev) &&
+		     ioctl(dev->handle.fd, TUNGETFEATURES, &flags) == 0;
 
-	dev->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (dev->fd < 0 || ioctl(dev->fd, TUNGETFEATURES, &flags) < 0)
-		return abandon(L, dev, NULL);
-	shut(dev);
+	handle_close(&dev->handle);
+	if (!known)
+		return fail_errno(L, "/dev/net/tun");
 	open_push_flags(L, flags);
 	return 1;
 }
 
 /* Attach or detach the queue. */
-static int setqueue(lua_State *L, unsigned int flag)
+static int device_set_queue(lua_State *L, unsigned int flag)
 {
-	struct device *dev = device_check(L);
-	struct ifreq ifr = { .ifr_flags = (short)flag };
+	struct device *dev = handle_check(L);
+	struct ifreq ifr;
 
-	if (ioctl(dev->fd, TUNSETQUEUE, &ifr) < 0)
+	if (!device_query(dev, &ifr))
 		return fail_device(L, dev);
-	if (getiff(dev, &ifr) && flag == IFF_ATTACH_QUEUE &&
+	ifr.ifr_flags = (short)flag;
+	if (ioctl(dev->handle.fd, TUNSETQUEUE, &ifr) < 0)
+		return fail_device(L, dev);
+	if (device_query(dev, &ifr) && flag == IFF_ATTACH_QUEUE &&
 	    ifr.ifr_flags & IFF_DETACH_QUEUE) {
 		errno = EBUSY;
-		return fail_errno(L, "%s: %s", device_name(dev), filtered);
+		return fail_errno(L, "%s: %s", device_name(dev), has_filter);
 	}
 	lua_pushboolean(L, true);
 	return 1;
 }
 
 /* dev:attach() -> true | nil, reason, errno: let a queue carry packets again */
-static int device_attach(lua_State *L)
+static int device_method_attach(lua_State *L)
 {
-	return setqueue(L, IFF_ATTACH_QUEUE);
+	return device_set_queue(L, IFF_ATTACH_QUEUE);
 }
 
 /* dev:detach() -> true | nil, reason, errno: keep a queue without packets */
-static int device_detach(lua_State *L)
+static int device_method_detach(lua_State *L)
 {
-	return setqueue(L, IFF_DETACH_QUEUE);
+	return device_set_queue(L, IFF_DETACH_QUEUE);
 }
 
 /* dev:name() -> name at present | nil, "deleted", EBADFD */
 static int device_method_name(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	struct ifreq ifr;
 
-	if (!getiff(dev, &ifr))
+	if (!device_query(dev, &ifr))
 		return fail_device(L, dev);
 	lua_pushstring(L, ifr.ifr_name);
 	return 1;
@@ -250,113 +230,24 @@ static int device_method_name(lua_State *L)
  *
  * In TUNGETIFF the bit of no_pi means "no filter" too, so for that one the
  * device answers what it was opened with. */
-static int device_flags(lua_State *L)
+static int device_method_flags(lua_State *L)
 {
-	struct device *dev = device_check(L);
+	struct device *dev = handle_check(L);
 	unsigned int flags;
 	struct ifreq ifr;
 
-	if (!getiff(dev, &ifr))
+	if (!device_query(dev, &ifr))
 		return fail_device(L, dev);
 	flags = (unsigned short)ifr.ifr_flags & ~(unsigned int)IFF_NO_PI;
 	open_push_flags(L, flags | (dev->flags & IFF_NO_PI));
 	return 1;
 }
 
-/* dev:fd() -> descriptor, lent; -1 when closed */
-static int device_fd(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	lua_pushinteger(L, dev->fd);
-	return 1;
-}
-
-/* dev:close() -> true; the device goes with its last descriptor unless it is
- * persistent */
-static int device_close(lua_State *L)
-{
-	shut(object_self(L));
-	lua_pushboolean(L, true);
-	return 1;
-}
-
-/* dev:getfd() -> as fd(), but 0 when closed: LuaSocket's select() asks only an
- * object that has a descriptor whether it is dirty, and then leaves the
- * descriptor alone. So a loop over select() wakes who waits for a closed one.
- */
-static int device_getfd(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	lua_pushinteger(L, dev->fd < 0 ? 0 : dev->fd);
-	return 1;
-}
-
-/* dev:dirty() -> true when closed, so that a waiting select() wakes */
-static int device_dirty(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	lua_pushboolean(L, dev->fd < 0);
-	return 1;
-}
-
-/* dev:events() -> "r", what cqueues waits for on it */
-static int device_events(lua_State *L)
-{
-	object_self(L);
-	lua_pushliteral(L, "r");
-	return 1;
-}
-
-/* dev:timeout() -> nil, for cqueues; 0 when closed: there is nothing to wait
- * for, and read() tells why */
-static int device_timeout(lua_State *L)
-{
-	const struct device *dev = object_self(L);
-
-	if (dev->fd < 0)
-		lua_pushinteger(L, 0);
-	else
-		lua_pushnil(L);
-	return 1;
-}
-
-/* dev:settimeout(seconds) -> true
- *
- * How long receive() waits; for ever when nil or negative, as in LuaSocket. */
-static int device_settimeout(lua_State *L)
-{
-	struct device *dev = object_self(L);
-	double seconds = arg_seconds(L, 2);
-
-	dev->timeout = lua_tonumber(L, 2) < 0 ? INFINITY : seconds;
-	lua_pushboolean(L, true);
-	return 1;
-}
-
-static const luaL_Reg meta[] = {
-	{ "__gc", device_close },
-	{ "__close", device_close },
-	{ NULL, NULL },
-};
-
-/* getfd and dirty are what LuaSocket and copas look for, pollfd, events and
- * timeout what cqueues does. */
 static const luaL_Reg methods[] = {
-	{ "attach", device_attach },
-	{ "detach", device_detach },
+	{ "attach", device_method_attach },
+	{ "detach", device_method_detach },
 	{ "name", device_method_name },
-	{ "flags", device_flags },
-	{ "fd", device_fd },
-	{ "getfd", device_getfd },
-	{ "pollfd", device_fd },
-	{ "close", device_close },
-	{ "dirty", device_dirty },
-	{ "events", device_events },
-	{ "timeout", device_timeout },
-	{ "settimeout", device_settimeout },
+	{ "flags", device_method_flags },
 	{ NULL, NULL },
 };
 
@@ -369,7 +260,7 @@ static const luaL_Reg functions[] = {
 
 void open_device(lua_State *L)
 {
-	object_type(L, DEVICE, meta, methods);
+	handle_type(L, DEVICE, NULL, methods);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "device");
 	object_methods(L, lua_gettop(L) - 1, functions);

@@ -1,6 +1,7 @@
 /* filter.c -- which packets a TAP hands over: classic BPF, MAC addresses. */
+#include "filter.h"
+
 #include "../core.h"
-#include "option.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,7 +13,7 @@
 #include <sys/ioctl.h>
 
 /* Push room for a program of n instructions. */
-static struct sock_filter *newprogram(lua_State *L, size_t n)
+static struct sock_filter *filter_new(lua_State *L, size_t n)
 {
 	if (n < 1 || n > BPF_MAXINSNS)
 		raise_misuse(L, "filter: 1 to %d instructions expected",
@@ -21,7 +22,7 @@ static struct sock_filter *newprogram(lua_State *L, size_t n)
 }
 
 /* One number of an instruction, from the list on top of the stack. */
-static unsigned int column(lua_State *L, int i, unsigned int most)
+static unsigned int filter_column(lua_State *L, int i, unsigned int most)
 {
 	lua_Integer number;
 
@@ -33,26 +34,27 @@ static unsigned int column(lua_State *L, int i, unsigned int most)
 }
 
 /* Push the program of a list of { code, jt, jf, k }. */
-static struct sock_fprog fromlist(lua_State *L, int at)
+static struct sock_fprog filter_of_list(lua_State *L, int at)
 {
 	size_t i, n = lua_rawlen(L, at);
-	struct sock_filter *program = newprogram(L, n);
+	struct sock_filter *program = filter_new(L, n);
 
 	for (i = 0; i < n; i++) {
 		lua_rawgeti(L, at, (int)i + 1);
 		if (!lua_istable(L, -1))
 			raise_value(L, -1, "filter", "{ code, jt, jf, k }");
-		program[i].code = (__u16)column(L, 1, USHRT_MAX);
-		program[i].jt = (__u8)column(L, 2, UCHAR_MAX);
-		program[i].jf = (__u8)column(L, 3, UCHAR_MAX);
-		program[i].k = column(L, 4, UINT_MAX);
+		program[i].code = (__u16)filter_column(L, 1, USHRT_MAX);
+		program[i].jt = (__u8)filter_column(L, 2, UCHAR_MAX);
+		program[i].jf = (__u8)filter_column(L, 3, UCHAR_MAX);
+		program[i].k = filter_column(L, 4, UINT_MAX);
 		lua_pop(L, 1);
 	}
 	return (struct sock_fprog){ (unsigned short)n, program };
 }
 
 /* The next number of a text, which it moves past. */
-static unsigned int next(lua_State *L, const char **text, unsigned int most)
+static unsigned int filter_number(lua_State *L, const char **text,
+				  unsigned int most)
 {
 	unsigned long value;
 	char *end;
@@ -68,16 +70,16 @@ static unsigned int next(lua_State *L, const char **text, unsigned int most)
 }
 
 /* Push the program of a text as `tcpdump -ddd` prints it. */
-static struct sock_fprog fromtext(lua_State *L, const char *text)
+static struct sock_fprog filter_of_text(lua_State *L, const char *text)
 {
-	size_t i, n = next(L, &text, BPF_MAXINSNS);
-	struct sock_filter *program = newprogram(L, n);
+	size_t i, n = filter_number(L, &text, BPF_MAXINSNS);
+	struct sock_filter *program = filter_new(L, n);
 
 	for (i = 0; i < n; i++) {
-		program[i].code = (__u16)next(L, &text, USHRT_MAX);
-		program[i].jt = (__u8)next(L, &text, UCHAR_MAX);
-		program[i].jf = (__u8)next(L, &text, UCHAR_MAX);
-		program[i].k = next(L, &text, UINT_MAX);
+		program[i].code = (__u16)filter_number(L, &text, USHRT_MAX);
+		program[i].jt = (__u8)filter_number(L, &text, UCHAR_MAX);
+		program[i].jf = (__u8)filter_number(L, &text, UCHAR_MAX);
+		program[i].k = filter_number(L, &text, UINT_MAX);
 	}
 	if (text[strspn(text, " \t\r\n")])
 		raise_misuse(L,
@@ -89,7 +91,7 @@ static struct sock_fprog fromtext(lua_State *L, const char *text)
 /* Pop a value and keep it with the device and its queues: the kernel remembers
  * where a program was, and reads it there again when a queue is attached. false
  * stands for a filter that we took off. */
-static void keep(lua_State *L)
+static void filter_keep(lua_State *L)
 {
 	lua_getuservalue(L, 1);
 	lua_insert(L, -2);
@@ -99,7 +101,8 @@ static void keep(lua_State *L)
 
 /* After a refused program the filter of before is still in force, but the
  * kernel has forgotten where its program was: tell it again. */
-static void restore(lua_State *L, struct device *dev, const struct option *o)
+static void filter_restore(lua_State *L, struct device *dev,
+			   const struct option *o)
 {
 	struct sock_fprog fprog = { 0 };
 
@@ -109,10 +112,10 @@ static void restore(lua_State *L, struct device *dev, const struct option *o)
 	if (fprog.filter) {
 		fprog.len = (unsigned short)(lua_rawlen(L, -1) /
 					     sizeof(*fprog.filter));
-		ioctl(dev->fd, o->set, &fprog);
+		ioctl(dev->handle.fd, o->set, &fprog);
 	} else {
 		lua_pushboolean(L, false);
-		keep(L);
+		filter_keep(L);
 	}
 	lua_pop(L, 2);
 }
@@ -123,24 +126,25 @@ static int set_filter(lua_State *L, struct device *dev, const struct option *o)
 	int n;
 
 	if (lua_type(L, 3) == LUA_TSTRING)
-		fprog = fromtext(L, lua_tostring(L, 3));
+		fprog = filter_of_text(L, lua_tostring(L, 3));
 	else if (lua_istable(L, 3))
-		fprog = fromlist(L, 3);
+		fprog = filter_of_list(L, 3);
 	else if (lua_toboolean(L, 3))
 		raise_value(L, 3, o->name, "a program, text, or false");
 	else
 		lua_pushboolean(L, false);
-	if (ioctl(dev->fd, fprog.len ? o->set : TUNDETACHFILTER, &fprog) < 0) {
+	if (ioctl(dev->handle.fd, fprog.len ? o->set : TUNDETACHFILTER,
+		  &fprog) < 0) {
 		n = fail_option(L, dev, o);
-		restore(L, dev, o);
+		filter_restore(L, dev, o);
 		return n;
 	}
-	keep(L);
+	filter_keep(L);
 	lua_pushboolean(L, true);
 	return 1;
 }
 
-static void pushprogram(lua_State *L, const struct sock_filter *row, int n)
+static void filter_push(lua_State *L, const struct sock_filter *row, int n)
 {
 	int i;
 
@@ -165,12 +169,12 @@ static int get_filter(lua_State *L, struct device *dev, const struct option *o)
 {
 	struct sock_fprog fprog;
 
-	if (ioctl(dev->fd, o->get, &fprog) < 0)
+	if (ioctl(dev->handle.fd, o->get, &fprog) < 0)
 		return fail_option(L, dev, o);
 	lua_getuservalue(L, 1);
 	lua_getfield(L, -1, "filter");
 	if (lua_isuserdata(L, -1) && lua_touserdata(L, -1) == fprog.filter) {
-		pushprogram(L, fprog.filter, fprog.len);
+		filter_push(L, fprog.filter, fprog.len);
 	} else if (fprog.len && !lua_isboolean(L, -1)) {
 		errno = ENODATA;
 		return fail_option(L, dev, o);
@@ -222,10 +226,10 @@ static int set_tx_filter(lua_State *L, struct device *dev,
 	f->count = (__u16)n;
 	for (i = 0; i < n; i++) {
 		lua_rawgeti(L, 3, (int)i + 1);
-		option_mac(L, -1, o->name, f->addr[i]);
+		codec_mac(L, -1, o->name, f->addr[i]);
 		lua_pop(L, 1);
 	}
-	exact = ioctl(dev->fd, o->set, f);
+	exact = ioctl(dev->handle.fd, o->set, f);
 	if (exact < 0)
 		return fail_option(L, dev, o);
 	lua_pushinteger(L, exact);

@@ -1,5 +1,7 @@
 /* io.c -- packets in and out of a device, one at a time, as strings or in
  * an arena. */
+#include "io.h"
+
 #include "../batch/arena.h"
 #include "../core.h"
 #include "../poll.h"
@@ -19,7 +21,7 @@
  * the highest MTU. */
 enum {
 	PI_SIZE = sizeof(struct tun_pi),
-	ROOM = PI_SIZE + VNET_MAX + ETH_HLEN + 2 * 4 + 65535 + 1,
+	ROOM = FRONT_MOST + ETH_HLEN + 2 * 4 + 65535 + 1,
 };
 
 /* Read one packet, and wait only when there is none. Returns 0, or how many
@@ -30,9 +32,9 @@ static int take(lua_State *L, struct device *dev, void *packet, size_t room,
 	double until = 0;
 	ssize_t n;
 
-	poll_interrupt(L, dev->mainthread);
-	while ((n = read(dev->fd, packet, room)) < 0) {
-		if (!poll_retry(L, dev->fd, seconds, &until))
+	poll_interrupt(L, dev->handle.mainthread);
+	while ((n = read(dev->handle.fd, packet, room)) < 0) {
+		if (!poll_retry(L, dev->handle.fd, seconds, &until))
 			return fail_device(L, dev);
 	}
 	*size = (size_t)n;
@@ -75,9 +77,9 @@ static int device_receive(lua_State *L)
 	struct device *dev = object_self(L);
 	struct batch *batch = batch_to(L, 2);
 
-	poll_interrupt(L, dev->mainthread);
+	poll_interrupt(L, dev->handle.mainthread);
 	return batch ? device_batch_receive(L, dev, batch)
-		     : receive(L, dev, dev->timeout);
+		     : receive(L, dev, dev->handle.timeout);
 }
 
 /* What EINVAL means for a packet, of the many things that it does. */
@@ -87,7 +89,7 @@ static const char *flaw(const struct device *dev, const char *packet, size_t n)
 	int version, vnet = 0;
 
 	if (dev->flags & IFF_VNET_HDR)
-		ioctl(dev->fd, TUNGETVNETHDRSZ, &vnet);
+		ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &vnet);
 	headers += (size_t)vnet;
 	if (n == 0)
 		return "an empty packet";
@@ -109,7 +111,7 @@ static int transmit(lua_State *L, struct device *dev, const char *packet,
 {
 	const char *words;
 
-	if (write(dev->fd, packet, n) >= 0)
+	if (write(dev->handle.fd, packet, n) >= 0)
 		return 0;
 	if (errno != EINVAL)
 		return fail_device(L, dev);
@@ -158,7 +160,7 @@ static int device_write(lua_State *L)
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, dev->mainthread);
+	poll_interrupt(L, dev->handle.mainthread);
 	if (lua_gettop(L) > 2) {
 		failed = gather(L, dev);
 	} else {
@@ -183,7 +185,7 @@ static int device_send(lua_State *L)
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, dev->mainthread);
+	poll_interrupt(L, dev->handle.mainthread);
 	if (batch)
 		return device_batch_send(L, dev, batch);
 	packet = tobytes(L, 2, &n);
@@ -205,7 +207,7 @@ static int device_transmit(lua_State *L)
 		arena_check(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
 	int failed;
 
-	poll_interrupt(L, dev->mainthread);
+	poll_interrupt(L, dev->handle.mainthread);
 	failed = transmit(L, dev, (char *)bytes, (size_t)n);
 	if (failed)
 		return failed;
@@ -222,10 +224,10 @@ static int device_send_place(lua_State *L)
 	struct batch *batch = batch_check(L, 2);
 	ssize_t n;
 
-	poll_interrupt(L, dev->mainthread);
+	poll_interrupt(L, dev->handle.mainthread);
 	n = device_batch_send_at(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
 	if (n < 0)
-		return fail_device(L, dev);
+		return fail_device_batch(L, dev);
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
 }
@@ -234,7 +236,7 @@ static int device_send_place(lua_State *L)
  */
 static ssize_t drain(struct device *dev, const void *bytes, size_t n)
 {
-	return write(dev->fd, bytes, n);
+	return write(dev->handle.fd, bytes, n);
 }
 
 static const luaL_Reg methods[] = {
@@ -273,6 +275,6 @@ void open_device_io(lua_State *L)
 {
 	object_add_methods(L, DEVICE, methods);
 	push_addresses(L);
-	lua_pushinteger(L, PI_SIZE + VNET_MAX);
+	lua_pushinteger(L, FRONT_MOST);
 	lua_setfield(L, -2, "front_most");
 }

@@ -69,13 +69,6 @@ static void take_flag(lua_State *L, const struct key *key, struct request *r)
 		r->flags |= key->flag;
 }
 
-static void take_fresh(lua_State *L, const struct key *key, struct request *r)
-{
-	if (!lua_isboolean(L, -1))
-		raise_value(L, -1, key->name, "true or false");
-	r->fresh = lua_toboolean(L, -1);
-}
-
 /* First what can be asked for, then what can only be read. */
 static const struct key keys[] = {
 	{ "name", take_name, 0 },
@@ -89,7 +82,6 @@ static const struct key keys[] = {
 	{ "napi_frags", take_flag, IFF_NAPI_FRAGS },
 	{ "no_carrier", take_flag, IFF_NO_CARRIER },
 	{ "one_queue", take_flag, IFF_ONE_QUEUE },
-	{ "fresh", take_fresh, 0 },
 	{ "tun", NULL, IFF_TUN },
 	{ "tap", NULL, IFF_TAP },
 	{ "persist", NULL, IFF_PERSIST },

@@ -4,13 +4,13 @@
 
 #include <lua.h>
 #include <net/if.h>
-#include <stdbool.h>
+
+#pragma GCC visibility push(hidden)
 
 struct request {
 	struct ifreq ifr; /* the name, "" for any */
 	unsigned int flags;
-	int index;  /* 0 for any */
-	bool fresh; /* it does not exist yet, as the caller knows */
+	int index; /* 0 for any */
 };
 
 /* The table at argument 1. */
@@ -18,5 +18,7 @@ struct request open_request(lua_State *L);
 
 /* Push the set of the names of flags. */
 void open_push_flags(lua_State *L, unsigned int flags);
+
+#pragma GCC visibility pop
 
 #endif

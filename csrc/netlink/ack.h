@@ -7,6 +7,8 @@
 
 #include <linux/netlink.h>
 
+#pragma GCC visibility push(hidden)
+
 /* What an error, a warning or the end of a dump says. */
 struct ack {
 	int code;	  /* errno; 0 for success */
@@ -30,5 +32,7 @@ int ack_push(lua_State *L, const struct object *o,
 
 /* Push that a message is malformed: nil, reason, EBADMSG. */
 int fail_malformed(lua_State *L, const struct object *o);
+
+#pragma GCC visibility pop
 
 #endif

@@ -76,7 +76,8 @@ void encode_bytes(struct encoder *e, unsigned short type, const void *bytes,
 		raise_misuse(e->L, "%s: the request is longer than %d bytes",
 			     e->path, (int)e->size);
 	/* libmnl before 1.0.5 leaves the padding as it was. */
-	memset((char *)mnl_attr_get_payload(a) + len, 0, NLMSG_ALIGN(len) - len);
+	memset((char *)mnl_attr_get_payload(a) + len, 0,
+	       NLMSG_ALIGN(len) - len);
 }
 
 void encode_value(struct encoder *e, const struct field *f, unsigned char *base)

@@ -8,6 +8,8 @@
 
 #include <libmnl/libmnl.h>
 
+#pragma GCC visibility push(hidden)
+
 enum { REQUEST_MAX = 69632 };
 
 /* What a dump keeps from object to object, to be quick: the Lua strings of
@@ -102,5 +104,7 @@ void decode_layout(struct decoder *d, const struct layout *layout,
 /* Push the value of an attribute; false when it is left out, or is bad. */
 bool decode_attr(struct decoder *d, const struct field *f,
 		 const struct nlattr *a);
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,7 +4,11 @@
 
 #include "schema.h"
 
+#pragma GCC visibility push(hidden)
+
 extern const struct kind kind_nest, kind_record, kind_choice, kind_message,
 	kind_hops, kind_list;
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 
 #include <linux/netlink.h>
 
+#pragma GCC visibility push(hidden)
+
 /* One line for each, whose rows are in the file of its name. */
 #define NOUNS(EACH)                                                            \
 	EACH(link)                                                             \
@@ -24,5 +26,10 @@ const struct verb *noun_check_verb(lua_State *L, int at,
 /* The message in the string at an index, copied to an aligned place that is
  * left on the stack; NULL when it is longer than the string. */
 const struct nlmsghdr *noun_check_message(lua_State *L, int at);
+
+/* Add its functions to the module table on top of the stack. */
+void open_noun(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

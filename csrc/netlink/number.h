@@ -4,6 +4,8 @@
 
 #include "schema.h"
 
+#pragma GCC visibility push(hidden)
+
 /* In the machine's byte order, or "be". */
 extern const struct kind kind_u8, kind_u16, kind_u32, kind_u64, kind_s32,
 	kind_be16, kind_scaled;
@@ -27,5 +29,7 @@ bool number_push(struct decoder *d, const struct field *f, const void *p,
 		 size_t len);
 size_t number_pull_s32(struct encoder *e, const struct field *f,
 		       unsigned char *out);
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <linux/netlink.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Add ".key" to a path, as far as there is room. */
 void path_add(char *path, size_t size, const char *key);
 
@@ -14,5 +16,7 @@ void path_add(char *path, size_t size, const char *key);
 void path_of(const struct object *o, const struct nlmsghdr *nlh,
 	     unsigned int offset, unsigned int missing, char *path,
 	     size_t size);
+
+#pragma GCC visibility pop
 
 #endif

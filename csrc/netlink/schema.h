@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 struct decoder;
 struct encoder;
 struct field;
@@ -142,5 +144,7 @@ const struct choice *schema_choose(const struct choices *choices,
 /* Whether a row reads this key of a table; an INLINE one, whether one of its
  * own rows does. */
 bool schema_reads(const struct field *f, const char *key);
+
+#pragma GCC visibility pop
 
 #endif

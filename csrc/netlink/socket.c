@@ -1,5 +1,8 @@
 /* socket.c -- an rtnetlink socket: requests, dumps, extended acks. It moves
  * messages whole and knows no attribute; codec.c does. */
+#include "socket.h"
+
+#include "../handle.h"
 #include "ack.h"
 #include "codec.h"
 #include "message.h"
@@ -10,6 +13,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define SOCKET "tun.netlink"
 
@@ -19,7 +23,7 @@ enum { RECEIVE_MIN = 32768, DUMP_TRIES = 10 };
 enum { DATAGRAM = 1, STRINGS = 2 };
 
 struct netlink {
-	struct mnl_socket *socket; /* NULL when closed */
+	struct handle handle;
 	unsigned int port, seq;
 	struct ifnames names;
 	struct words words;	     /* their table is in the user value */
@@ -33,14 +37,7 @@ struct netlink {
 	_Alignas(struct nlmsghdr) unsigned char request[REQUEST_MAX];
 };
 
-static struct netlink *checksocket(lua_State *L)
-{
-	struct netlink *nl = object_self(L);
-
-	if (!nl->socket)
-		raise_misuse(L, "the netlink socket is closed");
-	return nl;
-}
+static const struct handle_kind netlink_kind = { .noun = "netlink socket" };
 
 static int failed(lua_State *L, int code, const char *reason)
 {
@@ -50,36 +47,28 @@ static int failed(lua_State *L, int code, const char *reason)
 	return 3;
 }
 
-/* -- Opening and closing --------------------------------------------- */
-
-static int netlink_close(lua_State *L)
-{
-	struct netlink *nl = object_self(L);
-
-	if (nl->socket)
-		mnl_socket_close(nl->socket);
-	nl->socket = NULL;
-	lua_pushboolean(L, true);
-	return 1;
-}
+/* -- Opening --------------------------------------------------------- */
 
 static bool open_socket(struct netlink *nl)
 {
 	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK,
 				       NETLINK_GET_STRICT_CHK };
-	int on = 1;
+	struct sockaddr_nl local = { .nl_family = AF_NETLINK };
+	socklen_t size = sizeof(local);
+	int on = 1, fd;
 	size_t i;
 
-	nl->socket =
-		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!nl->socket || mnl_socket_bind(nl->socket, 0, 0) < 0)
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    NETLINK_ROUTE);
+	nl->handle.fd = nl->names.fd = fd;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&local, size) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&local, &size) < 0)
 		return false;
 	for (i = 0; i < LENGTH(options); i++)
-		if (mnl_socket_setsockopt(nl->socket, options[i], &on,
-					  sizeof(on)) < 0)
+		if (setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof(on)) <
+		    0)
 			return false;
-	nl->port = mnl_socket_get_portid(nl->socket);
-	nl->names.fd = mnl_socket_get_fd(nl->socket);
+	nl->port = local.nl_pid;
 	return true;
 }
 
@@ -99,10 +88,9 @@ static void reserve(lua_State *L, struct netlink *nl, size_t size)
 static int core_netlink(lua_State *L)
 {
 	struct netlink *nl;
-	int code;
 
 	lua_settop(L, 0);
-	nl = object_new(L, SOCKET, sizeof(*nl));
+	nl = handle_new(L, SOCKET, sizeof(*nl), &netlink_kind);
 	lua_createtable(L, 2, 0);
 	lua_createtable(L, WORDS, 0);
 	lua_rawseti(L, -2, STRINGS);
@@ -110,21 +98,8 @@ static int core_netlink(lua_State *L)
 	reserve(L, nl, RECEIVE_MIN);
 	if (open_socket(nl))
 		return 1;
-	code = errno;
-	if (nl->socket)
-		mnl_socket_close(nl->socket);
-	nl->socket = NULL;
-	errno = code;
+	handle_close(&nl->handle);
 	return fail_errno(L, "netlink");
-}
-
-/* socket:fd() -> the descriptor, lent; -1 when closed */
-static int netlink_fd(lua_State *L)
-{
-	struct netlink *nl = object_self(L);
-
-	lua_pushinteger(L, nl->socket ? mnl_socket_get_fd(nl->socket) : -1);
-	return 1;
 }
 
 /* -- Sending and receiving ------------------------------------------- */
@@ -147,7 +122,7 @@ static bool send_request(lua_State *L, struct netlink *nl,
 	e.nlh->nlmsg_pid = nl->port;
 	nl->left = 0;
 	nl->brief = (v->flags & NLM_F_ACK) != 0;
-	if (mnl_socket_sendto(nl->socket, e.nlh, e.nlh->nlmsg_len) < 0) {
+	if (send(nl->handle.fd, e.nlh, e.nlh->nlmsg_len, 0) < 0) {
 		fail_errno(L, "netlink");
 		return false;
 	}
@@ -157,8 +132,7 @@ static bool send_request(lua_State *L, struct netlink *nl,
 /* One whole datagram from the kernel, of any size. */
 static ssize_t receive(lua_State *L, struct netlink *nl)
 {
-	struct pollfd wait = { .fd = mnl_socket_get_fd(nl->socket),
-			       .events = POLLIN };
+	struct pollfd wait = { .fd = nl->handle.fd, .events = POLLIN };
 	struct sockaddr_nl from = { 0 };
 	socklen_t len = sizeof(from);
 	ssize_t size = 0;
@@ -246,7 +220,7 @@ static bool drain(lua_State *L, struct netlink *nl)
  * "get" | nil, reason, errno */
 static int netlink_request(lua_State *L)
 {
-	struct netlink *nl = checksocket(L);
+	struct netlink *nl = handle_check(L);
 	const struct object *o = noun_check(L, 2);
 	const struct verb *v = noun_check_verb(L, 3, o);
 	const struct nlmsghdr *message;
@@ -309,7 +283,7 @@ static int next_object(lua_State *L, struct netlink *nl)
 /* socket:start(object, filter) -> true | nil, reason, errno */
 static int netlink_start(lua_State *L)
 {
-	struct netlink *nl = checksocket(L);
+	struct netlink *nl = handle_check(L);
 
 	luaL_checktype(L, 3, LUA_TTABLE);
 	if (!start_dump(L, nl, noun_check(L, 2), 3))
@@ -322,7 +296,7 @@ static int netlink_start(lua_State *L)
  * changed: the kernel says that its table changed under the dump. */
 static int netlink_next(lua_State *L)
 {
-	struct netlink *nl = checksocket(L);
+	struct netlink *nl = handle_check(L);
 	int results;
 
 	if (!nl->dumping)
@@ -349,7 +323,7 @@ static int collect(lua_State *L, struct netlink *nl)
  * then the last one comes with interrupted = true. */
 static int netlink_list(lua_State *L)
 {
-	struct netlink *nl = checksocket(L);
+	struct netlink *nl = handle_check(L);
 	const struct object *o = noun_check(L, 2);
 	int tries = DUMP_TRIES;
 
@@ -371,7 +345,7 @@ static int netlink_list(lua_State *L)
 /* socket:index(name) -> integer | nil, reason, errno */
 static int netlink_index(lua_State *L)
 {
-	struct netlink *nl = checksocket(L);
+	struct netlink *nl = handle_check(L);
 	const char *name = luaL_checkstring(L, 2);
 	int index = ifnames_index(&nl->names, name);
 
@@ -384,7 +358,7 @@ static int netlink_index(lua_State *L)
 /* socket:name(index) -> string | nil, reason, errno */
 static int netlink_name(lua_State *L)
 {
-	struct netlink *nl = checksocket(L);
+	struct netlink *nl = handle_check(L);
 	int index = (int)luaL_checkinteger(L, 2);
 	const char *name;
 
@@ -400,24 +374,19 @@ static int netlink_tostring(lua_State *L)
 {
 	struct netlink *nl = object_self(L);
 
-	if (nl->socket)
-		lua_pushfstring(L, "netlink socket (fd %d)",
-				mnl_socket_get_fd(nl->socket));
+	if (nl->handle.fd >= 0)
+		lua_pushfstring(L, "netlink socket (fd %d)", nl->handle.fd);
 	else
 		lua_pushliteral(L, "netlink socket (closed)");
 	return 1;
 }
 
 static const luaL_Reg meta[] = {
-	{ "__gc", netlink_close },
-	{ "__close", netlink_close },
 	{ "__tostring", netlink_tostring },
 	{ NULL, NULL },
 };
 
 static const luaL_Reg methods[] = {
-	{ "fd", netlink_fd },
-	{ "close", netlink_close },
 	{ "request", netlink_request },
 	{ "list", netlink_list },
 	{ "start", netlink_start },
@@ -434,7 +403,7 @@ static const luaL_Reg functions[] = {
 
 void open_netlink(lua_State *L)
 {
-	object_type(L, SOCKET, meta, methods);
+	handle_type(L, SOCKET, meta, methods);
 	lua_pop(L, 1);
 	object_functions(L, functions);
 }

@@ -4,6 +4,8 @@
 
 #include "schema.h"
 
+#pragma GCC visibility push(hidden)
+
 extern const struct kind kind_string, kind_mac, kind_ip;
 extern const struct kind kind_bridge_id; /* "8000.aa:bb:cc:dd:ee:ff" */
 extern const struct kind kind_prefix;
@@ -11,5 +13,7 @@ extern const struct kind kind_default; /* a header length: 0 is "default" */
 extern const struct kind kind_gateway, kind_via; /* same, other family */
 extern const struct kind kind_interface;	 /* index <-> name */
 extern const struct kind kind_lower; /* as interface, maybe in another netns */
+
+#pragma GCC visibility pop
 
 #endif

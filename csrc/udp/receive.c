@@ -1,10 +1,11 @@
 /* receive.c -- datagrams out of a UDP socket: one as a string, many into a
  * batch. With UDP_GRO the kernel gives several of a sender in one piece; in a
  * batch they lie in the room of one slot. */
-#include "socket.h"
+#include "receive.h"
 
 #include "../core.h"
 #include "../poll.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -56,7 +57,7 @@ static uint32_t step_of(const struct mmsghdr *header)
  * least one, or -1 with an errno. */
 static int take(struct udp *udp, struct inbox *in, uint32_t n)
 {
-	int got = recvmmsg(udp->fd, in->headers, n, MSG_DONTWAIT, NULL);
+	int got = recvmmsg(udp->handle.fd, in->headers, n, MSG_DONTWAIT, NULL);
 
 	if (got > 0)
 		udp->expect = 2 * (uint32_t)got;
@@ -287,14 +288,13 @@ static int receive_all(struct udp *udp, struct batch *batch)
  * As that of a device. Each has the sender as its peer. */
 static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 {
-	double seconds =
-		lua_isnoneornil(L, 3) ? udp->timeout : arg_seconds(L, 3);
+	double seconds = handle_seconds(L, 3, &udp->handle);
 	double until = 0;
 	int n;
 
 	slots_compact(batch);
 	while ((n = receive_all(udp, batch)) < 0) {
-		if (!poll_retry(L, udp->fd, seconds, &until))
+		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
 	lua_pushinteger(L, n);
@@ -327,13 +327,13 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
 	struct message *m;
 	uint32_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	while (!(m = held(udp))) {
 		errno = udp->code;
 		udp->code = 0;
 		if (!errno && take_held(udp, 1) > 0)
 			continue;
-		if (!poll_retry(L, udp->fd, seconds, &until))
+		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
 	n = next(m, &bytes);
@@ -347,7 +347,7 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
  *
  * The next datagram. Waits for timeout seconds, 0 for not at all, nil for
  * ever. */
-int udp_read(lua_State *L)
+static int udp_read(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 
@@ -359,12 +359,24 @@ int udp_read(lua_State *L)
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
  * copas pass, do not matter: a datagram comes whole. A batch takes as many as
  * there are, see receive_into(). */
-int udp_receive(lua_State *L)
+static int udp_receive(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	return batch ? receive_into(L, udp, batch)
-		     : receive(L, udp, udp->timeout);
+		     : receive(L, udp, udp->handle.timeout);
+}
+
+static const luaL_Reg methods[] = {
+	{ "read", udp_read },
+	{ "receive", udp_receive },
+	{ "receivefrom", udp_receive },
+	{ NULL, NULL },
+};
+
+void open_udp_receive(lua_State *L)
+{
+	object_add_methods(L, UDP, methods);
 }

@@ -2,10 +2,11 @@
  * batch. Those of one size in a row to one peer go as one message, which the
  * kernel or the network card splits (UDP_SEGMENT); many messages go by one
  * system call. Packets are gathered from where they lie. */
-#include "socket.h"
+#include "send.h"
 
 #include "../core.h"
 #include "../poll.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -329,8 +330,8 @@ static bool flush(struct sending *s, struct outbox *out)
 	int n;
 
 	while (i < out->count) {
-		n = sendmmsg(s->udp->fd, out->headers + i, out->count - i,
-			     MSG_DONTWAIT);
+		n = sendmmsg(s->udp->handle.fd, out->headers + i,
+			     out->count - i, MSG_DONTWAIT);
 		if (n < 0)
 			return recover(s, out->messages + i);
 		i += (unsigned int)n;
@@ -365,7 +366,8 @@ static int inquire(const struct sending *s)
 	socklen_t size = sizeof(code);
 
 	if (s->stumbled)
-		getsockopt(s->udp->fd, SOL_SOCKET, SO_ERROR, &code, &size);
+		getsockopt(s->udp->handle.fd, SOL_SOCKET, SO_ERROR, &code,
+			   &size);
 	return code;
 }
 
@@ -428,7 +430,8 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
 	if (lua_type(L, 2) != LUA_TSTRING)
 		raise_value(L, 2, "packet", "a string");
 	bytes = lua_tolstring(L, 2, n);
-	if (sendto(udp->fd, bytes, *n, MSG_DONTWAIT, peer ? &peer->any : NULL,
+	if (sendto(udp->handle.fd, bytes, *n, MSG_DONTWAIT,
+		   peer ? &peer->any : NULL,
 		   peer ? endpoint_size(peer) : 0) < 0)
 		return fail_udp(L, udp);
 	return 0;
@@ -438,14 +441,14 @@ static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
  *
  * Send a datagram to the peer, "10.0.0.2:5000", or to the one that the socket
  * is connected to. Never waits. */
-int udp_write(lua_State *L)
+static int udp_write(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	union endpoint peer;
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	failed = transmit(L, udp, topeer(L, &peer), &n);
 	if (failed)
 		return failed;
@@ -457,7 +460,7 @@ int udp_write(lua_State *L)
  *
  * As write(), in the shape of LuaSocket. Of a batch, all packets: see
  * send_from(). */
-int udp_send(lua_State *L)
+static int udp_send(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
@@ -466,7 +469,7 @@ int udp_send(lua_State *L)
 	int failed;
 	size_t n;
 
-	poll_interrupt(L, udp->mainthread);
+	poll_interrupt(L, udp->handle.mainthread);
 	to = topeer(L, &peer);
 	if (batch)
 		return send_from(L, udp, batch, to);
@@ -475,4 +478,15 @@ int udp_send(lua_State *L)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "write", udp_write },
+	{ "send", udp_send },
+	{ NULL, NULL },
+};
+
+void open_udp_send(lua_State *L)
+{
+	object_add_methods(L, UDP, methods);
 }

@@ -1,13 +1,16 @@
-/* socket.h -- a UDP socket as its three files share it. */
+/* socket.h -- a UDP socket. */
 #ifndef TUN_UDP_SOCKET_H
 #define TUN_UDP_SOCKET_H
 
 #include "../batch/batch.h"
 #include "../batch/endpoint.h"
+#include "../handle.h"
 
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#pragma GCC visibility push(hidden)
 
 #define UDP "tun.udp"
 
@@ -28,13 +31,11 @@ struct message {
 };
 
 struct udp {
-	int fd; /* -1 when closed */
+	struct handle handle;
 	int family;
 	bool connected; /* to one peer */
 	bool gso, gro;	/* whether the kernel splits and joins */
-	double timeout;
-	lua_State *mainthread;
-	int code; /* an errno that the next receive() tells; 0: none */
+	int code;	/* an errno that the next receive() tells; 0: none */
 	/* What was received, but not given to the caller yet: of messages,
 	 * those from `first` up to before `last`. */
 	uint32_t first, last;
@@ -49,10 +50,10 @@ struct udp {
 /* Push nil, reason and errno of a failed call on the socket. Returns 3. */
 int fail_udp(lua_State *L, struct udp *udp);
 
-/* The methods read, receive, receivefrom, write and send. */
-int udp_read(lua_State *L);
-int udp_receive(lua_State *L);
-int udp_write(lua_State *L);
-int udp_send(lua_State *L);
+/* Add core.udp and the type core.udp_socket to the module table on top of the
+ * stack. */
+void open_udp(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

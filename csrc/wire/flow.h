@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 enum {
 	IP_MOST = 65535, /* the longest packet that a length field can tell */
 	HEADERS_MOST = 128, /* bytes of headers of a packet that can join */
@@ -61,5 +63,7 @@ bool flow_same_headers(const struct flow_packet *a,
 /* Whether all checksums are right, as far as vnet (may be NULL) says nothing of
  * them. */
 bool flow_verify(const struct flow_packet *m, const struct vnet *vnet);
+
+#pragma GCC visibility pop
 
 #endif

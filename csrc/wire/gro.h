@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 enum {
 	COALESCE_MOST = 1024, /* packets that are looked at together */
 	SEGMENTS_MOST = 128,  /* packets in one super-packet */
@@ -52,5 +54,7 @@ size_t gro_coalesce(struct gro_packet *units, size_t n, unsigned int allowed,
  * they lie in those of another packet that was changed. */
 bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 	      struct gro_joined *joined);
+
+#pragma GCC visibility pop
 
 #endif

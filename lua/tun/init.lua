@@ -9,7 +9,7 @@ local netns = require "tun.netlink.netns"
 require "tun.device"
 
 return {
-  version = "scm-1",
+  version = "scm",
   open = require "tun.device.open",
   batch = require "tun.batch",
   forward = require "tun.forward",

@@ -81,6 +81,35 @@ describe("slots with random metadata", function()
     end
   end
 
+  -- The first packet of a flow lies where another one's grows to, whose payload is a packet
+  -- with longer headers.
+  it("are looked at again when a packet that grew is in them", function()
+    local p = {
+      ether = "\2\0\0\0\0\2\2\0\0\0\0\1\8\0", src = "\10\9\0\2", dst = "\10\9\0\1", tos = 0,
+      ttl = 64, id = 1, frag = 16384, sport = 1, dport = 2, seq = 0, ack = 5, flags = 16,
+      window = 9, payload = coalesce.payload(900),
+    }
+    local function after(q, changes)
+      return coalesce.with(coalesce.with(q, { seq = #q.payload, id = 2 }), changes)
+    end
+    local other = coalesce.with(p, { sport = 9 })
+    local bytes = coalesce.build(other).bytes
+    local tags = ("\129\0\0\5"):rep(24)
+    local long = coalesce.build(coalesce.with(p, {
+      ether = p.ether:sub(1, 12) .. tags .. "\8\0", payload = ("x"):rep(900 - #tags),
+    })).bytes
+    assert.equal(#bytes, #long)
+    p.payload = p.payload .. coalesce.payload(#long - 900)
+    local batch = assert(core.batch(4, 4000, 0, "tap"))
+    for _, each in ipairs { p, after(p, { payload = long }), other, after(other) } do
+      assert(batch:append(coalesce.build(each).bytes))
+    end
+    local _, _, stop = batch:slot(1)
+    batch:arena():write(stop, bytes)
+    batch:arena():write(batch:slot(3) + 24, number(stop) .. number(#bytes))
+    assert.equal(3, batch:coalesce())
+  end)
+
   it("stay in their memory", function()
     local seed = os.time()
     for turn = 1, 1500 do

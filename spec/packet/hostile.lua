@@ -2,12 +2,12 @@
 -- bytes. Nothing may raise, no byte outside of the packet may be touched: it ends where a
 -- page begins that cannot be, and what is in front of it is looked at afterwards.
 -- Run: lua spec/packet/hostile.lua SEED COUNT as `make hostile` does
-local bytes = require "tun.packet.bytes"
+local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
-local header = require "tun.packet.header"
-local layer = require "tun.packet.layer"
+local header = require "tun.packet.declare.header"
+local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet"
-local reading = require "tun.packet.packet"
+local reading = require "tun.packet.object"
 local random = dofile "spec/peers/random.lua"
 
 local hostile = {}

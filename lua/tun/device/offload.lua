@@ -1,6 +1,7 @@
 -- offload.lua: which offloads a device gets, and the virtio-net header that they need.
 local core = require "tun.core"
 local explain = require "tun.explain"
+local option = require "tun.device.option"
 
 local offload = {}
 
@@ -62,7 +63,7 @@ function offload.check(plan, device)
     end
     plan.create.vnet_hdr = true
   elseif set == nil and device and size then
-    set = core.getoption(device, "offload")
+    set = option.get(device, "offload")
   end
   if type(size) == "number" and size < core.tunnel_header and has_tunnel(set) then
     core.misuse(("vnet_hdr_size: udp_tunnel_gso needs %d or more"):format(core.tunnel_header))
@@ -74,7 +75,7 @@ local function lengthen(device, undo)
   local size, why, errno = core.getoption(device, "vnet_hdr_size")
   if not size then
     return nil, why, errno
-  elseif size >= core.tunnel_header or not has_tunnel(core.getoption(device, "offload")) then
+  elseif size >= core.tunnel_header or not has_tunnel(option.get(device, "offload")) then
     return true
   elseif undo then
     table.insert(undo, function()
@@ -91,7 +92,7 @@ end
 -- @return true | nil, message, errno
 -- Source: drivers/net/tun.c, set_offload()
 function offload.set(device, value, undo, size)
-  local old = core.getoption(device, "offload")
+  local old = option.get(device, "offload")
   local function try(set)
     return core.setoption(device, "offload", set)
   end

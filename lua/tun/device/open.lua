@@ -32,7 +32,6 @@ local function request(create, link)
     t.pi = is.pi
   end
   t.mode, t.no_pi, t.pi = t.mode or is.type, not t.pi, nil
-  t.fresh = not link and netns.socket() ~= nil
   return t
 end
 
@@ -75,6 +74,9 @@ local function open(t)
     return nil, explain.open(asked, why, errno, link), errno
   end
   netns.bind(device)
+  if link then
+    option.get(device, "offload") -- what is on already, its batches have to know
+  end
   local ok, reason, code = setup.apply(device, plan, link and "attached" or "new",
     regain(device, asked, link and link.tun))
   if not ok then

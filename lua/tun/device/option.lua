@@ -2,6 +2,7 @@
 -- and what its value is.
 local core = require "tun.core"
 local explain = require "tun.explain"
+local netns = require "tun.netlink.netns"
 
 local option = {}
 
@@ -83,12 +84,14 @@ function option.get(device, name)
   if not (ioctl and ioctl.get) then
     return of_link(device, name)
   end
-  local value, why, errno = core.getoption(device, name)
+  local socket, why, errno = netns.socket(device)
+  if not socket then
+    return nil, why, errno
+  end
+  local value
+  value, why, errno = core.getoption(device, name, socket:fd())
   if errno then
     return nil, explain.option(device, name, why, errno), errno
-  end
-  if value == nil and name == "offload" then
-    return false
   end
   return value
 end

@@ -251,7 +251,8 @@ static bool isrefusal(int code)
 	return code == EINVAL || code == EMSGSIZE;
 }
 
-/* Send a super-packet as single ones, and remember how far it got. */
+/* Send a super-packet as single ones, and remember how far it got. One whose
+ * segments are longer than any packet should be is refused. */
 static bool put_split(struct sending *s, struct slot *slot,
 		      const unsigned char *bytes, size_t size)
 {
@@ -265,14 +266,15 @@ static bool put_split(struct sending *s, struct slot *slot,
 		errno = EINVAL;
 		return false;
 	}
-	all.next = slot->sent;
+	all.next = slot->sent < all.count ? slot->sent : 0;
 	while ((n = gso_next(&all, out, SEGMENT_MOST)))
 		if (!put(s->dev, slot, &nothing, out, n)) {
 			slot->sent = (uint16_t)(all.next - 1);
 			return false;
 		}
 	slot->sent = 0; /* it may stay, and be sent again */
-	return true;
+	errno = EMSGSIZE;
+	return all.next == all.count;
 }
 
 /* Whether the device takes what the slot's virtio-net header says. */

@@ -78,8 +78,8 @@ bool gso_begin(struct gso *split, const unsigned char *bytes, size_t size,
 
 /* Write segment number split->next, with complete checksums, where there are
  * room bytes, and step to the one after. Returns its length; 0 when there is
- * none left or room is too small. The one that is written last may be written
- * over the packet itself. */
+ * none left, or room is too small, which next below count tells. The one that
+ * is written last may be written over the packet itself. */
 size_t gso_next(struct gso *split, unsigned char *out, size_t room);
 
 #pragma GCC visibility pop

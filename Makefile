@@ -233,6 +233,16 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/batch/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
+FUZZING = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+	-fsanitize=address,undefined,fuzzer-no-link
+
+fuzz: SECONDS = 60
+fuzz: deps-fuzz $(MODULE) ## Look for inputs that break it (SECONDS= each, TARGET=)
+	@for lua in lua5.4 luajit; do $(MAKE) -s -j2 fuzzers LUA=$$lua CC=clang \
+	  CFLAGS='$(FUZZING)' BUILD=build/fuzz/$$lua MAIN=-fsanitize=fuzzer || exit 1; done
+	@$(LUA) spec/fuzz/seeds.lua build/fuzz/seeds
+	@spec/fuzz/run.sh $(SECONDS) $(TARGET)
+
 soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 	$(LUA) spec/soak.lua $(SECONDS)
@@ -313,6 +323,8 @@ packages-soak = $(packages-demo) iperf3
 packages-asan = $(packages-test) patchelf
 packages-coverage = $(packages-test) $(call lua,lua5.4)
 packages-dist = git
+packages-fuzz = $(packages-demo) $(call lua,luajit) $(call lua,lua5.4) \
+	clang libclang-rt-14-dev
 packages-valgrind = $(packages-test) valgrind
 packages-examples = $(packages-soak) bind9-dnsutils curl python3
 packages-peers = $(packages-test) python3-scapy tshark

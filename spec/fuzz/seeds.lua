@@ -3,6 +3,7 @@
 -- FOLDER/<target>/.
 -- Run: lua spec/fuzz/seeds.lua FOLDER
 local core = require "tun.core"
+local packet = require "tun.packet"
 local golden = dofile "spec/netlink/golden.lua"
 local random = dofile "spec/peers/random.lua"
 
@@ -150,10 +151,55 @@ end
 
 seed_batch(frames(64))
 
+-- Two messages of one system call: each of three datagrams, as its control message says.
+local function messages(bytes, family)
+  local each = number16(#bytes) .. "\0\0" .. bytes .. "\1" .. number16(family) .. ("\1"):rep(26)
+    .. "\16\20\0\0\0\0\0\0\0" .. number32(17) .. number32(104)
+    .. number32(math.ceil(#bytes / 3)) .. ("\0"):rep(4) .. "\24"
+  return "\0\1" .. each .. each
+end
+
+for config = 0, 7 do
+  for room = 0, 7 do
+    seed("udp", string.char(config, room, 9) .. "\0\4\3\2\3\5\7\1\6"
+      .. messages(("data"):rep(30), config % 8 < 4 and 2 or 10):rep(4))
+  end
+end
+
+local hostile = dofile "spec/packet/hostile.lua"
+
+local function seed_kind(kind, bytes)
+  for i, name in ipairs(hostile.KINDS) do
+    if name == kind then
+      seed("packet", string.char(i - 1, #bytes % 256) .. bytes)
+    end
+  end
+end
+
+-- Fragments, in order and not, and packets to be cut.
+local function seed_fragments(p)
+  local steps = {}
+  for i, each in ipairs(assert(packet.fragment(p, 1280))) do
+    steps[i] = string.char(i % 4, 2) .. number16(#each:bytes()) .. each:bytes()
+  end
+  seed("fragments", table.concat(steps))
+  table.insert(steps, table.remove(steps, 1))
+  seed("fragments", table.concat(steps))
+  seed("fragments", "\160\20" .. number16(#p:bytes()) .. p:bytes())
+end
+
+for _, ip in ipairs { packet.ip4 { src = "10.0.0.1", dst = "10.0.0.2", id = 7 },
+                      packet.ip6 { src = "fd00::1", dst = "fd00::2" } } do
+  seed_fragments(packet.parse((ip / packet.udp { sport = 1, dport = 2 }
+    / ("x"):rep(3000)):bytes(), "ip"))
+end
+
 for _, bytes in ipairs(packets()) do
   seed_packet(0, bytes)
+  seed_kind("ip", bytes)
 end
 for _, bytes in ipairs(frames(100)) do
+  seed_kind("eth", bytes)
   seed_packet(1, bytes)
   seed_packet(1, bytes, 20)
   seed_packet(0, bytes:sub(15))

@@ -56,6 +56,7 @@ build = {
         "csrc/udp/send.c",
         "csrc/udp/socket.c",
         "csrc/wire/checksum.c",
+        "csrc/wire/crc32c.c",
         "csrc/wire/flow.c",
         "csrc/wire/gro.c",
         "csrc/wire/gso.c",

@@ -22,7 +22,7 @@ local meta = packet.meta
 
 --- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...; layers are the
 -- marks of those that are elsewhere, 0 for none.
-packet.read = bytes.compile("packet", source.fill [[
+packet.read = bytes.compile("packet/read", source.fill [[
 return function(self, first, stop, kind, layers)
   self[$START], self[$STOP] = first, stop
   if self[$KIND] ~= kind then

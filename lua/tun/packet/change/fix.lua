@@ -67,7 +67,7 @@ return function(self, p, kept)
   end]], { part = layer.part("layers", level), offset = slot.FIRST + level })
   end
   lines[#lines + 1] = "end"
-  return bytes.compile("fix", table.concat(lines, "\n"), given)
+  return bytes.compile("packet/fix", table.concat(lines, "\n"), given)
 end
 
 local walk = walker()
@@ -157,7 +157,7 @@ local function compiled()
   for _, name in ipairs { "net", "transport" } do
     values[name] = adjusting(LEVELS[name], given)
   end
-  return bytes.compile("fix", source.fill(LITTLE, values), given)
+  return bytes.compile("packet/fix_little", source.fill(LITTLE, values), given)
 end
 
 local little = false

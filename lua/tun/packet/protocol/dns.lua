@@ -7,6 +7,7 @@ local core = require "tun.core"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
+local raw = require "tun.packet.declare.tail"
 local slot = require "tun.packet.memory.slot"
 
 local TYPES = {
@@ -341,16 +342,13 @@ end
 
 local methods = {
   --- All sections in one table: questions, answers, authorities, additionals; and
-  -- `broken`, the offset of the first record that cannot be read. There is a method for
-  -- each section, too.
+  -- `broken`, the offset of the first record that cannot be read.
   message = read_sections,
-  --- What is behind the header, as bytes.
-  body = function(view)
-    return options.text(view)
-  end,
 }
+
+local read = { body = raw.text }
 for _, section in ipairs(SECTIONS) do
-  methods[section[1]] = function(view)
+  read[section[1]] = function(view)
     return read_sections(view)[section[1]]
   end
 end
@@ -387,7 +385,7 @@ header.declare("dns", {
   { "nscount", 16, counted = true },
   { "arcount", 16, counted = true },
   size = "stop - o",
-  area = { names = names, write = write_sections },
+  area = { names = names, write = write_sections, read = read },
   methods = methods,
   follows = { udp = { 53, 5353 } },
   line = function(view, _, n)

@@ -42,19 +42,14 @@ local kinds = options.kinds {
   { 0xc9, "home_address", form.address6 }, -- RFC 6275, 6.3
 }
 
-local function length(view)
-  return (view.len + 1) * 8
-end
-
 local function optional(name, number, word)
   header.declare(name, {
     { "next", 8, computed = "next", enum = proto },
     { "len", 8, computed = "size" }, -- in units of 8 bytes, without the first
+    { "options", kinds },
     size = "(len + 1) * 8",
     next = { "ip", "next" },
     inner = { "tunnel", "next" },
-    area = options.area(kinds),
-    methods = options.methods(kinds, length),
     follows = { ip = number },
     line = function()
       return word
@@ -73,21 +68,14 @@ header.declare("routing", {
   { "type", 8, enum = { source = 0, mobile = 2, segment = 4 } },
   { "segleft", 8, counted = true },
   { "reserved", 32 },
+  { "addresses", form.addresses6, counts = "segleft", unit = 8 },
   size = "(len + 1) * 8",
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
   final = "segleft > 0 and len >= 2 and (type == 4 and 8 or len * 8 - 8) or 0", -- 8.1
-  area = options.list_area("addresses", form.addresses6, "segleft"),
-  methods = {
-    --- The addresses of the route as a list; bytes where there are no whole ones.
-    addresses = function(view)
-      local text = options.text(view, length(view))
-      return form.addresses6.read(text) or text
-    end,
-  },
   follows = { ip = 43 },
   line = function(view)
-    return ("RT%d (segleft %d)"):format(view.type, view.segleft)
+    return ("RT%d (segleft %d)"):format(view.type_n, view.segleft)
   end,
 })
 
@@ -114,21 +102,10 @@ header.declare("ah", {
   { "reserved", 16 },
   { "spi", 32, format = "0x%08x" },
   { "seq", 32 },
+  { "icv", form.units(4) }, -- integrity check value
   size = "(len + 2) * 4",
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
-  area = {
-    names = { "icv" },
-    write = function(fields, protocol)
-      return options.whole(protocol.name, "icv", fields.icv or "", 4)
-    end,
-  },
-  methods = {
-    --- The integrity check value, bytes.
-    icv = function(view)
-      return options.text(view, (view.len + 2) * 4)
-    end,
-  },
   follows = { ip = 51 },
   line = function(view)
     return ("AH(spi=0x%08x,seq=0x%x)"):format(view.spi, view.seq)

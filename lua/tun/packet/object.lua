@@ -91,8 +91,8 @@ function packet.sorted(self)
   for _, each in ipairs(self[MORE] or {}) do
     list[#list + 1] = each
   end
-  table.sort(list, function(a, b)
-    return a[2] < b[2]
+  table.sort(list, function(a, b) -- a header of no bytes stands in front of what is there
+    return a[2] < b[2] or a[2] == b[2] and a[1].size < b[1].size
   end)
   return list
 end

@@ -24,7 +24,7 @@ end
 
 -- The keys of a row, and those of a protocol beside its rows.
 local ROW = set [[codec enum names_of default format computed pseudo order over at when only
-  counted signed count counts unit]]
+  counted signed count counts unit shift]]
 local KEYS = set [[level size extent valid next unless inner quotes follows ports sum checksum whole
   partial final area methods line word only name_of names_of counted least]]
 local COMPUTED = set "size extent payload next checksum"

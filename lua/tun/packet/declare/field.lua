@@ -22,7 +22,8 @@ local function place(protocol, each, row, bits)
     each.place, each.skip = source.expression(protocol, row.at), 0
   elseif row.over then
     local below = protocol.fields[row.over]
-    each.at, each.skip, each.over = below.at, below.skip, row.over
+    local first = 8 * below.at + below.skip + (row.shift or 0)
+    each.at, each.skip, each.over = math.floor(first / 8), first % 8, row.over
   else
     each.at, each.skip = math.floor(bits / 8), bits % 8
     bits = bits + each.width
@@ -32,7 +33,7 @@ end
 
 -- A field that is bytes: text that a codec reads, and writes.
 local function wide(each, row)
-  local of = each.codec or codec.hex(each.width)
+  local of = each.codec or codec.hex(each.width, each.little)
   local size = each.width / 8
   each.wide = true
   each.what, each.bytes_n = of.what, of.number_of

@@ -19,8 +19,9 @@ finish.lenient = false
 -- -- Numbers of what follows ----------------------------------------------
 
 -- Of the numbers by which a protocol follows in a space the present one, or the first.
-local function number_of(where, following, present)
-  if where.protocols[present] == following then
+local function number_of(where, following, present, second)
+  if where.protocols[present] == following
+    or not where.protocols[present] and where.protocols[second] == following then
     return present
   end
   return following.follows[where.name][1]
@@ -141,7 +142,7 @@ local FOLLOWS = [[
   if following then
     local number = following.follows.$space
     if number then
-      if type(number) ~= "number" then number = number_of(space$i, following, $present) end
+      if type(number) ~= "number" then number = number_of(space$i, following, $present, $second) end
       $fit
     end
   end]]
@@ -152,7 +153,8 @@ function computed.next(protocol, each, given)
     if row then
       given["space" .. i] = layer.space(row[1])
       lines[#lines + 1] = source.fill(FOLLOWS, { space = row[1], i = i, present = each.load,
-                                                 fit = fit(each, "number", given) })
+        second = row[3] and source.expression(protocol, row[3]) or "false",
+        fit = fit(each, "number", given) })
     end
   end
   return table.concat(lines, "\n")

@@ -83,12 +83,14 @@ end
 -- -- What is loaded when it is met -------------------------------------------
 
 local files = {} -- of protocols that are not loaded yet, by their names
+local loading = {} -- the files that are loaded right now
 
 local function loaded(name)
   local file = files[name]
-  if file then
-    files[name] = nil
+  if file and not loading[file] then
+    loading[file], files[name] = true, nil
     require("tun.packet.protocol." .. file)
+    loading[file] = nil
     return rawget(header.protocols, name)
   end
 end

@@ -74,8 +74,9 @@ local function parts(protocol, list)
     plain = plain and (known or not text)
   end
   for _, pattern in ipairs(PATTERNS) do
+    -- What is not known by the first number is left to Lua, but where C can see the second.
     local text = texts[pattern[1]]
-    add(text, (text or ""):match(pattern[2]))
+    add(pattern[1] ~= "second" and text, (text or ""):match(pattern[2]))
   end
   local quotes = type(row.quotes) == "string"
   if quotes then

@@ -146,6 +146,19 @@ local DATA = {
           { "target", "name", alone = true } },
 }
 
+-- The options of OPT (EDNS, RFC 6891), whose class is the size of datagrams that are taken, and
+-- whose ttl is, from the highest bits on: rcode / 16, version, DO, and zeros.
+local EDNS = options.kinds {
+  head = { { "kind", 16 }, { "length", 16 } },
+  { 3, "nsid", form.bytes },
+  { 8, "client_subnet", form.record { { "family", 16, default = 1 }, { "source", 8 },
+                                      { "scope", 8 }, { "address", form.bytes } } }, -- RFC 7871
+  { 10, "cookie", form.bytes }, -- RFC 7873
+  { 11, "keepalive", form.bytes }, -- RFC 7828
+  { 12, "padding", form.bytes }, -- RFC 7830
+  { 15, "error", form.record { { "code", 16 }, { "text", form.bytes } } }, -- RFC 8914
+}
+
 local function read_parts(parts, text, at, stop)
   local data = {}
   for _, part in ipairs(parts) do
@@ -183,6 +196,8 @@ local function read_data(record, text, at, stop)
     record.data = read_parts(parts, text, at, stop)
   elseif record.type == "TXT" then
     record.data = read_texts(text, at, stop)
+  elseif record.type == "OPT" then
+    record.data = options.read(EDNS, text:sub(at + 1, stop))
   end
   if record.data == nil then
     record.raw = text:sub(at + 1, stop)
@@ -234,6 +249,8 @@ local function write_data(writer, record)
     writer:add(options.whole("dns", "raw", record.raw, 1))
   elseif kind == "TXT" then
     write_texts(writer, record.data)
+  elseif kind == "OPT" then
+    writer:add(options.write(EDNS, "dns", record.data or {}))
   elseif DATA[kind] then
     write_parts(writer, kind, DATA[kind], record.data)
   else
@@ -242,6 +259,10 @@ local function write_data(writer, record)
 end
 
 -- -- Sections -------------------------------------------------------------
+
+-- The highest bit of a class in mDNS: a question wants an answer by unicast, a record replaces
+-- those that were known (RFC 6762, 18.12 and 18.13).
+local MULTICAST = 0x8000
 
 local function read_record(text, at, question)
   local record = {}
@@ -252,6 +273,9 @@ local function read_record(text, at, question)
   local number = number16.read(text:sub(at + 1, at + 2))
   local class = number16.read(text:sub(at + 3, at + 4))
   record.type, record.class = TYPE_NAMES[number] or number, CLASS_NAMES[class] or class
+  if class >= MULTICAST and CLASS_NAMES[class - MULTICAST] and record.type ~= "OPT" then
+    record.class, record[question and "unicast" or "flush"] = CLASS_NAMES[class - MULTICAST], true
+  end
   if question then
     return record, at + 4
   end
@@ -292,7 +316,8 @@ local function read_sections(view)
   return message
 end
 
-local KEYS = { name = true, type = true, class = true, ttl = true, data = true, raw = true }
+local KEYS = { name = true, type = true, class = true, ttl = true, data = true, raw = true,
+               flush = true, unicast = true }
 
 -- A question asks for addresses unless it says what else.
 local function write_record(writer, record, question)
@@ -302,7 +327,11 @@ local function write_record(writer, record, question)
   local kind = record.type or "A"
   writer:name(record.name, true)
   writer:number(number16, TYPES[kind] or kind, "the type of a record")
-  writer:number(number16, CLASSES[record.class or "IN"] or record.class, "the class of a record")
+  local class = CLASSES[record.class or "IN"] or record.class
+  if (question and record.unicast or not question and record.flush) and type(class) == "number" then
+    class = class + MULTICAST
+  end
+  writer:number(number16, class, "the class of a record")
   if question then
     return
   end
@@ -387,7 +416,7 @@ header.declare("dns", {
   size = "stop - o",
   area = { names = names, write = write_sections, read = read },
   methods = methods,
-  follows = { udp = { 53, 5353 } },
+  follows = { udp = { 53, 5353, 5355 }, dns_tcp = 0 },
   line = function(view, _, n)
     local message = read_sections(view)
     if view.qr then
@@ -396,4 +425,12 @@ header.declare("dns", {
     end
     return ("%d%s%s (%d)"):format(view.id, view.rd and "+" or "", question_line(message), n)
   end,
+})
+
+-- Its length in front of a message over TCP (RFC 7766, 8).
+header.declare("dns_tcp", {
+  { "length", 16, computed = "extent" },
+  extent = "length + 2",
+  next = { "dns_tcp", "0" },
+  follows = { tcp = { 53 } },
 })

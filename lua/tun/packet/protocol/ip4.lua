@@ -52,5 +52,6 @@ header.declare("ip4", {
   inner = { "tunnel", "proto" },
   unless = "offset > 0",
   whole = "mf == 0 and offset == 0",
-  follows = { ethertype = 0x0800, version = 4, tunnel = 4 },
+  follows = { ethertype = 0x0800, version = 4, tunnel = 4, ppp = 0x21, mpls = 4, gtp = 4,
+              family = 2 },
 })

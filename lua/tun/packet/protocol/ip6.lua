@@ -22,7 +22,8 @@ header.declare("ip6", {
   extent = "length + 40",
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
-  follows = { ethertype = 0x86dd, version = 6, tunnel = 41 },
+  follows = { ethertype = 0x86dd, version = 6, tunnel = 41, ppp = 0x57, mpls = 6, gtp = 6,
+              family = { 30, 24, 28, 10 } },
 })
 
 -- Options of the hop-by-hop and destination headers, which are 2 bytes before them.
@@ -117,7 +118,7 @@ header.declare("esp", {
   { "spi", 32, format = "0x%08x" },
   { "seq", 32 },
   level = "transport",
-  follows = { ip = 50 },
+  follows = { ip = 50, natt = 2 },
   line = function(view, _, n)
     return ("ESP(spi=0x%08x,seq=0x%x), length %d"):format(view.spi, view.seq, n)
   end,

@@ -126,13 +126,17 @@ local function from_number(value, digits)
 end
 
 --- Numbers of more bits than every Lua's hold: "0x00000000000000ff".
-function codec.hex(width)
+-- @param little  whether the lowest byte is the first
+function codec.hex(width, little)
   local digits = width / 4
+  local function ordered(text)
+    return little and text:reverse() or text
+  end
   return {
     what = ('a number, as text of at most %d digits such as "0x1f"'):format(digits),
     none = "0x" .. ("0"):rep(digits),
     load = function(p, at)
-      return "0x" .. bytes.string(p, at, digits / 2):gsub(".", function(byte)
+      return "0x" .. ordered(bytes.string(p, at, digits / 2)):gsub(".", function(byte)
         return ("%02x"):format(byte:byte())
       end)
     end,
@@ -142,7 +146,7 @@ function codec.hex(width)
       if not text or #text > digits then
         return nil
       end
-      return ((("0"):rep(digits - #text) .. text):gsub("%x%x", function(pair)
+      return ordered((("0"):rep(digits - #text) .. text):gsub("%x%x", function(pair)
         return string.char(tonumber(pair, 16))
       end))
     end,

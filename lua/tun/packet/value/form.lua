@@ -178,6 +178,24 @@ form.zero_ended = {
   end,
 }
 
+--- Characters to the end of a line, which is written as CR and LF.
+form.line = {
+  what = "a string without the ends of lines",
+  none = "",
+  read = function(text)
+    return (text:gsub("\r?\n$", ""))
+  end,
+  take = function(text, at)
+    local first, last = text:find("\r?\n", at)
+    if first then
+      return text:sub(at, first - 1), last + 1
+    end
+  end,
+  write = function(value)
+    return type(value) == "string" and not value:find "[\r\n]" and value .. "\r\n" or nil
+  end,
+}
+
 --- What has its length in n bytes in front: bytes, or what has another form.
 -- @param of  optional form
 -- @param more  optional: how much the length counts beside these bytes

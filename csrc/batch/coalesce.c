@@ -30,6 +30,8 @@ static struct gro_packet tounit(lua_State *L, int at, struct vnet *vnet)
 	if (lua_type(L, at) != LUA_TSTRING)
 		raise_value(L, at, "packet", "a string");
 	unit.bytes = (const unsigned char *)lua_tolstring(L, at, &n);
+	if (n > INT32_MAX)
+		raise_misuse(L, "packet: longer than 2 GiB");
 	unit.size = (uint32_t)n;
 	return unit;
 }
@@ -85,14 +87,17 @@ static void push_unit(lua_State *L, const struct gro_packet *units,
  * a mask of TUN_F_*, nil for every kind. */
 static int core_coalesce(lua_State *L)
 {
-	lua_Integer allowed = luaL_optinteger(L, 2, ALL_KINDS);
+	lua_Integer allowed = ALL_KINDS;
 	bool ethernet = lua_toboolean(L, 3);
 	struct gro_packet *units;
 	struct vnet *vnets;
 	size_t i, n;
 	int at = 0;
 
-	luaL_checktype(L, 1, LUA_TTABLE);
+	if (!lua_istable(L, 1))
+		raise_value(L, 1, "coalesce", "a list of packets");
+	if (!lua_isnoneornil(L, 2) && !arg_integer(L, 2, &allowed))
+		raise_value(L, 2, "allowed", "a mask of TUN_F_*");
 	n = lua_rawlen(L, 1);
 	if (n > COALESCE_MOST)
 		raise_misuse(L, "coalesce: more than %d packets",

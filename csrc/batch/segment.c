@@ -19,6 +19,14 @@ static size_t checkmtu(lua_State *L, int at)
 	return (size_t)mtu;
 }
 
+/* Argument as the bytes of a packet. */
+static const char *checkbytes(lua_State *L, int at, size_t *n)
+{
+	if (lua_type(L, at) != LUA_TSTRING)
+		raise_value(L, at, "packet", "a string");
+	return lua_tolstring(L, at, n);
+}
+
 /* core.split(bytes, vnet, mtu, ethernet) -> list of packets | nil
  *
  * The packets that a super-packet stands for, with complete checksums. vnet is
@@ -27,7 +35,7 @@ static size_t checkmtu(lua_State *L, int at)
 static int core_split(lua_State *L)
 {
 	size_t i, n, size;
-	const char *bytes = luaL_checklstring(L, 1, &n);
+	const char *bytes = checkbytes(L, 1, &n);
 	struct vnet vnet = vnet_check(L, 2);
 	size_t mtu = checkmtu(L, 3);
 	bool ethernet = lua_toboolean(L, 4);
@@ -53,7 +61,7 @@ static int core_split(lua_State *L)
 static int core_complete(lua_State *L)
 {
 	size_t n;
-	const char *bytes = luaL_checklstring(L, 1, &n);
+	const char *bytes = checkbytes(L, 1, &n);
 	struct vnet vnet = vnet_check(L, 2);
 	unsigned char *out = lua_newuserdata(L, n ? n : 1);
 

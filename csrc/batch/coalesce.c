@@ -174,8 +174,7 @@ static void join_slots(const struct batch *batch, const struct window *w,
 		memmove(to, units[i].bytes + units[i].payload,
 			units[i].size - units[i].payload);
 		to += units[i].size - units[i].payload;
-		number = batch->list[w->places[i]];
-		slot_meta(pool, number)->flags |= SLOT_DROPPED;
+		slots_drop(batch, w->places[i]);
 	}
 	slot->size = joined.total;
 	slot->vnet = joined.vnet;

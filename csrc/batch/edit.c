@@ -55,7 +55,7 @@ static int batch_decrement_ttl(lua_State *L)
 			continue;
 		ttl = rewrite_ttl(&t);
 		if (ttl <= 1) {
-			slots_get(batch, i)->flags |= SLOT_DROPPED;
+			slots_drop(batch, i);
 			dropped++;
 			continue;
 		}

@@ -184,10 +184,7 @@ static bool post(struct sending *s, struct outbox *out, const struct slot *slot,
 /* Leave out the packet that is next, for it cannot be sent. */
 static void leave_out(struct sending *s, int code)
 {
-	uint32_t number = s->batch->list[s->at.packet];
-
-	if (number != NO_SLOT)
-		slot_meta(s->batch->pool, number)->flags |= SLOT_DROPPED;
+	slots_drop(s->batch, s->at.packet);
 	refused(s, code);
 	s->at = (struct place){ s->at.packet + 1, 0 };
 }

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 enum {
-	IP_MOST = 65535, /* the longest packet that a length field can tell */
 	HEADERS_MOST = 128, /* bytes of headers of a packet that can join */
 };
 

@@ -13,10 +13,6 @@
 #include <string.h>
 
 enum {
-	IP4_SIZE = 20,
-	IP4_DF = 0x4000,
-	TCP_CHECK = 16, /* offsets of checksums */
-	UDP_CHECK = 6,
 	UDP_SEGMENTS = 64, /* UDP_GRO_CNT_MAX of the kernel */
 	PLACES_LEAST = 16,
 	PLACES = 2 * COALESCE_MOST,
@@ -98,8 +94,8 @@ static struct flow *find(struct work *w, const struct flow_packet *m)
 static uint16_t id_step(const struct flow_packet *a,
 			const struct flow_packet *b)
 {
-	return (uint16_t)(get16(b->bytes + b->ip + 4) -
-			  get16(a->bytes + a->ip + 4));
+	return (uint16_t)(get16(b->bytes + b->ip + IP4_ID) -
+			  get16(a->bytes + a->ip + IP4_ID));
 }
 
 /* Whether the IPv4 IDs of two packets, n steps from each other, are those of
@@ -115,7 +111,7 @@ static bool same_ids(const struct flow *flow, const struct flow_packet *a,
 		return true;
 	step = id_step(a, b);
 	if (flow->count == 1 && step == 0)
-		return (a->bytes[a->ip + 6] & IP4_DF >> 8) != 0;
+		return (a->bytes[a->ip + IP4_FRAGMENT] & IP4_DF >> 8) != 0;
 	return step == (flow->fixed ? 0 : n);
 }
 
@@ -134,7 +130,7 @@ static bool fits_back(const struct flow *flow, const struct flow_packet *m)
 		    first->seq + (uint32_t)flow->count * first->length)
 			return false;
 	}
-	return flow->count < most && flow->size + m->length <= IP_MOST &&
+	return flow->count < most && flow->size + m->length <= LENGTH_MAX &&
 	       same_ids(flow, first, m, flow->count);
 }
 
@@ -148,7 +144,8 @@ static bool fits_front(const struct flow *flow, const struct flow_packet *m)
 	       (flow->count == 1 ? m->length >= first->length
 				 : m->length == first->length) &&
 	       flow->count < SEGMENTS_MOST &&
-	       flow->size + m->length <= IP_MOST && same_ids(flow, m, first, 1);
+	       flow->size + m->length <= LENGTH_MAX &&
+	       same_ids(flow, m, first, 1);
 }
 
 /* -- Joining --------------------------------------------------------------- */
@@ -308,20 +305,19 @@ static void write_headers(unsigned char *bytes, const struct flow_packet *m,
 			  uint32_t n, uint32_t check_offset)
 {
 	unsigned char *ip = bytes + m->ip, *transport = bytes + m->transport;
-	uint32_t length = n - (m->transport - m->ip), seed;
+	uint32_t length = n - (m->transport - m->ip);
 
 	if (m->version == 4) {
-		put16(ip + 2, n);
-		put16(ip + 10, 0);
-		put16(ip + 10, ~checksum(ip, IP4_SIZE, 0));
-		seed = checksum(ip + 12, 8, length + m->proto);
+		put16(ip + IP4_LENGTH, n);
+		put16(ip + IP4_CHECKSUM, 0);
+		put16(ip + IP4_CHECKSUM, ~checksum(ip, IP4_SIZE, 0));
 	} else {
-		put16(ip + 4, length);
-		seed = checksum(ip + 8, 32, length + m->proto);
+		put16(ip + IP6_LENGTH, length);
 	}
 	if (m->proto == IPPROTO_UDP)
-		put16(transport + 4, length);
-	put16(transport + check_offset, seed);
+		put16(transport + UDP_LENGTH, length);
+	put16(transport + check_offset,
+	      headers_pseudo(ip, m->version, length + m->proto));
 }
 
 bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
@@ -329,7 +325,8 @@ bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 {
 	const struct gro_packet *unit = &units[first],
 				*last = &units[unit->last];
-	uint32_t segment = unit->size - unit->payload, check_offset = UDP_CHECK;
+	uint32_t segment = unit->size - unit->payload,
+		 check_offset = UDP_CHECKSUM;
 	struct flow_packet m;
 
 	if (flow_read(unit->bytes, unit->size, ethernet, &m) != IN_FLOW ||
@@ -340,9 +337,9 @@ bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 			(last->size - last->payload);
 	memcpy(joined->headers, unit->bytes, unit->payload);
 	if (m.proto == IPPROTO_TCP) {
-		check_offset = TCP_CHECK;
-		joined->headers[m.transport + 13] |=
-			last->bytes[m.transport + 13];
+		check_offset = TCP_CHECKSUM;
+		joined->headers[m.transport + TCP_FLAGS] |=
+			last->bytes[m.transport + TCP_FLAGS];
 	}
 	write_headers(joined->headers, &m, joined->total - m.ip, check_offset);
 	joined->vnet = (struct vnet){

@@ -7,33 +7,6 @@
 
 #include <netinet/in.h>
 
-/* Offsets of fields. */
-enum {
-	IP4_LENGTH = 2,
-	IP4_ID = 4,
-	IP4_CHECKSUM = 10,
-	IP4_SRC = 12,
-	IP6_LENGTH = 4,
-	IP6_SRC = 8,
-	IP6_SIZE = 40,
-	TCP_SEQ = 4,
-	TCP_FLAGS = 13,
-	TCP_CHECKSUM = 16,
-	TCP_URGENT = 18,
-	UDP_LENGTH = 4,
-	UDP_CHECKSUM = 6,
-	LENGTH_MAX = 65535,
-};
-
-enum {
-	TCP_FIN = 0x01,
-	TCP_SYN = 0x02,
-	TCP_RST = 0x04,
-	TCP_PSH = 0x08,
-	TCP_URG = 0x20,
-	TCP_CWR = 0x80,
-};
-
 /* Whether the place of a partial checksum is inside of the packet. */
 static bool placed(const struct vnet *vnet, size_t size)
 {
@@ -69,7 +42,7 @@ static const struct kind {
 
 static const struct kind *kindof(const struct vnet *vnet)
 {
-	uint8_t type = vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL);
+	uint8_t type = (uint8_t)(vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL));
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
@@ -112,15 +85,6 @@ static bool locate(struct gso *s, size_t size, const struct vnet *vnet,
 	       sound(&s->inner);
 }
 
-/* The sum of the pseudo header but for the length (RFC 9293, 3.1; RFC 768;
- * RFC 8200, 8.1). */
-static uint32_t pseudo(const unsigned char *bytes, const struct headers *h)
-{
-	if (h->version == 4)
-		return checksum(bytes + h->ip + IP4_SRC, 8, h->proto);
-	return checksum(bytes + h->ip + IP6_SRC, 32, h->proto);
-}
-
 /* Find the sum of the pseudo header. A partial checksum is that sum, with the
  * length; it knows the last address of a routing header too. */
 static bool seeded(struct gso *s, const struct kind *kind,
@@ -129,7 +93,8 @@ static bool seeded(struct gso *s, const struct kind *kind,
 	uint32_t length = s->inner.end - s->inner.transport, seed;
 
 	if (!(vnet->flags & VNET_NEEDS_CSUM)) {
-		s->pseudo = pseudo(s->bytes, &s->inner);
+		s->pseudo = headers_pseudo(s->bytes + s->inner.ip,
+					   s->inner.version, s->inner.proto);
 		return true;
 	}
 	seed = get16(s->bytes + s->inner.transport + kind->checksum);
@@ -287,13 +252,8 @@ static void enclose(const struct gso *s, unsigned char *out, size_t size,
 	put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
 	if (s->guarded)
 		close_transport(out, h, s->inner.transport,
-				pseudo(out, h) + n + (~sum & 0xffff));
-}
-
-static uint32_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
+				headers_pseudo(out + h->ip, h->version,
+					       h->proto + n + (~sum & 0xffff)));
 }
 
 /* Set what the headers of segment number i say, which ends at size; sum is that
@@ -303,7 +263,7 @@ static void head(const struct gso *s, unsigned char *out, size_t size, size_t i,
 {
 	const struct headers *h = &s->inner;
 	size_t n = size - h->transport;
-	uint32_t front = fold(s->pseudo + (uint32_t)n);
+	uint32_t front = checksum_fold(s->pseudo + (uint32_t)n);
 
 	label(out, h, size, i);
 	if (h->proto == IPPROTO_TCP)

@@ -1,17 +1,10 @@
 /* headers.c -- where the headers of a packet are. */
 #include "headers.h"
 
+#include "checksum.h"
+
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-
-enum {
-	IP4_SIZE = 20,
-	IP6_SIZE = 40,
-	TCP_SIZE = 20,
-	UDP_SIZE = 8,
-	VLAN_SIZE = 4,
-	LENGTH_MAX = 65535,
-};
 
 size_t headers_ethernet_ip(const unsigned char *bytes, size_t size)
 {
@@ -58,13 +51,14 @@ static bool ip4(const unsigned char *b, size_t size, struct headers *h)
 	if (size - h->ip < IP4_SIZE || length < IP4_SIZE ||
 	    length > size - h->ip)
 		return false;
-	if (!ends(h, size, length, get16(b + 2), get16(b + 2)))
+	if (!ends(h, size, length, get16(b + IP4_LENGTH),
+		  get16(b + IP4_LENGTH)))
 		return false;
-	offset = get16(b + 6) & 0x3fff; /* and "more fragments" */
+	offset = get16(b + IP4_FRAGMENT) & (IP4_MF | IP4_OFFSET);
 	h->transport = h->ip + length;
-	h->proto = b[9];
+	h->proto = b[IP4_PROTO];
 	h->fragment = offset != 0;
-	h->payload = offset & 0x1fff ? 0 : h->transport;
+	h->payload = offset & IP4_OFFSET ? 0 : h->transport;
 	return true;
 }
 
@@ -112,9 +106,10 @@ static bool ip6(const unsigned char *bytes, size_t size, struct headers *h)
 	const unsigned char *b = bytes + h->ip;
 
 	if (size - h->ip < IP6_SIZE ||
-	    !ends(h, size, IP6_SIZE, get16(b + 4), get16(b + 4) + IP6_SIZE))
+	    !ends(h, size, IP6_SIZE, get16(b + IP6_LENGTH),
+		  get16(b + IP6_LENGTH) + IP6_SIZE))
 		return false;
-	h->proto = b[6];
+	h->proto = b[IP6_NEXT];
 	h->transport = h->payload = h->ip + IP6_SIZE;
 	h->fragment = false;
 	while (h->payload && extends(h->proto) && skip(bytes, h))
@@ -132,7 +127,9 @@ static uint32_t behind(const unsigned char *bytes, const struct headers *h)
 	if (h->proto == IPPROTO_TCP) {
 		if (room < TCP_SIZE)
 			return 0;
-		length = (uint32_t)(bytes[h->transport + 12] >> 4) * 4;
+		length =
+			(uint32_t)(bytes[h->transport + TCP_DATA_OFFSET] >> 4) *
+			4;
 		if (length < TCP_SIZE)
 			return 0;
 	} else if (h->proto == IPPROTO_UDP) {
@@ -157,4 +154,13 @@ bool headers_at(const unsigned char *bytes, size_t size, size_t ip,
 	if (h->payload)
 		h->payload = behind(bytes, h);
 	return true;
+}
+
+uint32_t headers_pseudo(const unsigned char *ip, uint8_t version,
+			uint64_t proto_and_length)
+{
+	if (version == 4)
+		return checksum(ip + IP4_SRC, 2 * IP4_ADDRESS,
+				proto_and_length);
+	return checksum(ip + IP6_SRC, 2 * IP6_ADDRESS, proto_and_length);
 }

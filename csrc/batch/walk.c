@@ -38,7 +38,7 @@ struct checked_step {
 enum { WIDTH_MAX = 16 }; /* bits of a number in a header */
 
 /* Whether a number lies in the first n bytes of a header. */
-static bool fits(const struct part *part, uint32_t n)
+static bool part_fits(const struct part *part, uint32_t n)
 {
 	return part->width == 0 ||
 	       (part->width <= WIDTH_MAX && part->skip < 8 && part->at < n &&
@@ -50,10 +50,11 @@ static bool fits(const struct part *part, uint32_t n)
 static bool is_step(const struct step *s)
 {
 	return s->id <= INT16_MAX && s->slot <= INT16_MAX && s->mark &&
-	       !(s->mark & ~s->mask) && fits(&s->valid, s->least) &&
-	       fits(&s->size, s->least) && fits(&s->extent, s->least) &&
-	       fits(&s->last, s->least) && fits(&s->next, s->least) &&
-	       fits(&s->among, s->least);
+	       !(s->mark & ~s->mask) && part_fits(&s->valid, s->least) &&
+	       part_fits(&s->size, s->least) &&
+	       part_fits(&s->extent, s->least) &&
+	       part_fits(&s->last, s->least) && part_fits(&s->next, s->least) &&
+	       part_fits(&s->among, s->least);
 }
 
 /* core.step(list) -> the numbers of a header, for walk() */

@@ -24,8 +24,8 @@ enum {
 
 /* Read one packet, and wait only when there is none. Returns 0, or how many
  * values of a failure it pushed. */
-static int take(lua_State *L, struct device *dev, void *packet, size_t room,
-		double seconds, size_t *size)
+static int read_packet(lua_State *L, struct device *dev, void *packet,
+		       size_t room, double seconds, size_t *size)
 {
 	double until = 0;
 	ssize_t n;
@@ -42,11 +42,11 @@ static int take(lua_State *L, struct device *dev, void *packet, size_t room,
 	return fail_errno(L, "%s", device_name(dev));
 }
 
-static int receive(lua_State *L, struct device *dev, double seconds)
+static int read_string(lua_State *L, struct device *dev, double seconds)
 {
 	char packet[ROOM];
 	size_t n = 0;
-	int failed = take(L, dev, packet, sizeof(packet), seconds, &n);
+	int failed = read_packet(L, dev, packet, sizeof(packet), seconds, &n);
 
 	if (failed)
 		return failed;
@@ -62,10 +62,10 @@ static int device_read(lua_State *L)
 {
 	struct device *dev = object_self(L);
 
-	return receive(L, dev, arg_seconds(L, 2));
+	return read_string(L, dev, arg_seconds(L, 2));
 }
 
-/* dev:receive() -> bytes | nil, reason, errno
+/* dev:read_string() -> bytes | nil, reason, errno
  *
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
  * copas pass, do not matter: a packet comes whole. A batch takes as many
@@ -77,7 +77,7 @@ static int device_receive(lua_State *L)
 
 	poll_interrupt(L, dev->mainthread);
 	return batch ? device_batch_receive(L, dev, batch)
-		     : receive(L, dev, dev->timeout);
+		     : read_string(L, dev, dev->timeout);
 }
 
 /* What EINVAL means for a packet, of the many things that it does. */
@@ -104,8 +104,8 @@ static const char *flaw(const struct device *dev, const char *packet, size_t n)
 	return NULL;
 }
 
-static int transmit(lua_State *L, struct device *dev, const char *packet,
-		    size_t n)
+static int write_packet(lua_State *L, struct device *dev, const char *packet,
+			size_t n)
 {
 	const char *words;
 
@@ -129,7 +129,7 @@ static const char *tobytes(lua_State *L, int at, size_t *n)
 
 /* Transmit arguments 2 and up as one packet: gathered, as writev(2) is slower
  * than a copy. */
-static int gather(lua_State *L, struct device *dev)
+static int write_gathered(lua_State *L, struct device *dev)
 {
 	int i, top = lua_gettop(L);
 	char packet[ROOM];
@@ -145,7 +145,7 @@ static int gather(lua_State *L, struct device *dev)
 		memcpy(packet + n, part, size);
 		n += size;
 	}
-	return transmit(L, dev, packet, n);
+	return write_packet(L, dev, packet, n);
 }
 
 /* dev:write(...) -> true | nil, reason, errno
@@ -160,10 +160,10 @@ static int device_write(lua_State *L)
 
 	poll_interrupt(L, dev->mainthread);
 	if (lua_gettop(L) > 2) {
-		failed = gather(L, dev);
+		failed = write_gathered(L, dev);
 	} else {
 		packet = tobytes(L, 2, &n);
-		failed = transmit(L, dev, packet, n);
+		failed = write_packet(L, dev, packet, n);
 	}
 	if (failed)
 		return failed;
@@ -187,14 +187,14 @@ static int device_send(lua_State *L)
 	if (batch)
 		return device_batch_send(L, dev, batch);
 	packet = tobytes(L, 2, &n);
-	failed = transmit(L, dev, packet, n);
+	failed = write_packet(L, dev, packet, n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
 }
 
-/* dev:transmit(arena, at, n) -> number of bytes | nil, reason, errno
+/* dev:write_packet(arena, at, n) -> number of bytes | nil, reason, errno
  *
  * As send(), from an arena. */
 static int device_transmit(lua_State *L)
@@ -208,7 +208,7 @@ static int device_transmit(lua_State *L)
 		raise_value(L, 4, "length", "a number of bytes");
 	bytes = arena_check(L, 2, 3, (size_t)n);
 	poll_interrupt(L, dev->mainthread);
-	failed = transmit(L, dev, (char *)bytes, (size_t)n);
+	failed = write_packet(L, dev, (char *)bytes, (size_t)n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, n);
@@ -235,9 +235,10 @@ static int device_send_place(lua_State *L)
 	return 1;
 }
 
-/* transmit() for the FFI: what fails is told by the method, which tries again.
+/* write_packet() for the FFI: what fails is told by the method, which tries
+ * again.
  */
-static ssize_t drain(struct device *dev, const void *bytes, size_t n)
+static ssize_t write_bytes(struct device *dev, const void *bytes, size_t n)
 {
 	return write(dev->fd, bytes, n);
 }
@@ -262,7 +263,7 @@ static void push_addresses(lua_State *L)
 	} functions[] = {
 		{ "receive", (uintptr_t)device_batch_refill },
 		{ "send_place", (uintptr_t)device_batch_send_at },
-		{ "drain", (uintptr_t)drain },
+		{ "drain", (uintptr_t)write_bytes },
 	};
 	size_t i;
 

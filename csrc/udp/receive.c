@@ -54,7 +54,7 @@ static uint32_t step_of(const struct mmsghdr *header)
 
 /* Receive into what was offered. Returns how many messages there were, at
  * least one, or -1 with an errno. */
-static int take(struct udp *udp, struct inbox *in, uint32_t n)
+static int udp_take(struct udp *udp, struct inbox *in, uint32_t n)
 {
 	int got = recvmmsg(udp->fd, in->headers, n, MSG_DONTWAIT, NULL);
 
@@ -68,18 +68,23 @@ static int take(struct udp *udp, struct inbox *in, uint32_t n)
 /* The i-th message, whose bytes are where they were offered room. */
 static struct message message_of(const struct inbox *in, uint32_t i)
 {
+	size_t size = in->headers[i].msg_hdr.msg_namelen;
 	struct message m = {
 		.bytes = in->rooms[i].iov_base,
 		.size = in->headers[i].msg_len,
 		.step = step_of(in->headers + i),
 	};
 
-	memcpy(&m.peer, in->peers + i, in->headers[i].msg_hdr.msg_namelen);
+	/* What was not written of the name is 0, whose length may be that of
+	 * more than there was room for (recvmsg(2)). */
+	if (size > sizeof(m.peer))
+		size = sizeof(m.peer);
+	memcpy(&m.peer, in->peers + i, size);
 	return m;
 }
 
 /* The next datagram of a message, which is then without it. */
-static uint32_t next(struct message *m, const unsigned char **bytes)
+static uint32_t message_next(struct message *m, const unsigned char **bytes)
 {
 	uint32_t n = m->step < m->size ? m->step : m->size;
 
@@ -93,17 +98,18 @@ static uint32_t next(struct message *m, const unsigned char **bytes)
  */
 
 /* Keep a message for later, whose bytes are lent. */
-static void hold(struct udp *udp, const struct message *m)
+static void udp_hold(struct udp *udp, const struct message *m)
 {
 	unsigned char *bytes = udp->held + (size_t)udp->last * MESSAGE_ROOM;
 	struct message *kept = udp->messages + udp->last++;
 
+	ensure(udp->last <= MESSAGES_IN && m->size <= MESSAGE_ROOM);
 	*kept = *m;
 	kept->bytes = memcpy(bytes, m->bytes, m->size);
 }
 
 /* The first message that is held back, or NULL. */
-static struct message *held(struct udp *udp)
+static struct message *udp_held(struct udp *udp)
 {
 	if (udp->first < udp->last)
 		return udp->messages + udp->first;
@@ -112,7 +118,7 @@ static struct message *held(struct udp *udp)
 }
 
 /* Receive messages to be held back, where none are. */
-static int take_held(struct udp *udp, uint32_t n)
+static int udp_take_held(struct udp *udp, uint32_t n)
 {
 	struct inbox in;
 	uint32_t i;
@@ -121,7 +127,7 @@ static int take_held(struct udp *udp, uint32_t n)
 	for (i = 0; i < n; i++)
 		offer(&in, i, udp->held + (size_t)i * MESSAGE_ROOM,
 		      MESSAGE_ROOM);
-	got = take(udp, &in, n);
+	got = udp_take(udp, &in, n);
 	for (i = 0; (int)i < got; i++)
 		udp->messages[i] = message_of(&in, i);
 	udp->first = 0;
@@ -138,9 +144,9 @@ static int unhold(struct udp *udp, struct batch *batch)
 	struct slot *slot;
 	int n = 0;
 
-	while ((m = held(udp)) && slots_has_room(batch)) {
+	while ((m = udp_held(udp)) && slots_has_room(batch)) {
 		slot = slots_append(batch);
-		slot->size = next(m, &bytes);
+		slot->size = message_next(m, &bytes);
 		slot->peer = m->peer;
 		udp->first += m->size == 0;
 		if (slot->size <= batch->pool->room) {
@@ -175,8 +181,8 @@ static uint32_t wanted(const struct udp *udp, const struct batch *batch)
 
 /* List the datagrams of a message that is in the room of a slot whose number
  * is listed next. What there is no slot for is held back. Returns how many. */
-static uint32_t list(struct udp *udp, struct batch *batch, uint32_t number,
-		     struct message *m)
+static uint32_t message_list(struct udp *udp, struct batch *batch,
+			     uint32_t number, struct message *m)
 {
 	uint32_t i = batch->count, n = 0;
 	const unsigned char *bytes;
@@ -186,10 +192,10 @@ static uint32_t list(struct udp *udp, struct batch *batch, uint32_t number,
 	slot = slots_get(batch, i);
 	do {
 		if (n && !(slot = slots_append_within(batch, i))) {
-			hold(udp, m);
+			udp_hold(udp, m);
 			break;
 		}
-		slot->size = next(m, &bytes);
+		slot->size = message_next(m, &bytes);
 		slot->at = (uint32_t)(bytes - batch->pool->bytes);
 		slot->peer = m->peer;
 		n++;
@@ -216,11 +222,11 @@ static int list_all(struct udp *udp, struct batch *batch,
 		m = message_of(in, i);
 		if (in->headers[i].msg_hdr.msg_flags & MSG_TRUNC) {
 			udp->code = EMSGSIZE;
-		} else if (!held(udp)) {
-			n += (int)list(udp, batch, numbers[i], &m);
+		} else if (!udp_held(udp)) {
+			n += (int)message_list(udp, batch, numbers[i], &m);
 			continue;
 		} else {
-			hold(udp, &m);
+			udp_hold(udp, &m);
 		}
 		batch->list[batch->count++] = numbers[i];
 		slots_withdraw(batch);
@@ -229,8 +235,8 @@ static int list_all(struct udp *udp, struct batch *batch,
 }
 
 /* Receive messages into the rooms of free slots. */
-static int take_direct(struct udp *udp, struct batch *batch, uint32_t n,
-		       int *got)
+static int udp_take_direct(struct udp *udp, struct batch *batch, uint32_t n,
+			   int *got)
 {
 	struct inbox in;
 	uint32_t i;
@@ -238,7 +244,7 @@ static int take_direct(struct udp *udp, struct batch *batch, uint32_t n,
 	for (i = 0; i < n; i++)
 		offer(&in, i, batch->pool->bytes + slots_append(batch)->at,
 		      batch->pool->room);
-	*got = take(udp, &in, n);
+	*got = udp_take(udp, &in, n);
 	for (; (int)i > *got && i > 0; i--)
 		slots_withdraw(batch);
 	return *got < 0 ? 0 : list_all(udp, batch, &in, i);
@@ -247,28 +253,28 @@ static int take_direct(struct udp *udp, struct batch *batch, uint32_t n,
 /* Receive one time. Where slots are too small for what UDP_GRO may give, their
  * datagrams are copied to them. Sets how many messages it asked for and got;
  * returns how many datagrams. */
-static int take_once(struct udp *udp, struct batch *batch, uint32_t *asked,
-		     int *got)
+static int udp_take_once(struct udp *udp, struct batch *batch, uint32_t *asked,
+			 int *got)
 {
 	*asked = wanted(udp, batch);
 	if (!udp->gro || batch->pool->room >= MESSAGE_ROOM - 1)
-		return take_direct(udp, batch, *asked, got);
-	*got = take_held(udp, *asked);
+		return udp_take_direct(udp, batch, *asked, got);
+	*got = udp_take_held(udp, *asked);
 	return unhold(udp, batch);
 }
 
 /* Receive until there is no datagram, or no slot. Returns how many, or -1 with
  * an errno when the first could not be received. */
-static int receive_all(struct udp *udp, struct batch *batch)
+static int udp_receive_all(struct udp *udp, struct batch *batch)
 {
 	int got, n = unhold(udp, batch);
 	uint32_t asked;
 
 	while (slots_has_room(batch) &&
 	       (!n || batch->pool->unused >= udp->most)) {
-		if (udp->code || held(udp))
+		if (udp->code || udp_held(udp))
 			break;
-		n += take_once(udp, batch, &asked, &got);
+		n += udp_take_once(udp, batch, &asked, &got);
 		if (got < 0 && errno != EAGAIN)
 			udp->code = errno;
 		if (got < (int)asked)
@@ -281,11 +287,11 @@ static int receive_all(struct udp *udp, struct batch *batch)
 	return -1;
 }
 
-/* udp:receive(batch, timeout) -> how many packets were added, which is 0 when
- * it has no slot free | nil, reason, errno
+/* udp:udp_receive_string(batch, timeout) -> how many packets were added, which
+ * is 0 when it has no slot free | nil, reason, errno
  *
  * As that of a device. Each has the sender as its peer. */
-static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
+static int udp_receive_batch(lua_State *L, struct udp *udp, struct batch *batch)
 {
 	double seconds =
 		lua_isnoneornil(L, 3) ? udp->timeout : arg_seconds(L, 3);
@@ -293,7 +299,7 @@ static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 	int n;
 
 	slots_compact(batch);
-	while ((n = receive_all(udp, batch)) < 0) {
+	while ((n = udp_receive_all(udp, batch)) < 0) {
 		if (!poll_retry(L, udp->fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
@@ -320,7 +326,7 @@ static void push_sender(lua_State *L, struct udp *udp, const union endpoint *e)
 }
 
 /* Push a datagram and who sent it. */
-static int receive(lua_State *L, struct udp *udp, double seconds)
+static int udp_receive_string(lua_State *L, struct udp *udp, double seconds)
 {
 	const unsigned char *bytes;
 	double until = 0;
@@ -328,15 +334,15 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
 	uint32_t n;
 
 	poll_interrupt(L, udp->mainthread);
-	while (!(m = held(udp))) {
+	while (!(m = udp_held(udp))) {
 		errno = udp->code;
 		udp->code = 0;
-		if (!errno && take_held(udp, 1) > 0)
+		if (!errno && udp_take_held(udp, 1) > 0)
 			continue;
 		if (!poll_retry(L, udp->fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
-	n = next(m, &bytes);
+	n = message_next(m, &bytes);
 	udp->first += m->size == 0;
 	lua_pushlstring(L, (const char *)bytes, n);
 	push_sender(L, udp, &m->peer);
@@ -351,20 +357,20 @@ int udp_read(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 
-	return receive(L, udp, arg_seconds(L, 2));
+	return udp_receive_string(L, udp, arg_seconds(L, 2));
 }
 
-/* udp:receive() -> bytes, sender | nil, reason, errno
+/* udp:udp_receive_string() -> bytes, sender | nil, reason, errno
  *
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
  * copas pass, do not matter: a datagram comes whole. A batch takes as many as
- * there are, see receive_into(). */
+ * there are, see udp_receive_batch(). */
 int udp_receive(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
 
 	poll_interrupt(L, udp->mainthread);
-	return batch ? receive_into(L, udp, batch)
-		     : receive(L, udp, udp->timeout);
+	return batch ? udp_receive_batch(L, udp, batch)
+		     : udp_receive_string(L, udp, udp->timeout);
 }

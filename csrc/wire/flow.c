@@ -1,4 +1,4 @@
-/* flow.c -- a packet as a member of a flow.
+/* flow.c -- a packet in a flow.
  *
  * What can be in one super-packet with others is what can be so in the kernel's
  * GRO (Linux: inet_gro_receive(), ipv6_gro_receive(), tcp_gro_receive(),

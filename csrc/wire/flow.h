@@ -1,4 +1,4 @@
-/* flow.h -- a packet as a member of a flow: what tells whether it can be in
+/* flow.h -- a packet in a flow: what tells whether it can be in
  * one super-packet with others. Pure functions over bytes. */
 #ifndef TUN_WIRE_FLOW_H
 #define TUN_WIRE_FLOW_H
@@ -28,7 +28,7 @@ struct flow_packet {
 };
 
 enum reading {
-	IN_FLOW,    /* it is a member */
+	IN_FLOW,    /* its flow is known */
 	IN_ANY,	    /* its flow cannot be told, but for the addresses */
 	IN_NO_FLOW, /* it is neither TCP nor UDP, for sure */
 };

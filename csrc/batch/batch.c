@@ -85,8 +85,12 @@ static uint32_t stride(uint32_t size)
 /* Argument as the mode of a device: whether packets have an Ethernet header. */
 static bool istap(lua_State *L, int at)
 {
-	const char *mode = luaL_optstring(L, at, "tun");
+	const char *mode = "tun";
 
+	if (lua_type(L, at) == LUA_TSTRING)
+		mode = lua_tostring(L, at);
+	else if (!lua_isnoneornil(L, at))
+		raise_value(L, at, "mode", "\"tun\" or \"tap\"");
 	if (strcmp(mode, "tun") != 0 && strcmp(mode, "tap") != 0)
 		raise_misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"",
 			     mode);

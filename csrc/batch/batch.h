@@ -115,6 +115,13 @@ static inline struct slot *slots_get(const struct batch *batch, uint32_t i)
 	return slot->flags & SLOT_DROPPED ? NULL : slot;
 }
 
+/* Drop the i-th packet, if there is one. */
+static inline void slots_drop(const struct batch *batch, uint32_t i)
+{
+	if (batch->list[i] != NO_SLOT)
+		slot_meta(batch->pool, batch->list[i])->flags |= SLOT_DROPPED;
+}
+
 /* The number of bytes that the i-th packet, which lies at bytes, may use in
  * front of itself, and behind its beginning. */
 size_t slots_headroom(const struct batch *batch, uint32_t i,

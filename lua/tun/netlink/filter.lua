@@ -34,7 +34,7 @@ function filter.matches(object, want)
   for key, value in pairs(want) do
     local found = object[key]
     if type(value) == "table" then
-      if not filter.matches(found or {}, value) then
+      if not filter.matches(type(found) == "table" and found or {}, value) then
         return false
       end
     elseif (found or false) ~= value then

@@ -1,4 +1,5 @@
 -- netlink/init.lua: links, addresses and routes, with the verbs of ip(8).
+local check = require "tun.check"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local filter = require "tun.netlink.filter"
@@ -82,8 +83,13 @@ local function list(row, what)
   return kept, interrupted
 end
 
+local streams = {}
+
 -- The next object of a dump: the iterator of each, which needs no closure.
 local function step(stream)
+  if getmetatable(stream) ~= streams then
+    check.refuse("each", stream, "what the loop goes through: write for object in each() do")
+  end
   local row, want = stream.row, stream.want
   local object, why, errno
   repeat
@@ -131,7 +137,7 @@ local function each(row, what)
   if not started then
     core.misuse(row.plural .. ": " .. why)
   end
-  return step, { row = row, socket = own, want = want }, nil, own
+  return step, setmetatable({ row = row, socket = own, want = want }, streams), nil, own
 end
 
 --- Get the first address that matches; the kernel does not look addresses up.

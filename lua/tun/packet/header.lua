@@ -2,6 +2,8 @@
 -- once into straight-line functions: getters and setters, a parser, a writer, and what
 -- computes lengths and checksums.
 local bytes = require "tun.packet.bytes"
+local check = require "tun.check"
+local codec = require "tun.packet.codec"
 local core = require "tun.core"
 local field = require "tun.packet.field"
 local finish = require "tun.packet.finish"
@@ -69,30 +71,60 @@ local function grown(protocol)
   end
 end
 
-local function set(words)
-  local names = {}
-  for word in words:gmatch "%S+" do
-    names[word] = true
+-- Keys and the types that they may have, by these.
+local function types(t)
+  local known = {}
+  for words, names in pairs(t) do
+    for name in names:gmatch "%S+" do
+      known[name] = words
+    end
   end
-  return names
+  return known
 end
 
 -- The keys of a row, and those of a protocol beside its rows.
-local ROW = set "codec enum names_of default format computed pseudo order over at when only counted"
-local KEYS = set [[level size extent valid next unless inner quotes follows ports sum checksum whole
-  partial final area methods line word only name_of names_of counted least]]
+local ROW = types { table = "enum names_of only", ["string or table"] = "codec",
+  string = "format computed order over at when", boolean = "pseudo counted",
+  ["string, number, boolean or table"] = "default" }
+local KEYS = types { string = "level size extent unless sum whole partial final word name_of",
+  table = "valid next follows checksum area methods only names_of counted",
+  ["string or table"] = "inner", ["string or boolean"] = "quotes", boolean = "ports",
+  ["function"] = "line", number = "least" }
 
-local function check(name, what, t, known)
-  for key in pairs(t) do
+local function check_keys(name, what, t, known)
+  for key, value in pairs(t) do
     if type(key) == "string" and not known[key] then
-      local names = {}
-      for each in pairs(known) do
-        names[#names + 1] = each
-      end
-      table.sort(names)
       core.misuse(('header "%s": no key %s of %s; there are: %s'):format(name, key, what,
-        table.concat(names, ", ")))
+        table.concat(check.names(known), ", ")))
+    elseif type(key) == "string" and not known[key]:find(type(value), 1, true) then
+      check.refuse(('header "%s": %s of %s'):format(name, key, what), value, "a " .. known[key])
     end
+  end
+end
+
+local function is_name(value)
+  return type(value) == "string" and value:find "^[%a_][%w_]*$"
+end
+
+-- What every declaration has to have, before any of it is done.
+local function check_all(name, rows)
+  if not is_name(name) then
+    check.refuse("header", name, "a name")
+  end
+  local what = ('header "%s"'):format(name)
+  check_keys(name, "a header", check.type(what, rows, "table", "a list of fields"), KEYS)
+  if rows.level and not layer.LEVELS[rows.level] then
+    check.unknown(what, "level", rows.level, layer.LEVELS)
+  end
+  for i, row in ipairs(rows) do
+    local which = ("%s: row %d"):format(what, i)
+    check_keys(name, "row " .. i, check.type(which, row, "table", "a table"), ROW)
+    if not is_name(row[1]) then
+      check.refuse(which, row[1], "a name")
+    elseif type(row.codec) == "string" and not codec[row.codec] then
+      check.unknown(which, "codec", row.codec, codec)
+    end
+    check.whole(("%s: bits of %s"):format(what, row[1]), row[2], 1, row.codec and 524280 or 48)
   end
 end
 
@@ -148,10 +180,7 @@ end]]):format(bytes.read("o", 0, 4)), { wrong = parser.wrong, where = version })
 --     start to the packet's end
 -- @return the protocol: call it with a table of fields to build a header
 function header.declare(name, rows)
-  check(name, "a header", rows, KEYS)
-  for i, row in ipairs(rows) do
-    check(name, "row " .. i, row, ROW)
-  end
+  check_all(name, rows)
   local protocol = setmetatable({ name = name, row = rows, level = layer.LEVELS[rows.level],
     sum = rows.sum, follows = rows.follows or {}, line = rows.line,
     fields = {}, get = {}, set = {}, pieces = {} }, metatable())

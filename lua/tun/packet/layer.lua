@@ -1,6 +1,7 @@
 -- layer.lua: the layers of a packet: where they stand, by which numbers one is told from
 -- another, and the views by which a script sees them.
 local bytes = require "tun.packet.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local slot = require "tun.packet.slot"
 local source = require "tun.packet.source"
@@ -191,23 +192,21 @@ end
 --- Make what a protocol's views are: fields, then its own methods, then those of all.
 function layer.views(protocol, methods)
   protocol.unknown = layer.unknown(protocol)
+  protocol.view = { protocol = protocol }
+  local own = check.methods({}, protocol.view)
   local function other(_, key)
-    local method = methods[key] or layer.methods[key]
-    if method == nil then
-      protocol.unknown(key)
+    if own[key] == nil then
+      own[key] = methods[key] or layer.methods[key] or protocol.unknown(key)
     end
-    return method
+    return own[key]
   end
-  protocol.view = {
-    protocol = protocol,
-    __index = chosen(protocol, READ, protocol.get, "value = act(view[1], view[2])",
-      "value = other(view, key)", { other = other }),
-    __newindex = chosen(protocol, WRITE, protocol.set, "act(view[3], view[1], view[2], value)",
-      "unknown(key)", { unknown = protocol.unknown }),
-    __tostring = function(view)
-      return layer.methods.line(view)
-    end,
-  }
+  protocol.view.__index = chosen(protocol, READ, protocol.get, "value = act(view[1], view[2])",
+    "value = other(view, key)", { other = other })
+  protocol.view.__newindex = chosen(protocol, WRITE, protocol.set,
+    "act(view[3], view[1], view[2], value)", "unknown(key)", { unknown = protocol.unknown })
+  function protocol.view.__tostring(view)
+    return layer.methods.line(view)
+  end
 end
 
 -- What is found by port has no slot: its place is behind the header with the ports.

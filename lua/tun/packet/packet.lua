@@ -1,5 +1,6 @@
 -- packet.lua: a packet: bytes in an arena, and where its layers are.
 local bytes = require "tun.packet.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local header = require "tun.packet.header"
 local layer = require "tun.packet.layer"
@@ -17,6 +18,7 @@ local LOOSE = slot.LOOSE
 --- The metatable of packets, and their methods.
 local packet = { methods = {}, meta = {} }
 local meta = packet.meta
+check.methods(packet.methods, meta)
 
 -- -- Reading --------------------------------------------------------------
 

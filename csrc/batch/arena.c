@@ -18,48 +18,88 @@ enum {
 	ROWS_MOST = 255, /* numbers that one call of load() gives */
 };
 
+/* The bytes stay: what was the arena's until now may be in use by a finalizer
+ * that runs later, and by what that keeps. They go with the object. */
 static int arena_gc(lua_State *L)
 {
 	struct arena *arena = object_self(L);
 
-	if (arena->mapped)
-		munmap(arena->bytes + arena->size -
-			       (arena->mapped - (size_t)getpagesize()),
-		       arena->mapped);
-	arena->mapped = 0;
-	arena->size = 0;
+	if (arena->guard)
+		mprotect(arena->guard, (size_t)getpagesize(),
+			 PROT_READ | PROT_WRITE);
+	arena->guard = NULL;
 	return 0;
 }
 
-/* Map the bytes so that they end where a page begins that cannot be touched. */
-static bool map(struct arena *arena, size_t size)
+/* Allocate as many bytes as the argument points at. */
+static int allocate(lua_State *L)
+{
+	const size_t *size = lua_touserdata(L, 1);
+
+	lua_newuserdata(L, *size);
+	return 1;
+}
+
+/* Push an arena with that much memory behind its struct. NULL when there is no
+ * such memory. */
+static struct arena *newmemory(lua_State *L, size_t size)
+{
+	struct arena *arena;
+
+	size += sizeof(*arena);
+	lua_pushcfunction(L, allocate);
+	lua_pushlightuserdata(L, &size);
+	if (lua_pcall(L, 1, 1, 0) != 0) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	arena = lua_touserdata(L, -1);
+	memset(arena, 0, sizeof(*arena));
+	arena->bytes = (unsigned char *)(arena + 1);
+	luaL_getmetatable(L, ARENA);
+	lua_setmetatable(L, -2);
+	return arena;
+}
+
+/* Let the last page in the object be one that cannot be touched, and the bytes
+ * end where it begins. */
+static void guard(struct arena *arena, size_t size)
 {
 	size_t page = (size_t)getpagesize();
-	size_t pages = (size + page - 1) / page * page;
-	unsigned char *start =
-		mmap(NULL, pages + page, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned char *stop = arena->bytes + size + 2 * page;
 
-	if (start == MAP_FAILED)
-		return false;
-	mprotect(start + pages, page, PROT_NONE);
-	arena->bytes = start + pages - size;
-	arena->size = size;
-	arena->mapped = pages + page;
-	return true;
+	arena->guard = stop - (uintptr_t)stop % page - page;
+	arena->bytes = arena->guard - size;
+	if (mprotect(arena->guard, page, PROT_NONE) < 0)
+		arena->guard = NULL;
+}
+
+/* Make bytes zero, whose whole pages the kernel gives anew at their next use.
+ */
+static void zero(unsigned char *bytes, size_t size)
+{
+	size_t page = (size_t)getpagesize(), lead = -(uintptr_t)bytes % page;
+	size_t whole = size > lead ? (size - lead) / page * page : 0;
+
+	if (!whole || madvise(bytes + lead, whole, MADV_DONTNEED) < 0) {
+		memset(bytes, 0, size);
+		return;
+	}
+	memset(bytes, 0, lead);
+	memset(bytes + lead + whole, 0, size - lead - whole);
 }
 
 struct arena *arena_new(lua_State *L, size_t size, bool guarded)
 {
-	struct arena *arena;
+	size_t more = guarded ? 2 * (size_t)getpagesize() : 0;
+	struct arena *arena = newmemory(L, size + more);
 
-	if (guarded) {
-		arena = object_new(L, ARENA, sizeof(*arena));
-		return map(arena, size) ? arena : NULL;
-	}
-	arena = object_new(L, ARENA, sizeof(*arena) + size);
-	arena->bytes = (unsigned char *)(arena + 1);
+	if (!arena)
+		return NULL;
 	arena->size = size;
+	if (guarded)
+		guard(arena, size);
+	zero(arena->bytes, size);
 	return arena;
 }
 

@@ -54,10 +54,17 @@ struct batch {
 	struct pool *pool;
 	uint32_t count;	   /* with those that were dropped or moved away */
 	uint32_t ethernet; /* whether the packets begin with such a header */
-	uint32_t list[]; /* numbers of slots, or NO_SLOT; pool->slots of them */
+	uint32_t list[]; /* numbers of slots, or NO_SLOT; listroom() of them */
 };
 
 #define NO_SLOT UINT32_MAX
+
+/* How many places a list has: twice as many as there are slots, so that every
+ * packet of a full batch can be moved to its end and leave a gap. */
+static inline uint32_t listroom(const struct pool *pool)
+{
+	return 2 * pool->slots;
+}
 
 /* Argument as a batch; NULL when it is anything else. */
 struct batch *batch_to(lua_State *L, int at);

@@ -252,16 +252,6 @@ local function try_module(name, module)
   end
 end
 
--- The methods of packets and of layers are in tables of modules of the library.
-local function methods_of(mark)
-  for _, module in pairs(package.loaded) do
-    if type(module) == "table" and rawget(module, "methods") and mark(module) then
-      return module.methods
-    end
-  end
-  error "no such module"
-end
-
 local protocols = getmetatable(packet).__index
 local TYPES = {
   { "device", getmetatable(object "device").__index,
@@ -271,17 +261,18 @@ local TYPES = {
     "socket", "closed socket", "collected socket" },
   { "netns", getmetatable(object "netns").__index, "netns", "closed netns", "collected netns" },
   { "reassembler", getmetatable(object "reassembler").__index, "reassembler" },
-  { "packet", methods_of(function(module) return module.meta == getmetatable(object "packet") end),
+  { "packet", require "tun.packet.packet".methods,
     "packet", "packet of a batch", "packet of a collected batch", "stack" },
-  { "layer", methods_of(function(module) return module.protocols == protocols end), "layer" },
-  { "layer", packet.tcp.row.methods, "layer" },
+  { "layer", require "tun.packet.declare.layer".methods, "layer" },
+  { "message", packet.dns.row.methods, "message" },
 }
 
 local function try_types()
   for _, row in ipairs(TYPES) do
     local name, methods = row[1], row[2]
     for _, method in ipairs(sorted(methods)) do
-      local f = name == "layer" and object(name)[method] or methods[method]
+      local is_view = name == "layer" or name == "message"
+      local f = is_view and object(name)[method] or methods[method]
       try_function(name .. ":" .. method, f, { unpack(row, 3) })
     end
   end
@@ -300,7 +291,17 @@ local function try_loops()
   end
 end
 
+-- Those that no packet has needed yet are loaded when they are named.
+local function load_protocols()
+  for _, file in pairs(require "tun.packet.protocol.index".protocols) do
+    for name in pairs(file) do
+      assert(packet[name], name)
+    end
+  end
+end
+
 local function try_protocols()
+  load_protocols()
   for _, name in ipairs(sorted(protocols)) do
     try_function("packet." .. name, protocols[name])
     local fields = {}

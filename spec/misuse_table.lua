@@ -96,6 +96,8 @@ local objects = {
   stack = { built, function() return false end },
   header = { function() return packet.udp {} end, function() return false end },
   layer = { function() return parsed().tcp end, function() return false end },
+  message = { function() return (packet.ip4 {} / packet.udp {} / packet.dns {}).dns end,
+              function() return false end },
   protocol = { function() return packet.tcp end },
   reassembler = { packet.reassembler },
   ["link loop"] = { function() return select(2, tun.link.each {}) end },

@@ -75,8 +75,7 @@ static struct message inbox_message(const struct inbox *in, uint32_t i)
 		.step = message_step(in->headers + i),
 	};
 
-	/* What was not written of the name is 0, whose length may be that of
-	 * more than there was room for (recvmsg(2)). */
+	/* It may be longer than the room that there was (recvmsg(2)). */
 	if (size > sizeof(m.peer))
 		size = sizeof(m.peer);
 	memcpy(&m.peer, in->peers + i, size);

@@ -95,7 +95,7 @@ valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind
 lint: deps-lint ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
-	  spec/bench/*.[ch])
+	  spec/bench/*.[ch] spec/inject/*.c)
 	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' \
 		-e 'sources = build.modules["tun.core"].sources' \
 		-e 'table.sort(sources)' \

@@ -67,24 +67,35 @@ local function in_order(self, t)
   return names
 end
 
+local function set_all(self, t, was)
+  for _, name in ipairs(in_order(self, t)) do
+    local old, why, code = self:getoption(name)
+    if code then
+      return explained(name, "udp: " .. name, why, code)
+    end
+    was[#was + 1] = { name, old or false }
+    local ok
+    ok, why, code = self:setoption(name, t[name])
+    if not ok then
+      return explained(name, "udp: " .. name, why, code)
+    end
+  end
+  return true
+end
+
 --- Set options, all or none of them.
 -- @param t  see tun.udp; bind and connect are not among them
 -- @return true | nil, message, errno
 function socket:set(t)
   local was = {}
-  for _, name in ipairs(in_order(self, t)) do
-    local old, why, code = self:getoption(name)
-    local ok = not code
-    if ok then
-      ok, why, code = self:setoption(name, t[name])
-    end
-    if not ok then
-      restore(self, was)
-      return explained(name, "udp: " .. name, why, code)
-    end
-    was[#was + 1] = { name, old or false }
+  local ran, ok, why, code = pcall(set_all, self, t, was)
+  if not (ran and ok) then
+    restore(self, was)
   end
-  return true
+  if not ran then
+    error(ok, 0)
+  end
+  return ok, why, code
 end
 
 --- The value of an option as the kernel tells it; of gso, whether it is on still.

@@ -110,16 +110,17 @@ local function open(t)
     return nil, why, errno
   end
   local asked = request(plan.create, link)
-  local undo, device = link and regain(asked, link.tun) or nil, nil
-  device, why, errno = core.open(asked)
+  local undo = link and regain(asked, link.tun) or nil
+  local device, refusal, code = core.open(asked)
   if not device then
     local failure = leave(asked.name, link and link.tun)
-    return nil, explain.open(asked, why, errno, link) .. failure, errno
+    return nil, explain.open(asked, refusal, code, link) .. failure, code
   end
   plan.opened = true
-  local ok, reason, code = setup.apply(device, plan, undo)
+  local ok
+  ok, why, errno = setup.apply(device, plan, undo)
   if not ok then
-    return nil, reason, code
+    return nil, why, errno
   end
   return device
 end

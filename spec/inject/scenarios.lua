@@ -539,7 +539,7 @@ add("udp batch send", {
 -- -- Forward ---------------------------------------------------------------------
 
 local function forward(world)
-  local result, why, errno = tun.forward(world.device, world.to, { seconds = 0.02 })
+  local result, why, errno = tun.forward(world.device, world.to, { seconds = 0.05 })
   if why ~= "timeout" then
     return nil, why, errno
   end

@@ -12,7 +12,8 @@ local SECONDS = 3
 
 -- What a value is, with keys in order; what goes by the clock or the load is left out.
 local VOLATILE = { stats = true, operstate = true, running = true, lower_up = true,
-                   linkdown = true, dead = true, index = true, created = true, updated = true, users = true }
+                   linkdown = true, dead = true, index = true, created = true,
+                   updated = true, users = true }
 
 local function show(value)
   if type(value) == "userdata" then
@@ -243,7 +244,11 @@ function search.run(name, count, plan, judge)
       if number % of == slice % of then
         runs = runs + 1
         local out
-        out, why = try(scenario, each.arm, base)
+        local tries = 3 -- what goes by the clock may not come to it
+        repeat
+          out, why = try(scenario, each.arm, base)
+          tries = tries - 1
+        until not out or out.hit or tries == 0
         why = why or judge(scenario, base, out, each)
         if why then
           tell(scenario, each.what, why)

@@ -68,27 +68,39 @@ local function restore(self, was)
   end
 end
 
+local function set_all(self, t, was)
+  for _, name in ipairs(OPTIONS) do
+    local old, why, code
+    if t[name] ~= nil then
+      old, why, code = self:getoption(name)
+    end
+    if code then
+      return explained(name, "udp: " .. name, why, code)
+    elseif t[name] ~= nil then
+      was[#was + 1] = { name, old or false }
+      local ok
+      ok, why, code = self:setoption(name, t[name])
+      if not ok then
+        return explained(name, "udp: " .. name, why, code)
+      end
+    end
+  end
+  return true
+end
+
 --- Set options, all or none of them.
 -- @param t  see tun.udp; bind and connect are not among them
 -- @return true | nil, message, errno
 function socket:set(t)
   local was = {}
-  options(t, OPTIONS)
-  for _, name in ipairs(OPTIONS) do
-    if t[name] ~= nil then
-      local old, why, code = self:getoption(name)
-      local ok = not code
-      if ok then
-        ok, why, code = self:setoption(name, t[name])
-      end
-      if not ok then
-        restore(self, was)
-        return explained(name, "udp: " .. name, why, code)
-      end
-      was[#was + 1] = { name, old or false }
-    end
+  local ran, ok, why, code = pcall(set_all, self, options(t, OPTIONS), was)
+  if not (ran and ok) then
+    restore(self, was)
   end
-  return true
+  if not ran then
+    error(ok, 0)
+  end
+  return ok, why, code
 end
 
 --- The value of an option as the kernel tells it; of gso, whether it is on still.

@@ -208,8 +208,8 @@ void decode_word(struct decoder *d, const char *text)
 }
 
 /* Set a key of the table on top of the stack to what a row's payload says. */
-static void push_field(struct decoder *d, const struct field *f, const void *p,
-		       size_t len)
+static void decode_field(struct decoder *d, const struct field *f,
+			 const void *p, size_t len)
 {
 	if (f->is & INLINE) {
 		f->kind->push(d, f, p, len);
@@ -244,7 +244,7 @@ void decode_members(struct decoder *d, const struct field *rows,
 		if ((size_t)rows->where + rows->size <= len &&
 		    !(rows->is & SPARSE &&
 		      is_zero(base + rows->where, rows->size)))
-			push_field(d, rows, base + rows->where, rows->size);
+			decode_field(d, rows, base + rows->where, rows->size);
 }
 
 /* Whether an attribute has the size of its kind; else the message is bad. */
@@ -278,8 +278,8 @@ void decode_attrs(struct decoder *d, const struct field *rows,
 	     a = mnl_attr_next(a)) {
 		f = schema_find(rows, mnl_attr_get_type(a));
 		if (f && fits(d, f, a))
-			push_field(d, f, mnl_attr_get_payload(a),
-				   mnl_attr_get_payload_len(a));
+			decode_field(d, f, mnl_attr_get_payload(a),
+				     mnl_attr_get_payload_len(a));
 	}
 	d->depth--;
 	d->attrs = attrs;

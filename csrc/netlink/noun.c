@@ -106,8 +106,8 @@ static int core_ack(lua_State *L)
 	return ack_push(L, o, request, message);
 }
 
-static void push_fields(lua_State *L, const struct field *rows,
-			unsigned int is);
+static void noun_push_fields(lua_State *L, const struct field *rows,
+			     unsigned int is);
 
 /* Add a list of the names of some of the bits, or of all labels, under a key.
  */
@@ -130,34 +130,35 @@ static void set_names(lua_State *L, const char *key, const struct label *labels,
 static void set_fields(lua_State *L, const struct field *f, unsigned int is)
 {
 	lua_newtable(L);
-	if (f->kind->shape == HOPS) {
-		push_fields(L, f->layout->head, is);
-		push_fields(L, f->layout->attrs, is);
+	if (f->layout) {
+		noun_push_fields(L, f->layout->head, is);
+		noun_push_fields(L, f->layout->attrs, is);
 	} else {
-		push_fields(L, f->rows, is);
+		noun_push_fields(L, f->rows, is);
 	}
 	lua_setfield(L, -2, "fields");
 }
 
-static void set_boolean(lua_State *L, const char *key, bool value)
+static void noun_set_boolean(lua_State *L, const char *key, bool value)
 {
 	lua_pushboolean(L, value);
 	lua_setfield(L, -2, key);
 }
 
-static void push_field(lua_State *L, const struct field *f, unsigned int is)
+static void noun_push_field(lua_State *L, const struct field *f,
+			    unsigned int is)
 {
 	lua_newtable(L);
 	lua_pushstring(L, f->key);
 	lua_setfield(L, -2, "key");
 	lua_pushstring(L, f->kind->name);
 	lua_setfield(L, -2, "kind");
-	set_boolean(L, "read", is & READ);
-	set_boolean(L, "filter", is & FILTER);
-	set_boolean(L, "sparse", is & SPARSE);
+	noun_set_boolean(L, "read", is & READ);
+	noun_set_boolean(L, "filter", is & FILTER);
+	noun_set_boolean(L, "sparse", is & SPARSE);
 	if (f->labels)
 		set_names(L, "names", f->labels, 0, true);
-	if (f->readonly)
+	if (f->labels && f->readonly)
 		set_names(L, "readonly", f->labels, f->readonly, false);
 	if (f->rows || f->kind->shape == HOPS)
 		set_fields(L, f, is & READ);
@@ -165,7 +166,8 @@ static void push_field(lua_State *L, const struct field *f, unsigned int is)
 }
 
 /* Add rows to the list on top of the stack; what is inline, one by one. */
-static void push_fields(lua_State *L, const struct field *rows, unsigned int is)
+static void noun_push_fields(lua_State *L, const struct field *rows,
+			     unsigned int is)
 {
 	struct field chosen = { .kind = &kind_nest };
 	const struct choice *c;
@@ -175,12 +177,12 @@ static void push_fields(lua_State *L, const struct field *rows, unsigned int is)
 			for (c = rows->choices->list; c->kind; c++) {
 				chosen.key = c->key;
 				chosen.rows = c->rows;
-				push_field(L, &chosen, is);
+				noun_push_field(L, &chosen, is);
 			}
 		} else if (rows->is & INLINE) {
-			push_fields(L, rows->rows, is | rows->is);
+			noun_push_fields(L, rows->rows, is | rows->is);
 		} else {
-			push_field(L, rows, is | rows->is);
+			noun_push_field(L, rows, is | rows->is);
 		}
 	}
 }
@@ -193,8 +195,8 @@ static int core_fields(lua_State *L)
 	const struct object *o = noun_check(L, 1);
 
 	lua_newtable(L);
-	push_fields(L, o->layout.head, 0);
-	push_fields(L, o->layout.attrs, 0);
+	noun_push_fields(L, o->layout.head, 0);
+	noun_push_fields(L, o->layout.attrs, 0);
 	return 1;
 }
 

@@ -51,6 +51,7 @@ build = {
         "csrc/netlink/number.c",
         "csrc/netlink/path.c",
         "csrc/netlink/route.c",
+        "csrc/netlink/rule.c",
         "csrc/netlink/schema.c",
         "csrc/netlink/socket.c",
         "csrc/netlink/text.c",

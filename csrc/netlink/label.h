@@ -8,5 +8,7 @@ extern const struct label label_families[];  /* AF_ */
 extern const struct label label_scopes[];    /* RT_SCOPE_ */
 extern const struct label label_tables[];    /* RT_TABLE_ */
 extern const struct label label_protocols[]; /* RTPROT_: who made a route */
+extern const struct label label_ipprotos[];  /* IPPROTO_ */
+extern const struct label label_groups[];    /* of links */
 
 #endif

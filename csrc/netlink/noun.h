@@ -12,7 +12,8 @@
 	EACH(link)                                                             \
 	EACH(addr)                                                             \
 	EACH(route)                                                            \
-	EACH(neigh)
+	EACH(neigh)                                                            \
+	EACH(rule)
 
 #define NOUN_OBJECT(name) extern const struct object name##_object;
 NOUNS(NOUN_OBJECT)

@@ -179,7 +179,7 @@ static const struct field attrs[] = {
 	ATTR("expires", u32, RTA_EXPIRES),
 	ATTR("uid", u32, RTA_UID),
 	ATTR("ttl_propagate", bool, RTA_TTL_PROPAGATE),
-	ATTR("ipproto", u8, RTA_IP_PROTO),
+	ATTR("ipproto", enum8, RTA_IP_PROTO, .labels = label_ipprotos),
 	ATTR("sport", be16, RTA_SPORT),
 	ATTR("dport", be16, RTA_DPORT),
 	ATTR("nhid", u32, RTA_NH_ID),

@@ -10,6 +10,7 @@ extern const struct kind kind_prefix;
 extern const struct kind kind_default; /* a header length: 0 is "default" */
 extern const struct kind kind_gateway, kind_via; /* same, other family */
 extern const struct kind kind_interface;	 /* index <-> name */
-extern const struct kind kind_lower; /* as interface, maybe in another netns */
+extern const struct kind kind_ifname; /* a name, of a link that may come */
+extern const struct kind kind_lower;  /* as interface, maybe in another netns */
 
 #endif

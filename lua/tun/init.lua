@@ -23,4 +23,5 @@ return {
   addr = netlink.addr,
   route = netlink.route,
   neigh = netlink.neigh,
+  rule = netlink.rule,
 }

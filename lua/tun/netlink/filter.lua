@@ -9,12 +9,13 @@ local filter = {}
 local WRITTEN = { string = true, number = true, boolean = true }
 
 -- What the kernel does not filter by, written as it writes its answers.
-local function remainder(row, wanted, socket)
-  local plain, want = {}, {}
+-- @param want  what else has to match
+local function remainder(row, wanted, socket, want)
+  local plain = {}
   for key, value in pairs(wanted) do
     local field = row.fields[key] or {}
     if not field.filter then
-      local link = field.kind == "interface"
+      local link = request.LINKS[field.kind]
       want[key] = link and type(value) == "number" and socket:name(value) or value
       plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
@@ -54,14 +55,16 @@ function filter.query(row, what)
   if not wanted then
     return nil, socket, errno
   end
+  local matches = {}
   for key, value in pairs(row.default) do
-    if wanted[key] == nil then
-      wanted[key] = value
-    elseif wanted[key] == "all" then
+    if wanted[key] == "all" then
       wanted[key] = nil
+    elseif wanted[key] == nil then
+      local place = type(value) == "function" and matches or wanted
+      place[key] = value
     end
   end
-  return wanted, socket, remainder(row, wanted, socket)
+  return wanted, socket, remainder(row, wanted, socket, matches)
 end
 
 return filter

@@ -115,6 +115,30 @@ local function is_passing(state)
   return not STAYS[state]
 end
 
+-- As ip(8): a rule looks up table main, of IPv4 when no address tells.
+local function shape_rule(t, verb)
+  for _, key in ipairs { "from", "to" } do
+    t[key] = t[key] ~= "all" and t[key] or nil
+  end
+  t.family = t.family or not (t.from or t.to) and "inet" or nil
+  if verb == "add" then
+    t.action = t.action or t["goto"] and "goto" or "lookup"
+    t.table = t.table or t.action == "lookup" and not t.l3mdev and "main" or nil
+  end
+  return t
+end
+
+-- The kernel does not tell a priority of 0.
+local function tidy_rule(t)
+  t.priority = t.priority or 0
+  return t
+end
+
+-- Multicast routing has rules of its own.
+local function is_unicast(family)
+  return family == "inet" or family == "inet6"
+end
+
 local function link_of(request, socket)
   local by = type(request.dev) == "number" and "index" or "name"
   return socket:request("link", "get", { [by] = request.dev })
@@ -171,6 +195,11 @@ local noun = {
     verbs = "list each get add replace del flush",
     default = { state = is_cached }, flushed = { state = is_passing },
     recheck = { flags = true }, shape = shape_neighbour,
+  },
+  rule = {
+    word = "rule", plural = "rules", key = "priority", number = "priority",
+    verbs = "list each get add del flush", listed = true,
+    default = { family = is_unicast }, shape = shape_rule, tidy = tidy_rule,
   },
 }
 

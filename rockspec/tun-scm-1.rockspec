@@ -47,6 +47,7 @@ build = {
         "csrc/netlink/linkinfo.c",
         "csrc/netlink/neigh.c",
         "csrc/netlink/nest.c",
+        "csrc/netlink/nexthop.c",
         "csrc/netlink/noun.c",
         "csrc/netlink/number.c",
         "csrc/netlink/path.c",

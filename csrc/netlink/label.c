@@ -60,3 +60,6 @@ const struct label label_tables[] = {
 	{ "local", RT_TABLE_LOCAL },
 	{ NULL, 0 },
 };
+
+const struct label label_hop_flags[] = { LABEL_HOP_FLAGS(LABEL_HOP_FLAG){ NULL,
+									  0 } };

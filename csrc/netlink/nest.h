@@ -5,6 +5,6 @@
 #include "schema.h"
 
 extern const struct kind kind_nest, kind_record, kind_choice, kind_message,
-	kind_hops, kind_list;
+	kind_hops, kind_list, kind_array;
 
 #endif

@@ -156,6 +156,7 @@ static void noun_push_field(lua_State *L, const struct field *f,
 	noun_set_boolean(L, "read", is & READ);
 	noun_set_boolean(L, "filter", is & FILTER);
 	noun_set_boolean(L, "sparse", is & SPARSE);
+	noun_set_boolean(L, "dump", is & DUMP);
 	if (f->labels)
 		set_names(L, "names", f->labels, 0, true);
 	if (f->labels && f->readonly)
@@ -188,8 +189,8 @@ static void noun_push_fields(lua_State *L, const struct field *rows,
 }
 
 /* core.fields(object) -> list of { key =, kind =, read =, filter =, sparse =,
- * and where they have such: names = { ... }, readonly = { ... } of them that a
- * request does not send, fields = { ... } }, in wire order. */
+ * dump =, and where they have such: names = { ... }, readonly = { ... } of them
+ * that a request does not send, fields = { ... } }, in wire order. */
 static int core_fields(lua_State *L)
 {
 	const struct object *o = noun_check(L, 1);

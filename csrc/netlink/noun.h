@@ -13,7 +13,8 @@
 	EACH(addr)                                                             \
 	EACH(route)                                                            \
 	EACH(neigh)                                                            \
-	EACH(rule)
+	EACH(rule)                                                             \
+	EACH(nexthop)
 
 #define NOUN_OBJECT(name) extern const struct object name##_object;
 NOUNS(NOUN_OBJECT)

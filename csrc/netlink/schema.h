@@ -47,6 +47,7 @@ enum shape {
 	FLAGS,	 /* LABELS; READONLY and FILTER, or nothing */
 	NEST,	 /* ROWS of attributes */
 	RECORD,	 /* ROWS of members, SIZE of the struct */
+	ARRAY,	 /* the same, of each */
 	LIST,	 /* ROWS: that of its elements */
 	MESSAGE, /* LAYOUT */
 	HOPS,	 /* LAYOUT of each */

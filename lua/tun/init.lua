@@ -24,4 +24,5 @@ return {
   route = netlink.route,
   neigh = netlink.neigh,
   rule = netlink.rule,
+  nexthop = netlink.nexthop,
 }

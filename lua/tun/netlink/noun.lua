@@ -139,6 +139,18 @@ local function is_unicast(family)
   return family == "inet" or family == "inet6"
 end
 
+-- As ip(8): IPv4 when neither a gateway nor a group tells the family.
+local function shape_nexthop(t, verb)
+  if verb == "get" or verb == "del" then
+    if t.id == nil then
+      core.misuse("nexthop: id= is needed")
+    end
+    return { id = t.id }
+  end
+  t.family = t.family or not (t.via or t.group) and "inet" or nil
+  return t
+end
+
 local function link_of(request, socket)
   local by = type(request.dev) == "number" and "index" or "name"
   return socket:request("link", "get", { [by] = request.dev })
@@ -195,6 +207,11 @@ local noun = {
     verbs = "list each get add replace del flush",
     default = { state = is_cached }, flushed = { state = is_passing },
     recheck = { flags = true }, shape = shape_neighbour,
+  },
+  nexthop = {
+    word = "nexthop", plural = "nexthops", key = "id", number = "id",
+    verbs = "list each get add replace del flush",
+    recheck = { fdb = true }, shape = shape_nexthop,
   },
   rule = {
     word = "rule", plural = "rules", key = "priority", number = "priority",

@@ -52,9 +52,12 @@ end
 
 local copy
 
--- The value of a field that has fields inside: of a table, or of each in a list of next hops.
+-- Kinds whose value is a list of tables.
+local LISTS = { hops = true, array = true }
+
+-- The value of a field that has fields inside: of a table, or of each in a list.
 local function copy_inside(field, value)
-  if field.kind ~= "hops" then
+  if not LISTS[field.kind] then
     return copy(field.fields, value)
   end
   local list = {}

@@ -175,7 +175,7 @@ static const struct field attrs[] = {
 	ATTR("operstate", enum8, IFLA_OPERSTATE, .labels = operstates),
 	ATTR("linkmode", enum8, IFLA_LINKMODE, .labels = linkmodes),
 	ATTR("group", enum32, IFLA_GROUP, .labels = label_groups),
-	ATTR("alias", string, IFLA_IFALIAS, .most = 256),
+	ATTR("alias", bare_string, IFLA_IFALIAS, .most = 256),
 	ATTR("carrier", bool, IFLA_CARRIER),
 	ATTR("carrier_changes", u32, IFLA_CARRIER_CHANGES, .is = READ),
 	ATTR("carrier_up_count", u32, IFLA_CARRIER_UP_COUNT, .is = READ),

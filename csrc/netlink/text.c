@@ -37,6 +37,12 @@ static size_t pull_string(struct encoder *e, const struct field *f,
 	return len + 1;
 }
 
+static size_t pull_bare_string(struct encoder *e, const struct field *f,
+			       unsigned char *out)
+{
+	return pull_string(e, f, out) - 1;
+}
+
 static bool push_mac(struct decoder *d, const struct field *f, const void *p,
 		     size_t len)
 {
@@ -364,6 +370,12 @@ const struct kind kind_string = {
 	.shape = TEXT,
 	.push = push_string,
 	.pull = pull_string,
+};
+const struct kind kind_bare_string = {
+	.name = "string",
+	.shape = TEXT,
+	.push = push_string,
+	.pull = pull_bare_string,
 };
 const struct kind kind_mac = {
 	.name = "mac",

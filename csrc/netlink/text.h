@@ -5,7 +5,8 @@
 #include "schema.h"
 
 extern const struct kind kind_string, kind_mac, kind_ip;
-extern const struct kind kind_bridge_id; /* "8000.aa:bb:cc:dd:ee:ff" */
+extern const struct kind kind_bare_string; /* sent without its end */
+extern const struct kind kind_bridge_id;   /* "8000.aa:bb:cc:dd:ee:ff" */
 extern const struct kind kind_prefix;
 extern const struct kind kind_default; /* a header length: 0 is "default" */
 extern const struct kind kind_gateway, kind_via; /* same, other family */

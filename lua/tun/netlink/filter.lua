@@ -8,6 +8,12 @@ local filter = {}
 -- Types of values that the kernel may write in another way.
 local WRITTEN = { string = true, number = true, boolean = true }
 
+-- The name by which lists call a link, which has others; nil for none.
+local function name_of(value, socket)
+  local index = type(value) == "string" and socket:index(value) or value
+  return type(index) == "number" and socket:name(index) or nil
+end
+
 -- What the kernel does not filter by, written as it writes its answers.
 -- @param want  what else has to match
 local function remainder(row, wanted, socket, want)
@@ -16,7 +22,7 @@ local function remainder(row, wanted, socket, want)
     local field = row.fields[key] or {}
     if not field.filter then
       local link = request.LINKS[field.kind]
-      want[key] = link and type(value) == "number" and socket:name(value) or value
+      want[key] = link and name_of(value, socket) or value
       plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
   end
@@ -64,7 +70,11 @@ function filter.query(row, what)
       place[key] = value
     end
   end
-  return wanted, socket, remainder(row, wanted, socket, matches)
+  local want = remainder(row, wanted, socket, matches)
+  for key, asked in pairs(row.recheck or {}) do
+    wanted[key] = asked and wanted[key] or nil
+  end
+  return wanted, socket, want
 end
 
 return filter

@@ -192,25 +192,45 @@ local function flush(row, what)
   return #objects
 end
 
-local NO_TOKEN = "::"
+-- A value without what each has at first; nil for nothing.
+local function beyond(value, unset)
+  if type(value) ~= "table" or type(unset) ~= "table" then
+    return value ~= unset and value or nil
+  end
+  local new = {}
+  for key, inner in pairs(value) do
+    if inner ~= unset[key] then
+      new[key] = inner
+    end
+  end
+  return new
+end
+
+-- What add() is given in two parts: for the first request, and by verb for those behind it.
+local function in_steps(row, t)
+  local now, later = {}, {}
+  for key, value in pairs(t) do
+    local verb = row.later[key]
+    if not verb then
+      now[key] = value
+    elseif beyond(value, row.unset[key]) ~= nil then
+      later[verb] = later[verb] or {}
+      later[verb][key] = beyond(value, row.unset[key])
+    end
+  end
+  return now, later
+end
 
 --- Add one whose kernel takes some keys only when it exists, as a link's. When a part is
 -- refused, nothing is left of it.
 -- @param what  { kind =, name =, ... }
 -- @return true [, the kernel's warning] | nil, message, errno
 local function add_in_steps(row, what)
-  local now, later = {}, {}
-  for key, value in pairs(request.table(row, what)) do
-    if not row.later[key] then
-      now[key] = value
-    elseif value ~= NO_TOKEN then
-      later[#later + 1] = { verb = row.later[key], key = key, value = value }
-    end
-  end
+  local now, later = in_steps(row, request.table(row, what))
   local ok, why, errno = ask(row, "add", now)
-  for _, step in ipairs(ok and later or {}) do
-    local done, refusal, code = ask(row, step.verb,
-      { [row.key] = now[row.key], [step.key] = step.value })
+  for verb, t in pairs(ok and later or {}) do
+    t[row.key] = now[row.key]
+    local done, refusal, code = ask(row, verb, t)
     if not done then
       ask(row, "del", { [row.key] = now[row.key] })
       return nil, refusal, code

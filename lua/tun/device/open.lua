@@ -1,4 +1,5 @@
 -- open.lua: open a TUN/TAP device and set it up.
+local attach = require "tun.device.attach"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
@@ -69,18 +70,17 @@ local function open(t)
   offload.check(plan)
   local link = existing(plan.create.name)
   local asked = request(plan.create, link)
-  local device, why, errno = core.open(asked)
+  local device, why, errno = attach.open(asked, link)
   if not device then
     return nil, explain.open(asked, why, errno, link), errno
   end
   netns.bind(device)
-  if link then
-    option.get(device, "offload") -- what is on already, its batches have to know
-  end
   local ok, reason, code = setup.apply(device, plan, link and "attached" or "new",
     regain(device, asked, link and link.tun))
   if not ok then
     return nil, reason, code
+  elseif link then
+    attach.finish(device)
   end
   return device
 end

@@ -4,43 +4,111 @@ LUA = luajit
 LUAS = luajit lua5.1 lua5.4
 SPEC = spec
 
+# What `make dist` makes: the one place that tells the version.
+VERSION = 0.1.0
+
 PREFIX = /usr/local
 CFLAGS = -O2 -Wall -Wextra -Wshadow
-FLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
-	$(or $(shell pkg-config --cflags $(LUA) 2>/dev/null), \
-	-I/usr/include/$(LUA:luajit=luajit-2.1))
+LIBFLAG = -shared
+# The folder of lua.h, for a Lua that is not Debian's (make test LUAS=lua5.5).
+LUA_INCDIR =
+FLAGS = -std=c11 -D_GNU_SOURCE -fPIC $(or $(LUA_INCDIR:%=-I%), \
+	$(shell pkg-config --cflags $(LUA) 2>/dev/null), \
+	-I/usr/include/$(LUA:luajit=luajit-2.1)) $(HARDENING)
+
+# What stops an overflow from being used, of what compiler and linker have.
+# Looked for once, when something is compiled.
+HARDENING = $(eval HARDENING := $(call has,-fstack-protector-strong) \
+	$(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))$(HARDENING)
+LDHARDENING = $(call has,$(RELRO))
+RELRO = -Wl,-z,relro,-z,now
+has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
+	-x c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
+FAULT = $(BUILD)/fault.so
 SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
 BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
 
-# Whatever is run from here finds the module of this Lua, child processes too.
-export LUA
+# Whatever is run from here finds the module of this Lua, child processes too,
+# and can compile another one.
+export LUA FLAGS
 export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all demo run examples test spec asan valgrind lint peers hostile \
-	properties soak bench install clean help deps
+.PHONY: all module objects demo run examples test spec asan coverage valgrind \
+	lint rock peers hostile fuzz fuzzers inject starve starving properties \
+	soak bench dist install uninstall clean help deps
 
-all: $(MODULE) ## Build the C module (make LUA=lua5.4 for another Lua)
+all: module ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
+
+module: $(MODULE)
+objects: $(OBJECTS)
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
+	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/%.o: csrc/%.c
+$(BUILD)/%.o: csrc/%.c | $(BUILD)/headers
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(QUIET) -c -o $@ $<
+
+# libmnl's loops convert silently.
+$(BUILD)/netlink/ack.o: QUIET = -Wno-conversion
+
+# The compiler's "No such file" does not tell what to install.
+$(BUILD)/headers:
+	@mkdir -p $(@D)
+	@fail() { echo "no $$*" >&2; exit 1; }; \
+	has() { echo "#include <$$1>" | \
+	  $(CC) $(FLAGS) $(CPPFLAGS) -E -o /dev/null - 2>/dev/null; }; \
+	need() { has $$1 || fail "$$1: it is in Debian's package $$2"; }; \
+	command -v $(firstword $(CC)) >/dev/null || \
+	  fail "$(firstword $(CC)): Debian's package gcc has a compiler"; \
+	need stdio.h libc6-dev; \
+	need linux/if_tun.h linux-libc-dev; \
+	need libmnl/libmnl.h libmnl-dev; \
+	$(if $(LUA_INCDIR),has lauxlib.h || fail "lauxlib.h in $(LUA_INCDIR)", \
+	  need lauxlib.h $(lastword $(call debian,$(LUA))))
+	@touch $@
 
 build/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -MMD -MP $(CFLAGS) -o $@ $< -lmnl
 
+# A target of fuzzing: it runs the files that are its arguments, or, with
+# MAIN=-fsanitize=fuzzer, looks for such. Scripts share a program, which goes by
+# its name, and have system calls that are faked.
+MAIN = $(BUILD)/fuzz/replay.o
+HELPERS = replay script system
+FUZZED = $(filter-out $(HELPERS),$(basename $(notdir $(wildcard spec/fuzz/*.c))))
+SCRIPTED = $(filter-out seeds,$(basename $(notdir $(wildcard spec/fuzz/*.lua))))
+FAKED = open read write writev ioctl ppoll recvmmsg sendmmsg sendto
+LIBLUA = $(or $(shell pkg-config --libs $(LUA) 2>/dev/null),-l$(LUA))
+
+fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZED) $(SCRIPTED))
+
+$(BUILD)/fuzz/%.o: spec/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -MMD -MP $(CFLAGS) -c -o $@ $<
+
+$(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
+	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) -o $@ $^ $(LIBLUA) -lmnl
+
+$(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o
+$(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
+	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
+		-rdynamic -o $@ $^ $(LIBLUA) -lmnl
+
+$(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
+	@ln -sf script $@
+
+-include $(wildcard $(BUILD)/fuzz/*.d)
 -include $(OBJECTS:.o=.d) $(BENCHES:=.d)
 
 demo: run ## Answer the kernel's pings from Lua, in a sandbox
@@ -68,17 +136,17 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE)
+spec: $(MODULE) $(FAULT)
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
-SANITIZE = -g -O1 -fno-omit-frame-pointer \
+SANITIZE = -g -O1 -DTUN_DEBUG -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
 asan: ## Run the specs with the module under ASan and UBSan
 	$(call specs,luajit lua5.4,BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-		INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
+		HARDENING= INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
 
 # A Lua that loads the sanitizer first. LD_PRELOAD would do so as well in ip(8)
 # and all else that the specs run.
@@ -87,28 +155,64 @@ build/asan/bin/%:
 	cp "$$(command -v $*)" $@
 	patchelf --add-needed "$$($(CC) -print-file-name=libasan.so)" $@
 
+# Lua 5.1 and LuaJIT run the same objects, the one by calls and the other by FFI.
+LINES = 97
+BRANCHES = 90
+coverage: deps-coverage ## What the specs run of csrc/ (LINES=, BRANCHES=: the least)
+	rm -rf build/coverage
+	$(call specs,luajit lua5.1,BUILD=build/coverage HARDENING= \
+		CFLAGS='-O0 --coverage')
+	@lua5.4 spec/coverage.lua build/coverage $(LINES) $(BRANCHES)
+
 valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind
 	$(call specs,lua5.4,INTERPRETER='valgrind -q --sim-hints=lax-ioctls \
 		--error-exitcode=1 --leak-check=full lua5.4')
 
-lint: deps-lint ## Check style and run the compilers and checkers, strictly
+# The headers that are not the C library's; musl-gcc looks nowhere else.
+MUSL = build/lint/musl/include
+$(MUSL): deps-lint
+	@mkdir -p $@
+	ln -sfnt $@ $(addprefix /usr/include/,linux asm-generic libmnl) \
+	  $(addprefix /usr/include/$(shell gcc -print-multiarch)/,asm \
+	  lua5.4-deb-multiarch.h)
+
+# Files of which gcc's analyzer does not know that a packet which was looked at
+# is still in its batch, which members a row has, how wide a vector's lanes are.
+# clang's analyzer runs in clang-tidy.
+UNCERTAIN = csrc/batch/% csrc/netlink/noun.c csrc/udp/receive.c \
+	csrc/wire/checksum.c
+analyze = printf '%s\n' $(1) | xargs -P 2 -I{} \
+	gcc $(FLAGS) $(CFLAGS) -Werror -fanalyzer $(2) -S -o /dev/null {}
+
+lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
 	  spec/bench/*.[ch])
-	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' \
-		-e 'sources = build.modules["tun.core"].sources' \
-		-e 'table.sort(sources)' \
-		-e 'listed = table.concat(sources, " ")' \
-		-e 'assert(listed == "$(sort $(SOURCES))", "rockspec: sources")'
+	lua5.4 -e 'dofile "$(wildcard rockspec/*.rockspec)"' \
+		-e 'line = ("version = %q,"):format(version:match "(.*)-")' \
+		-e 'init = io.open "lua/tun/init.lua":read "a"' \
+		-e 'assert(init:find(line, 1, true), "lua/tun/init.lua: version")'
 	printf '%s\n' $(SOURCES) $(BENCHSOURCES) | xargs -P 4 -I{} \
 		clang-tidy --quiet {} -- $(FLAGS) 2>/dev/null
 	for cc in gcc clang; do \
 	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) || exit 1; \
 	  for lua in luajit lua5.1 lua5.2 lua5.3 lua5.4; do \
-	    $(MAKE) -s -j2 build/lint/$$cc/$$lua/tun/core.so CC=$$cc LUA=$$lua \
-	      BUILD=build/lint/$$cc/$$lua CFLAGS='$(CFLAGS) -Werror' || exit 1; \
+	    $(MAKE) -s -j2 module CC=$$cc LUA=$$lua BUILD=build/lint/$$cc/$$lua \
+	      CFLAGS='$(CFLAGS) -Wconversion -Werror' || exit 1; \
 	  done; \
 	done
+	lua5.4 spec/rooms.lua build/lint/gcc/lua5.4
+	$(MAKE) -s -j2 objects CC='musl-gcc -idirafter $(MUSL)' LUA=lua5.4 \
+	  BUILD=build/lint/musl \
+	  CFLAGS='$(CFLAGS) -Werror -Werror=implicit-function-declaration'
+	$(call analyze,$(filter-out $(UNCERTAIN),$(SOURCES)))
+	$(call analyze,$(filter $(UNCERTAIN),$(SOURCES)), \
+	  -Wno-analyzer-null-dereference -Wno-analyzer-null-argument \
+	  -Wno-analyzer-shift-count-overflow)
+
+rock: deps-rock ## Build, install and use the rock with LuaRocks
+	spec/rock.sh luajit /usr/include/luajit-2.1
+	spec/rock.sh lua5.4 /usr/include/lua5.4
 
 # Another seed on every day: what it finds is told with the seed.
 SEED = $(shell date +%Y%m%d)
@@ -129,9 +233,41 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/batch/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
+FUZZING = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+	-fsanitize=address,undefined,fuzzer-no-link
+
+fuzz: SECONDS = 60
+fuzz: deps-fuzz $(MODULE) ## Look for inputs that break it (SECONDS= each, TARGET=)
+	@for lua in lua5.4 luajit; do $(MAKE) -s -j2 fuzzers LUA=$$lua CC=clang \
+	  CFLAGS='$(FUZZING)' BUILD=build/fuzz/$$lua MAIN=-fsanitize=fuzzer || exit 1; done
+	@$(LUA) spec/fuzz/seeds.lua build/fuzz/seeds
+	@spec/fuzz/run.sh $(SECONDS) $(TARGET)
+
 soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 	$(LUA) spec/soak.lua $(SECONDS)
+
+# Of every run that there is, those whose number leaves n when divided by m.
+SLICE = 0/1
+search = @$(INTERPRETER) spec/inject/$(1).lua '$(SCENARIO)' $(SLICE)
+
+$(FAULT): spec/inject/fault.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
+inject: deps-test $(MODULE) $(FAULT) ## Fail each system call (SCENARIO=, SLICE=n/m)
+	$(call search,inject)
+
+starving: $(MODULE) $(FAULT)
+	@printf '%s, ' $(BUILD)
+	$(call search,starve)
+
+starve: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
+starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
+	@for lua in $(LUAS); do $(MAKE) -s starving LUA=$$lua || exit 1; done
+	@for lua in luajit lua5.4; do $(MAKE) -s starving LUA=$$lua \
+	  BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
+	  INTERPRETER=$(CURDIR)/build/asan/bin/$$lua || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \
@@ -139,10 +275,35 @@ bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	$(LUA) spec/bench/run.lua '$(ONLY)'
 
 version = $(shell $(LUA) -e 'print(_VERSION:match "%d.%d")')
+LUADIR = $(PREFIX)/share/lua/$(version)
+LIBDIR = $(PREFIX)/lib/lua/$(version)
+DOCDIR = $(PREFIX)/share/doc/lua$(version)-tun
 install: $(MODULE) ## Install under PREFIX (/usr/local), for LUA
-	install -d $(DESTDIR)$(PREFIX)/share/lua/$(version)
-	cp -r lua/tun $(DESTDIR)$(PREFIX)/share/lua/$(version)/
-	install -D $(MODULE) $(DESTDIR)$(PREFIX)/lib/lua/$(version)/tun/core.so
+	install -d $(DESTDIR)$(LUADIR)
+	cp -r lua/tun $(DESTDIR)$(LUADIR)/
+	install -D $(MODULE) $(DESTDIR)$(LIBDIR)/tun/core.so
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE
+
+uninstall: ## Remove what install put there
+	rm -rf $(DESTDIR)$(LUADIR)/tun $(DESTDIR)$(LIBDIR)/tun $(DESTDIR)$(DOCDIR)
+
+# Of what is committed. URL is the folder where the archive can be fetched.
+URL = file://$(CURDIR)/build/dist
+release = tun-$(VERSION)
+dist: deps-dist ## Make the rockspec and the archive of VERSION (URL=)
+	rm -rf build/dist
+	mkdir -p build/dist
+	git archive --prefix=$(release)/ HEAD | tar -x -C build/dist
+	cd build/dist/$(release) && \
+	  mv rockspec/tun-scm-1.rockspec rockspec/$(release)-1.rockspec && \
+	  sed -i -e 's/version = "scm/version = "$(VERSION)/' \
+	    -e 's|git+file://.|$(URL)/$(release).tar.gz|' \
+	    lua/tun/init.lua rockspec/$(release)-1.rockspec && \
+	  cp rockspec/$(release)-1.rockspec ..
+	tar -C build/dist --sort=name --owner=0 --group=0 --numeric-owner \
+	  -czf build/dist/$(release).tar.gz $(release)
+	rm -r build/dist/$(release)
+	@ls build/dist/*
 
 clean: ## Remove everything that was built
 	rm -rf build csrc/tun csrc/*.o csrc/*/*.o tun
@@ -150,7 +311,8 @@ clean: ## Remove everything that was built
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
-lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
+lua = $(if $(LUA_INCDIR),,$(call debian,$(1)))
+debian = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 	$(1) lib$(1:lua5.1=lua5.1-0)-dev)
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
@@ -159,11 +321,16 @@ packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv python3
 packages-soak = $(packages-demo) iperf3
 packages-asan = $(packages-test) patchelf
+packages-coverage = $(packages-test) $(call lua,lua5.4)
+packages-dist = git
+packages-fuzz = $(packages-demo) $(call lua,luajit) $(call lua,lua5.4) \
+	clang libclang-rt-14-dev
 packages-valgrind = $(packages-test) valgrind
 packages-examples = $(packages-soak) bind9-dnsutils curl python3
 packages-peers = $(packages-test) python3-scapy tshark
+packages-rock = $(packages-demo) $(call lua,lua5.4) lua-busted luarocks git
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
-	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
+	musl-tools $(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
 
 deps: deps-test deps-lint ## Install the Debian packages that are missing
 

@@ -56,24 +56,6 @@ _Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 	__builtin_unreachable();
 }
 
-_Noreturn void raise_name(lua_State *L, const char *what, const char *name,
-			  const char *(*each)(const void *rows, size_t i),
-			  const void *rows)
-{
-	luaL_Buffer names;
-	const char *known;
-	size_t i;
-
-	luaL_buffinit(L, &names);
-	for (i = 0; (known = each(rows, i)); i++) {
-		luaL_addstring(&names, i ? ", " : "");
-		luaL_addstring(&names, known);
-	}
-	luaL_pushresult(&names);
-	raise_misuse(L, "no %s \"%s\"; there are: %s", what, name,
-		     lua_tostring(L, -1));
-}
-
 _Noreturn void raise_value(lua_State *L, int at, const char *what,
 			   const char *wanted)
 {
@@ -175,6 +157,47 @@ const char *arg_text(lua_State *L, int at)
 	return strlen(text) == lua_rawlen(L, at) ? text : NULL;
 }
 
+/* The name of the i-th row; NULL behind the last one. */
+static const char *row_name(const void *rows, size_t size, size_t count,
+			    size_t i)
+{
+	if (i == count)
+		return NULL;
+	return *(const char *const *)((const char *)rows + i * size);
+}
+
+static _Noreturn void raise_name(lua_State *L, const char *what,
+				 const char *name, const void *rows,
+				 size_t size, size_t count)
+{
+	luaL_Buffer names;
+	const char *known;
+	size_t i;
+
+	luaL_buffinit(L, &names);
+	for (i = 0; (known = row_name(rows, size, count, i)); i++) {
+		luaL_addstring(&names, i ? ", " : "");
+		luaL_addstring(&names, known);
+	}
+	luaL_pushresult(&names);
+	raise_misuse(L, "no %s \"%s\"; there are: %s", what, name,
+		     lua_tostring(L, -1));
+}
+
+const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
+		     size_t size, size_t count)
+{
+	const char *name = arg_text(L, at), *known;
+	size_t i;
+
+	if (!name)
+		raise_value(L, at, what, "a name");
+	for (i = 0; (known = row_name(rows, size, count, i)); i++)
+		if (strcmp(known, name) == 0)
+			return (const char *)rows + i * size;
+	raise_name(L, what, name, rows, size, count);
+}
+
 void object_functions(lua_State *L, const luaL_Reg *f)
 {
 	for (; f->name; f++) {
@@ -201,38 +224,6 @@ static int core_misuse(lua_State *L)
 	raise_misuse(L, "%s", luaL_checkstring(L, 1));
 }
 
-/* core.failure(message, errno): raise what the world said to who cannot return
- * it, such as an iterator, at the first line outside of the library: a sentence
- * that ends in the name of the errno. Upvalue 1 is core.errno. */
-static int core_failure(lua_State *L)
-{
-	const char *message = luaL_checkstring(L, 1);
-
-	lua_pushvalue(L, 2);
-	lua_rawget(L, lua_upvalueindex(1));
-	if (!lua_isstring(L, -1))
-		lua_pushvalue(L, 2);
-	raise_misuse(L, "%s (%s)", message, lua_tostring(L, -1));
-}
-
-/* The table of error numbers, both ways. The numbers are dense. */
-static void push_errno(lua_State *L)
-{
-	const char *name;
-	int code;
-
-	lua_newtable(L);
-	for (code = 1; code < 134; code++) {
-		name = strerrorname_np(code);
-		if (!name)
-			continue;
-		lua_pushstring(L, name);
-		lua_rawseti(L, -2, code);
-		lua_pushinteger(L, code);
-		lua_setfield(L, -2, name);
-	}
-}
-
 static const luaL_Reg functions[] = {
 	{ "home", core_home },
 	{ "misuse", core_misuse },
@@ -242,9 +233,4 @@ static const luaL_Reg functions[] = {
 void open_core(lua_State *L)
 {
 	object_functions(L, functions);
-	push_errno(L);
-	lua_pushvalue(L, -1);
-	lua_pushcclosure(L, core_failure, 1);
-	lua_setfield(L, -3, "failure");
-	lua_setfield(L, -2, "errno");
 }

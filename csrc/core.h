@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Every header does this: what the files share is not for the process that
+ * loads the module, whose own names may be the same, however it was built. */
+#pragma GCC visibility push(hidden)
+
 #if LUA_VERSION_NUM < 502
 #define lua_rawlen lua_objlen
 /* A table, in every version. */
@@ -26,11 +30,6 @@ int fail_errno(lua_State *L, const char *subject, ...)
  * this library. */
 _Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* Raise "no <what> "name"; there are: ..." where each(i) names the i-th. */
-_Noreturn void raise_name(lua_State *L, const char *what, const char *name,
-			  const char *(*each)(const void *rows, size_t i),
-			  const void *rows);
 
 /* Raise "<what>: <value> is not <wanted>" for the value at an index. */
 _Noreturn void raise_value(lua_State *L, int at, const char *what,
@@ -61,6 +60,12 @@ void *object_self(lua_State *L);
  * a fraction. Never converts strings. */
 bool arg_integer(lua_State *L, int at, lua_Integer *value);
 
+/* The row that the string at an index names. Rows of `size` bytes begin with a
+ * const char *, their name; there are `count` of them, or as many as stand
+ * before one whose name is NULL. Raises "no <what> "name"; there are: ..." */
+const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
+		     size_t size, size_t count);
+
 /* Argument or table value as text: NULL unless it is a string without zero
  * bytes. */
 const char *arg_text(lua_State *L, int at);
@@ -68,8 +73,9 @@ const char *arg_text(lua_State *L, int at);
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 
-/* Add core.home, core.misuse, core.failure and core.errno to the module table
- * on top of the stack. */
+/* Add core.home and core.misuse to the module table on top of the stack. */
 void open_core(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 struct handle;
 
 /* What kind of thing it is. The functions are optional. */
@@ -44,5 +46,7 @@ void handle_close(struct handle *h);
 
 /* Argument as a timeout in seconds; none and nil are that of settimeout(). */
 double handle_seconds(lua_State *L, int at, const struct handle *h);
+
+#pragma GCC visibility pop
 
 #endif

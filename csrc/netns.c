@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NETNS "tun.netns"
@@ -97,6 +99,30 @@ static bool map_ids(uid_t uid, gid_t gid)
 	       write_file("/proc/self/gid_map", groups);
 }
 
+/* Whether this process has a capability, as far as the kernel tells. */
+static bool has(int capability)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,
+						   0 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, sets) < 0)
+		return true;
+	return sets[CAP_TO_INDEX(capability)].effective &
+	       CAP_TO_MASK(capability);
+}
+
+/* Whether map_ids() may do so, as far as it can be known before there is no way
+ * back; false and errno. Source: user_namespaces(7) */
+static bool may_map_ids(uid_t uid)
+{
+	if (uid != 0 || has(CAP_SETFCAP))
+		return faccessat(AT_FDCWD, "/proc/self/uid_map", W_OK,
+				 AT_EACCESS) == 0;
+	errno = EPERM;
+	return false;
+}
+
 /* Push nil, what a failure of unshare(2) means here, and errno. Returns 3. */
 static int fail_unshare(lua_State *L, bool user_too)
 {
@@ -122,17 +148,27 @@ static int fail_unshare(lua_State *L, bool user_too)
  *
  * Move this process to a new network namespace and, where user_too is true, to
  * a new user namespace as well, in which it is root. See unshare(2) and
- * user_namespaces(7). There is no way back. */
+ * user_namespaces(7). There is no way back, so what can be known is checked
+ * before; a failure after it says that the process has moved. Without
+ * CAP_NET_ADMIN there is nothing to do in a namespace of the same user
+ * namespace. */
 static int core_unshare(lua_State *L)
 {
 	bool user_too = lua_toboolean(L, 1);
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
+	errno = EPERM;
+	if (!user_too && !has(CAP_NET_ADMIN))
+		return fail_unshare(L, user_too);
+	if (user_too && !may_map_ids(uid))
+		return fail_errno(L, "new network namespace: "
+				     "/proc/self/uid_map");
 	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
 		return fail_unshare(L, user_too);
 	if (user_too && !map_ids(uid, gid))
-		return fail_errno(L, "ids of the new user namespace");
+		return fail_errno(L, "new network namespace, to which the "
+				     "process has moved: user and group ids");
 	lua_pushboolean(L, true);
 	return 1;
 }

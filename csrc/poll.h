@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Argument as a timeout in seconds. None and nil are INFINITY; what is below 0
  * is a time already past, 0. */
 double arg_seconds(lua_State *L, int at);
@@ -37,5 +39,7 @@ int fail_word(lua_State *L);
 
 /* Add core.poll and core.now to the module table on top of the stack. */
 void open_poll(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

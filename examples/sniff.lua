@@ -14,7 +14,7 @@ for packet in dev:packets() do
   print(packet)
   local icmp = packet.icmp or packet.icmp6
   if icmp and (icmp.type == 8 or icmp.type == 128) then -- echo, of IPv4 or IPv6
-    assert(packet:verify() == true)
+    assert(packet:verify())
     seen = seen + 1
   end
 end

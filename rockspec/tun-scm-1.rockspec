@@ -6,73 +6,39 @@ source = {
 }
 description = {
   summary = "TUN/TAP devices and rtnetlink for LuaJIT and Lua on Linux",
+  detailed = [[
+    Complete control of Linux TUN/TAP devices: open a device, declare its link,
+    addresses and routes, and read, change, build and print packets by the names
+    of their fields, one by one or in batches of super-packets. One C module over
+    libmnl; nothing shells out to ip(8).
+  ]],
+  homepage = "https://example.org/tun",
+  issues_url = "https://example.org/tun/issues",
   labels = { "network", "linux", "luajit" },
   license = "MIT",
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.1, < 5.5" }
+dependencies = { "lua >= 5.1, < 5.6" }
 external_dependencies = {
-  MNL = { header = "libmnl/libmnl.h", library = "mnl" },
+  LIBMNL = { header = "libmnl/libmnl.h", library = "mnl" },
 }
 build = {
-  type = "builtin",
-  -- The Lua files need no list: luarocks installs everything below lua/.
-  modules = {
-    ["tun.core"] = {
-      sources = {
-        "csrc/batch/arena.c",
-        "csrc/batch/batch.c",
-        "csrc/batch/coalesce.c",
-        "csrc/batch/edit.c",
-        "csrc/batch/endpoint.c",
-        "csrc/batch/peer.c",
-        "csrc/batch/segment.c",
-        "csrc/batch/slots.c",
-        "csrc/batch/vnet.c",
-        "csrc/batch/walk.c",
-        "csrc/core.c",
-        "csrc/device/batch.c",
-        "csrc/device/codec.c",
-        "csrc/device/device.c",
-        "csrc/device/ethtool.c",
-        "csrc/device/filter.c",
-        "csrc/device/io.c",
-        "csrc/device/offload.c",
-        "csrc/device/open.c",
-        "csrc/device/option.c",
-        "csrc/device/sysfs.c",
-        "csrc/handle.c",
-        "csrc/module.c",
-        "csrc/netlink/ack.c",
-        "csrc/netlink/addr.c",
-        "csrc/netlink/codec.c",
-        "csrc/netlink/ifname.c",
-        "csrc/netlink/link.c",
-        "csrc/netlink/linkinfo.c",
-        "csrc/netlink/nest.c",
-        "csrc/netlink/noun.c",
-        "csrc/netlink/number.c",
-        "csrc/netlink/route.c",
-        "csrc/netlink/socket.c",
-        "csrc/netlink/text.c",
-        "csrc/netns.c",
-        "csrc/poll.c",
-        "csrc/udp/option.c",
-        "csrc/udp/receive.c",
-        "csrc/udp/send.c",
-        "csrc/udp/socket.c",
-        "csrc/wire/checksum.c",
-        "csrc/wire/flow.c",
-        "csrc/wire/gro.c",
-        "csrc/wire/gso.c",
-        "csrc/wire/headers.c",
-        "csrc/wire/rewrite.c",
-      },
-      defines = { "_GNU_SOURCE" },
-      incdirs = { "$(MNL_INCDIR)" },
-      libdirs = { "$(MNL_LIBDIR)" },
-      libraries = { "mnl" },
-    },
+  -- Not "builtin", which has no place for flags of compiler and linker.
+  type = "make",
+  build_target = "module",
+  variables = {
+    CC = "$(CC)",
+    CFLAGS = "$(CFLAGS)",
+    LIBFLAG = "$(LIBFLAG)",
+    CPPFLAGS = "-I$(LIBMNL_INCDIR)",
+    LDFLAGS = "-L$(LIBMNL_LIBDIR)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    BUILD = "build/rock$(LUA_INCDIR)",
+  },
+  install_variables = {
+    LUADIR = "$(LUADIR)",
+    LIBDIR = "$(LIBDIR)",
+    DOCDIR = "$(DOCDIR)",
   },
   copy_directories = { "examples" },
 }

@@ -1,3 +1,4 @@
+local coalesce = dofile "spec/batch/coalesce.lua"
 local packet = require "tun.packet"
 local process = dofile "spec/process.lua"
 local tun = require "tun"
@@ -221,4 +222,58 @@ describe("tun.forward", function()
     assert.equal("closed", why)
     assert.same({ 1, 2, 3 }, taken)
   end)
+end)
+
+describe("tun.forward of a peer's frames", function()
+  local tap, from, to
+
+  setup(function()
+    assert(tun.sandbox())
+    process.must "ip link set lo up"
+    tap = assert(tun.open { name = "tap", mode = "tap", offload = true, up = true })
+    to = assert(tun.udp { bind = "127.0.0.1:4000" })
+    from = assert(tun.udp { connect = "127.0.0.1:4000" })
+  end)
+
+  teardown(function()
+    tap:close()
+    from:close()
+    to:close()
+  end)
+
+  local function taken()
+    local file = assert(io.open "/proc/net/dev")
+    local bytes, packets = file:read("*a"):match "tap: *(%d+) +(%d+)"
+    file:close()
+    return tonumber(packets), tonumber(bytes)
+  end
+
+  -- Two segments of a flow, behind so many VLAN tags and with so many bytes of TCP options.
+  local function segments(tags, options)
+    local p = {
+      ether = "\2\0\0\0\0\2\2\0\0\0\0\1" .. ("\129\0\0\5"):rep(tags) .. "\134\221", v6 = true,
+      src = "\253" .. ("\0"):rep(14) .. "\2", dst = "\253" .. ("\0"):rep(14) .. "\1", tos = 0,
+      ttl = 64, sport = 1, dport = 2, seq = 0, ack = 5, flags = 16, window = 9,
+      options = ("\1"):rep(options), payload = coalesce.payload(100),
+    }
+    return coalesce.build(p).bytes, coalesce.build(coalesce.with(p, { seq = 100 })).bytes
+  end
+
+  for _, row in ipairs { { 2, 0, 1 }, { 3, 40, 1 }, { 4, 40, 2 }, { 14, 0, 2 }, { 60, 0, 2 },
+                         { 100, 0, 2 }, { 15000, 0, 2 } } do
+    local tags, options, count = row[1], row[2], row[3]
+    it(("sends %d of two with %d tags and %d bytes of TCP options"):format(count, tags, options),
+      function()
+      local packets, bytes = taken()
+      local one, two = segments(tags, options)
+      assert(from:send(one))
+      assert(from:send(two))
+      local result, why = tun.forward(to, tap, { seconds = 0.1 })
+      assert.equal("timeout", why)
+      assert.equal(2, result[1].packets)
+      local now, with = taken()
+      assert.equal(count, now - packets)
+      assert.equal(count == 2 and #one + #two or #one + 100, with - bytes)
+    end)
+  end
 end)

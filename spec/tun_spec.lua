@@ -79,6 +79,7 @@ describe("tun", function()
     it("is a table both ways", function()
       assert.equal("EPERM", errno[1])
       assert.equal(1, errno.EPERM)
+      assert.same({ errno.EAGAIN, "EAGAIN" }, { errno.EWOULDBLOCK, errno[errno.EWOULDBLOCK] })
     end)
   end)
 
@@ -564,7 +565,7 @@ describe("tun", function()
         assert.equal("10.9.0.1/24", address.address)
         assert.is_nil(address.peer)
       end
-      raises('routes: No such device (dev "nope")', tun.route.each, { dev = "nope" })
+      raises('routes: No such device (dev "nope") (ENODEV)', tun.route.each, { dev = "nope" })
     end)
 
     it("over several hops takes anything that names a link", function()

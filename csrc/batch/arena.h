@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 #define ARENA "tun.arena"
 
 struct arena {
@@ -23,5 +25,7 @@ unsigned char *arena_check(lua_State *L, int arena, int at, size_t n);
 
 /* Add its functions to the module table on top of the stack. */
 void open_arena(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -240,7 +240,7 @@ static struct slot *copy(lua_State *L, struct batch *batch, const void *bytes,
 	if (!slot)
 		return NULL;
 	slot->size = (uint32_t)n;
-	memcpy(slot_bytes(batch->pool, slot), bytes, n);
+	memcpy(batch->pool->bytes + slot->at, bytes, n);
 	return slot;
 }
 
@@ -297,7 +297,8 @@ static int batch_append(lua_State *L)
 static int batch_move(lua_State *L)
 {
 	struct batch *batch = object_self(L), *to = batch_check(L, 3);
-	uint32_t i = place(L, 2, batch), at;
+	uint32_t i = place(L, 2, batch), at, n;
+	unsigned char *bytes;
 	struct slot *slot = slots_get(batch, i), *made;
 
 	if (!slot)
@@ -310,14 +311,16 @@ static int batch_move(lua_State *L)
 		batch->list[i] = NO_SLOT;
 		return appended(L, slot);
 	}
-	if (!slot_bytes(batch->pool, slot))
+	bytes = slot_bytes(batch->pool, slot, &n);
+	if (!bytes)
 		raise_misuse(L, "packet %d is outside of its memory",
 			     (int)i + 1);
-	made = copy(L, to, slot_bytes(batch->pool, slot), slot->size);
+	made = copy(L, to, bytes, n);
 	if (made) {
 		at = made->at;
 		*made = *slot;
 		made->at = at;
+		made->size = n;
 		slot->flags |= SLOT_DROPPED;
 	}
 	return appended(L, made);
@@ -332,14 +335,14 @@ static int batch_slot(lua_State *L)
 	const struct batch *batch = object_self(L);
 	lua_Integer i = lua_tointeger(L, 2) - 1;
 	const struct slot *slot;
-	uint32_t number, base;
+	uint32_t number, base, n;
 
 	if (i < 0 || i >= batch->count) {
 		lua_pushboolean(L, false);
 		return 1;
 	}
 	slot = slots_get(batch, (uint32_t)i);
-	if (!slot || !slot_bytes(batch->pool, slot))
+	if (!slot || !slot_bytes(batch->pool, slot, &n))
 		return 0;
 	number = batch->list[i];
 	base = number * batch->pool->stride;
@@ -373,17 +376,17 @@ static int batch_mode(lua_State *L)
 static int batch_resize(lua_State *L)
 {
 	const struct batch *batch = object_self(L);
-	struct slot *slot = slots_get(batch, place(L, 2, batch)), was;
+	struct slot *slot = slots_get(batch, place(L, 2, batch));
+	lua_Integer all = (lua_Integer)batch->pool->slots * batch->pool->stride;
+	lua_Integer at = 0, size = 0;
 
 	if (!slot)
 		return 0;
-	was = *slot;
-	slot->at = (uint32_t)lua_tonumber(L, 3);
-	slot->size = (uint32_t)lua_tonumber(L, 4);
-	if (!slot_bytes(batch->pool, slot)) {
-		*slot = was;
+	if (!arg_integer(L, 3, &at) || !arg_integer(L, 4, &size) || at < 0 ||
+	    size < 0 || at > all || size > all - at)
 		raise_misuse(L, "the packet would lie outside of its memory");
-	}
+	slot->at = (uint32_t)at;
+	slot->size = (uint32_t)size;
 	return 0;
 }
 

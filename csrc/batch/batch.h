@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #define BATCH "tun.batch"
 
 /* What is known of a packet beside its bytes. It lies at the beginning of its
@@ -90,16 +92,16 @@ static inline struct slot *slot_meta(const struct pool *pool, uint32_t number)
 	return (void *)(pool->bytes + (size_t)number * pool->stride);
 }
 
-/* Where the packet of a slot lies, as the slot says, or NULL when that is not
- * inside of the memory. */
+/* Where the packet of a slot lies, as the slot says, and its size; or NULL when
+ * that is not inside of the memory. Keep both: what is written to a packet may
+ * change the metadata of any slot, since a script may let it lie anywhere. */
 static inline unsigned char *slot_bytes(const struct pool *pool,
-					const struct slot *slot)
+					const struct slot *slot, uint32_t *size)
 {
-	size_t size = (size_t)pool->slots * pool->stride;
+	size_t all = (size_t)pool->slots * pool->stride, at = slot->at;
 
-	if (slot->at > size || slot->size > size - slot->at)
-		return NULL;
-	return pool->bytes + slot->at;
+	*size = slot->size;
+	return at > all || *size > all - at ? NULL : pool->bytes + at;
 }
 
 /* The metadata of the i-th packet; NULL when it was dropped or moved away. */
@@ -113,8 +115,12 @@ static inline struct slot *slots_get(const struct batch *batch, uint32_t i)
 	return slot->flags & SLOT_DROPPED ? NULL : slot;
 }
 
-/* The number of bytes in front of the i-th packet that nobody else uses. */
-size_t slots_headroom(const struct batch *batch, uint32_t i);
+/* The number of bytes that the i-th packet, which lies at bytes, may use in
+ * front of itself, and behind its beginning. */
+size_t slots_headroom(const struct batch *batch, uint32_t i,
+		      const unsigned char *bytes);
+size_t slots_tailroom(const struct batch *batch, uint32_t i,
+		      const unsigned char *bytes);
 
 /* Make the batch empty. */
 void slots_clear(struct batch *batch);
@@ -126,5 +132,7 @@ void slots_compact(struct batch *batch);
 /* Add core.batch, the type core.batches and what Lua has to know of slots to
  * the module table on top of the stack. */
 void open_batch(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -44,7 +44,8 @@ static void push_joined(lua_State *L, const struct gro_packet *units,
 	luaL_Buffer bytes;
 	size_t i;
 
-	gro_join(units, first, ethernet, &joined);
+	if (!gro_join(units, first, ethernet, &joined))
+		raise_misuse(L, "coalesce: a packet changed meanwhile");
 	lua_newtable(L);
 	luaL_buffinit(L, &bytes);
 	luaL_addlstring(&bytes, (char *)joined.headers, joined.size);
@@ -131,32 +132,21 @@ static uint32_t collect(const struct batch *batch, uint32_t i, struct window *w)
 {
 	struct slot *slot;
 	unsigned char *bytes;
+	uint32_t size = 0;
 
 	for (w->count = 0; i < batch->count && w->count < COALESCE_MOST; i++) {
 		slot = slots_get(batch, i);
-		bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
+		bytes = slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 		if (!bytes)
 			continue;
 		w->places[w->count] = i;
 		w->units[w->count++] = (struct gro_packet){
 			.bytes = bytes,
-			.size = slot->size,
+			.size = size,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};
 	}
 	return i;
-}
-
-/* Whether a packet can grow to n bytes: it is the only one in its slot. */
-static bool can_grow(const struct batch *batch, uint32_t i, size_t n)
-{
-	const struct pool *pool = batch->pool;
-	uint32_t number = batch->list[i];
-	size_t end = ((size_t)number + 1) * pool->stride;
-
-	return pool->of[number].home == number && pool->of[number].users == 1 &&
-	       slots_get(batch, i)->at >= (size_t)number * pool->stride &&
-	       slots_get(batch, i)->at + n <= end;
 }
 
 /* Join a super-packet in the slot of its first packet; the others are dropped.
@@ -164,22 +154,25 @@ static bool can_grow(const struct batch *batch, uint32_t i, size_t n)
 static void join_slots(const struct batch *batch, const struct window *w,
 		       size_t first)
 {
-	struct slot *slot = slots_get(batch, w->places[first]);
-	unsigned char *to = slot_bytes(batch->pool, slot);
+	const struct pool *pool = batch->pool;
 	const struct gro_packet *units = w->units;
+	uint32_t number = batch->list[w->places[first]];
+	unsigned char *to = pool->bytes + (units[first].bytes - pool->bytes);
+	struct slot *slot = slot_meta(pool, number);
 	struct gro_joined joined;
 	size_t i;
 
-	gro_join(units, first, batch->ethernet, &joined);
-	if (!can_grow(batch, w->places[first], joined.total))
+	if (!gro_join(units, first, batch->ethernet, &joined) ||
+	    slots_tailroom(batch, w->places[first], to) < joined.total)
 		return;
 	memcpy(to, joined.headers, joined.size);
-	to += slot->size;
+	to += units[first].size;
 	for (i = units[first].next; i != NO_PACKET; i = units[i].next) {
 		memmove(to, units[i].bytes + units[i].payload,
 			units[i].size - units[i].payload);
 		to += units[i].size - units[i].payload;
-		slots_get(batch, w->places[i])->flags |= SLOT_DROPPED;
+		number = batch->list[w->places[i]];
+		slot_meta(pool, number)->flags |= SLOT_DROPPED;
 	}
 	slot->size = joined.total;
 	slot->vnet = joined.vnet;

@@ -15,10 +15,12 @@
 static bool aim_at(struct rewrite *t, const struct batch *batch, uint32_t i)
 {
 	const struct slot *slot = slots_get(batch, i);
-	unsigned char *bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
+	uint32_t size = 0;
+	unsigned char *bytes =
+		slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 
 	return bytes &&
-	       rewrite_begin(t, bytes, slot->size,
+	       rewrite_begin(t, bytes, size,
 			     slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 			     batch->ethernet);
 }
@@ -93,11 +95,6 @@ static const struct key {
 	{ "tos", offsetof(struct edit, tos), 255 },
 };
 
-static const char *nameofkey(const void *rows, size_t i)
-{
-	return i < LENGTH(keys) ? ((const struct key *)rows)[i].name : NULL;
-}
-
 static void read_address(lua_State *L, int at, const char *name,
 			 struct address *address)
 {
@@ -117,21 +114,17 @@ static void read_address(lua_State *L, int at, const char *name,
 /* Read the value on top of the stack, whose key is below it. */
 static void read_key(lua_State *L, struct edit *edit)
 {
-	const struct key *key = keys, *end = keys + LENGTH(keys);
-	const char *name = lua_type(L, -2) == LUA_TSTRING
-				   ? lua_tostring(L, -2)
-				   : luaL_typename(L, -2);
+	const struct key *key =
+		arg_pick(L, -2, "field", keys, sizeof(*key), LENGTH(keys));
 	lua_Integer number;
 
-	while (key < end && strcmp(key->name, name) != 0)
-		key++;
-	if (key == end)
-		raise_name(L, "field", name, nameofkey, keys);
 	if (!key->most)
-		read_address(L, -1, name, (void *)((char *)edit + key->at));
+		read_address(L, -1, key->name,
+			     (void *)((char *)edit + key->at));
 	else if (!arg_integer(L, -1, &number) || number < 0 ||
 		 number > key->most)
-		raise_misuse(L, "%s: %s is not a number from 0 to %d", name,
+		raise_misuse(L, "%s: %s is not a number from 0 to %d",
+			     key->name,
 			     lua_isnumber(L, -1) ? lua_tostring(L, -1)
 						 : luaL_typename(L, -1),
 			     key->most);

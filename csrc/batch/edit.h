@@ -4,7 +4,11 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Add methods to batches. After open_batch(). */
 void open_edit(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Family 0: none. */
 union endpoint {
 	struct sockaddr any;
@@ -29,5 +31,7 @@ void endpoint_check(lua_State *L, int at, const char *what, union endpoint *e);
 
 /* Push the text, or nil. An IPv4 address within IPv6 is written as such. */
 void endpoint_push(lua_State *L, const union endpoint *e);
+
+#pragma GCC visibility pop
 
 #endif

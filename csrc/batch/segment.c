@@ -78,15 +78,16 @@ static uint32_t begin(const struct batch *batch, const struct slot *slot,
 {
 	const struct vnet *vnet;
 	unsigned char *bytes;
+	uint32_t size;
 
 	if (!slot || !(slot->flags & SLOT_VNET))
 		return 0;
 	vnet = &slot->vnet;
-	bytes = slot_bytes(batch->pool, slot);
+	bytes = slot_bytes(batch->pool, slot, &size);
 	if (!bytes || !(vnet->gso_type ||
 			vnet->flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)))
 		return 0;
-	if (!gso_begin(s, bytes, slot->size, vnet, slot->sent ? 0 : mtu,
+	if (!gso_begin(s, bytes, size, vnet, slot->sent ? 0 : mtu,
 		       batch->ethernet) ||
 	    s->count <= slot->sent ||
 	    (s->count > 1 && s->payload + s->each > batch->pool->room))
@@ -112,34 +113,36 @@ static uint32_t reach(const struct batch *batch, size_t mtu, uint32_t *slots)
 	return i;
 }
 
-/* Write the next segment of a packet to where a slot says. */
+/* Write the next segment of a packet to an offset in the memory, and say in a
+ * slot that it lies there. */
 static void write_to(const struct batch *batch, struct slot *slot,
-		     const struct slot *from, struct gso *s)
+		     const struct slot *from, size_t at, size_t room,
+		     struct gso *s)
 {
-	uint32_t at = slot->at, room = batch->pool->room;
+	size_t size = gso_next(s, batch->pool->bytes + at, room);
 
-	if (slot == from)
-		room = slot->size;
 	*slot = *from;
-	slot->at = at;
+	slot->at = (uint32_t)at;
+	slot->size = (uint32_t)size;
 	slot->sent = 0;
 	slot->vnet = (struct vnet){ .flags = VNET_DATA_VALID };
-	slot->size =
-		(uint32_t)gso_next(s, batch->pool->bytes + at, (size_t)room);
 }
 
 /* Split a packet of the list to n, into the places behind it. The first stays
  * where the packet was, so it is written last. */
 static void part(struct batch *batch, uint32_t i, uint32_t n, struct gso *s)
 {
-	struct slot *slot = slots_get(batch, i);
-	size_t first = s->next++;
+	const struct pool *pool = batch->pool;
+	struct slot *slot = slot_meta(pool, batch->list[i]), *other;
+	size_t first = s->next++, at = (size_t)(s->bytes - pool->bytes);
 	uint32_t each;
 
-	for (each = 1; each < n; each++)
-		write_to(batch, slots_occupy(batch, i + each), slot, s);
+	for (each = 1; each < n; each++) {
+		other = slots_occupy(batch, i + each);
+		write_to(batch, other, slot, other->at, pool->room, s);
+	}
 	s->next = first;
-	write_to(batch, slot, slot, s);
+	write_to(batch, slot, slot, at, s->end, s);
 }
 
 /* Split the first of the packets, in the list from its end, which is where it

@@ -92,17 +92,38 @@ struct slot *slots_append_within(struct batch *batch, uint32_t i)
 	return slot_meta(pool, number);
 }
 
-size_t slots_headroom(const struct batch *batch, uint32_t i)
+/* Where the i-th packet lies in the room of its own slot; false when it lies
+ * elsewhere. */
+static bool is_at_home(const struct batch *batch, uint32_t i,
+		       const unsigned char *bytes, size_t *at)
 {
 	const struct pool *pool = batch->pool;
 	uint32_t number = batch->list[i];
-	size_t floor = (size_t)number * pool->stride + SLOT_META;
-	size_t at = slot_meta(pool, number)->at;
+	size_t room = (size_t)number * pool->stride + SLOT_META;
 
-	return pool->of[number].home != number || at < floor ||
-			       at > floor + pool->stride
-		       ? 0
-		       : at - floor;
+	*at = (size_t)(bytes - pool->bytes) - room;
+	return pool->of[number].home == number &&
+	       *at <= pool->stride - SLOT_META;
+}
+
+size_t slots_headroom(const struct batch *batch, uint32_t i,
+		      const unsigned char *bytes)
+{
+	size_t at;
+
+	return is_at_home(batch, i, bytes, &at) ? at : 0;
+}
+
+size_t slots_tailroom(const struct batch *batch, uint32_t i,
+		      const unsigned char *bytes)
+{
+	const struct pool *pool = batch->pool;
+	size_t at;
+
+	return is_at_home(batch, i, bytes, &at) &&
+			       pool->of[batch->list[i]].users == 1
+		       ? pool->stride - SLOT_META - at
+		       : 0;
 }
 
 void slots_compact(struct batch *batch)

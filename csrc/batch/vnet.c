@@ -22,22 +22,6 @@ static const struct field {
 	FIELD(outer_th_offset), FIELD(inner_nh_offset),
 };
 
-static const char *field_name(const void *rows, size_t i)
-{
-	(void)rows;
-	return i < LENGTH(fields) ? fields[i].name : NULL;
-}
-
-static const struct field *field(lua_State *L, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < LENGTH(fields); i++)
-		if (!strcmp(fields[i].name, name))
-			return &fields[i];
-	raise_name(L, "field of a virtio-net header", name, field_name, NULL);
-}
-
 static void put(struct vnet *vnet, const struct field *f, uint32_t value)
 {
 	unsigned char *to = (unsigned char *)vnet + f->at;
@@ -76,10 +60,8 @@ static struct vnet totable(lua_State *L, int at)
 	lua_Integer value;
 
 	for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1)) {
-		if (lua_type(L, -2) != LUA_TSTRING)
-			raise_value(L, -2, "a field of a virtio-net header",
-				    "a name");
-		f = field(L, lua_tostring(L, -2));
+		f = arg_pick(L, -2, "field of a virtio-net header", fields,
+			     sizeof(*f), LENGTH(fields));
 		if (!arg_integer(L, -1, &value) || value < 0 ||
 		    (uint64_t)value >> (8 * f->size))
 			raise_value(L, -1, f->name, "a number that fits");

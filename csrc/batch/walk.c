@@ -27,6 +27,7 @@ struct step {
 	struct part extent;  /* bytes of header and payload: plus n */
 	struct part last;    /* more than 0 when nothing follows */
 	struct part next;    /* what follows */
+	struct part second;  /* the same where the first one is not known */
 	struct part among;   /* has to be below 32, and a bit of n */
 };
 
@@ -76,8 +77,12 @@ static bool usual(const struct step *step, const unsigned char *header,
 		return false;
 	if (step->size.width)
 		*size = (size_t)number(header, &step->size) * step->size.n;
-	if (step->extent.width)
-		*extent = number(header, &step->extent) + step->extent.n;
+	if (step->extent.width) {
+		*extent = number(header, &step->extent);
+		if (!*extent)
+			return false;
+		*extent += step->extent.n;
+	}
 	return *size >= step->least && *size <= *extent && *extent <= n;
 }
 
@@ -86,9 +91,14 @@ static bool usual(const struct step *step, const unsigned char *header,
 static const struct step *following(lua_State *L, const struct step *step,
 				    const unsigned char *header)
 {
-	uint32_t key = step->id << 16 | number(header, &step->next);
+	uint32_t first = step->id << 16 | number(header, &step->next);
+	uint32_t second = step->id << 16 | number(header, &step->second);
 
-	lua_rawgeti(L, lua_upvalueindex(2), (int)key);
+	lua_rawgeti(L, lua_upvalueindex(2), (int)first);
+	if (step->second.width && lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_rawgeti(L, lua_upvalueindex(2), (int)second);
+	}
 	return lua_touserdata(L, -1);
 }
 
@@ -107,7 +117,8 @@ static const struct step *pass(lua_State *L, const struct step *step,
 		next = NULL;
 		if (step->next.width)
 			next = following(L, step, bytes + *at);
-		if (step->next.width && !next)
+		if (step->next.width && !next &&
+		    !(step->second.width && lua_isnil(L, -1)))
 			break;
 		lua_pushinteger(L, (lua_Integer)*at);
 		lua_rawseti(L, 2, (int)step->slot);

@@ -4,7 +4,11 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Add its functions to the module table on top of the stack. */
 void open_walk(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

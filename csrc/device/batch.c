@@ -5,6 +5,7 @@
 #include "../core.h"
 #include "../poll.h"
 #include "../wire/gro.h"
+#include "../wire/wire.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,10 +18,54 @@
 
 enum { PI_SIZE = sizeof(struct tun_pi) };
 
-/* Bytes that the kernel puts in front of a packet. */
+_Static_assert(FRONT_MOST == PI_SIZE + VNET_MAX, "what is in front");
+
+/* Bytes that the kernel puts in front of a packet; more than FRONT_MOST only
+ * while flaw_of() tells so. */
 static size_t front(const struct device *dev)
 {
 	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
+}
+
+/* Why packets of the device cannot be in a batch; NULL when they can. Numbers
+ * in another byte order would be misread; another process may have set a header
+ * of any length. */
+static const char *flaw_of(const struct device *dev)
+{
+	if (dev->common->foreign)
+		return "virtio-net headers in another byte order";
+	if (dev->common->vnet > VNET_MAX)
+		return "another process made the virtio-net header longer than "
+		       "256 bytes: set vnet_hdr_size";
+	return NULL;
+}
+
+int fail_device_batch(lua_State *L, struct device *dev)
+{
+	if (dev->handle.fd < 0)
+		errno = EBADF;
+	if (dev->handle.fd < 0 || !flaw_of(dev))
+		return fail_device(L, dev);
+	errno = EOPNOTSUPP;
+	return fail_errno(L, "%s: %s", device_name(dev), flaw_of(dev));
+}
+
+/* Whether another process made the device one of these meanwhile, which the
+ * kernel may tell by EINVAL. A length that can be used is left to who sets
+ * vnet_hdr_size: packets are refused until then. Keeps errno. */
+static bool is_flawed_now(struct device *dev)
+{
+	size_t was = dev->common->vnet;
+	int code = errno;
+
+	if (code != EINVAL)
+		return false;
+	device_read_vnet(dev);
+	errno = code;
+	if (flaw_of(dev))
+		return true;
+	dev->common->vnet = was;
+	return false;
 }
 
 /* Whether its packets begin with an Ethernet header. */
@@ -76,7 +121,7 @@ int device_batch_refill(const struct device *dev, struct batch *batch)
 {
 	slots_clear(batch);
 	errno = EINVAL;
-	if (dev->common->foreign || front(dev) > batch->pool->headroom)
+	if (flaw_of(dev) || front(dev) > batch->pool->headroom)
 		return -1;
 	return device_batch_fill(dev, batch);
 }
@@ -95,19 +140,6 @@ int device_batch_fill(const struct device *dev, struct batch *batch)
 	return n;
 }
 
-/* Numbers of headers in another byte order would be misread. */
-static bool isforeign(const struct device *dev)
-{
-	errno = EOPNOTSUPP;
-	return dev->common->foreign;
-}
-
-static int refuse_foreign(lua_State *L, struct device *dev)
-{
-	return fail_errno(L, "%s: virtio-net headers in another byte order",
-			  device_name(dev));
-}
-
 #define TOO_LONG "a packet longer than a slot is lost"
 
 /* dev:receive(batch, timeout) -> how many packets were added, which is 0 when
@@ -122,16 +154,18 @@ int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 	double until = 0;
 	int n, code;
 
+	if (flaw_of(dev))
+		return fail_device_batch(L, dev);
 	if (front(dev) > batch->pool->headroom)
 		raise_misuse(L, "batch: headroom of %d bytes; %s needs %d",
 			     (int)batch->pool->headroom, device_name(dev),
 			     (int)front(dev));
-	if (isforeign(dev))
-		return refuse_foreign(L, dev);
 	slots_compact(batch);
 	while ((n = device_batch_fill(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
 			return fail_errno(L, "%s: " TOO_LONG, device_name(dev));
+		if (is_flawed_now(dev))
+			return fail_device_batch(L, dev);
 		if (!poll_retry(L, dev->handle.fd, seconds, &until))
 			return fail_device(L, dev);
 	}
@@ -171,6 +205,8 @@ static void introduce(const struct device *dev, const struct slot *slot,
 	size_t n = dev->common->vnet;
 	struct tun_pi pi = slot->pi;
 
+	ensure(front(dev) <= FRONT_MOST);
+
 	if (!(dev->flags & IFF_NO_PI)) {
 		if (!(slot->flags & SLOT_PI))
 			pi = (struct tun_pi){ .proto = ethertype(bytes) };
@@ -198,11 +234,12 @@ static bool put(const struct device *dev, const struct slot *slot,
 
 /* The same without room. */
 static bool gather(const struct device *dev, const struct slot *slot,
-		   const struct vnet *vnet, const unsigned char *bytes)
+		   const struct vnet *vnet, const unsigned char *bytes,
+		   size_t size)
 {
-	unsigned char lead[PI_SIZE + VNET_MAX];
+	unsigned char lead[FRONT_MOST];
 	struct iovec parts[] = { { lead, front(dev) },
-				 { (void *)bytes, slot->size } };
+				 { (void *)bytes, size } };
 
 	introduce(dev, slot, vnet, bytes, lead);
 	return writev(dev->handle.fd, parts, LENGTH(parts)) >= 0;
@@ -214,29 +251,30 @@ static bool isrefusal(int code)
 	return code == EINVAL || code == EMSGSIZE;
 }
 
-/* Send a super-packet as single ones, and remember how far it got. */
+/* Send a super-packet as single ones, and remember how far it got. One whose
+ * segments are longer than any packet should be is refused. */
 static bool put_split(struct sending *s, struct slot *slot,
-		      const unsigned char *bytes)
+		      const unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
-	unsigned char room[PI_SIZE + VNET_MAX + SEGMENT_MOST];
-	unsigned char *out = room + PI_SIZE + VNET_MAX;
+	unsigned char room[FRONT_MOST + SEGMENT_MOST];
+	unsigned char *out = room + FRONT_MOST;
 	struct gso all;
 	size_t n;
 
-	if (!gso_begin(&all, bytes, slot->size, &slot->vnet, 0,
-		       istap(s->dev))) {
+	if (!gso_begin(&all, bytes, size, &slot->vnet, 0, istap(s->dev))) {
 		errno = EINVAL;
 		return false;
 	}
-	all.next = slot->sent;
+	all.next = slot->sent < all.count ? slot->sent : 0;
 	while ((n = gso_next(&all, out, SEGMENT_MOST)))
 		if (!put(s->dev, slot, &nothing, out, n)) {
 			slot->sent = (uint16_t)(all.next - 1);
 			return false;
 		}
 	slot->sent = 0; /* it may stay, and be sent again */
-	return true;
+	errno = EMSGSIZE;
+	return all.next == all.count;
 }
 
 /* Whether the device takes what the slot's virtio-net header says. */
@@ -248,7 +286,7 @@ static bool takes(const struct device *dev, const struct vnet *vnet)
 
 /* Send a packet as it is, as far as the device can take it. */
 static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
-		       unsigned char *bytes)
+		       unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
 	const struct vnet *vnet = &slot->vnet;
@@ -257,18 +295,18 @@ static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
 		vnet = &nothing;
 	} else if (slot->sent || !takes(s->dev, vnet)) {
 		if (vnet->gso_type & ~GSO_ECN)
-			return put_split(s, slot, bytes);
-		if (!gso_complete(bytes, slot->size, &slot->vnet)) {
+			return put_split(s, slot, bytes, size);
+		if (!gso_complete(bytes, size, &slot->vnet)) {
 			errno = EINVAL;
 			return false;
 		}
 	}
-	if (slots_headroom(s->batch, i) >= front(s->dev)
-		    ? put(s->dev, slot, vnet, bytes, slot->size)
-		    : gather(s->dev, slot, vnet, bytes))
+	if (slots_headroom(s->batch, i, bytes) >= front(s->dev)
+		    ? put(s->dev, slot, vnet, bytes, size)
+		    : gather(s->dev, slot, vnet, bytes, size))
 		return true;
 	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
-	       put_split(s, slot, bytes);
+	       put_split(s, slot, bytes, size);
 }
 
 /* Note how the sending of a packet went; whether to go on. */
@@ -286,12 +324,16 @@ static bool settle(struct sending *s, struct slot *slot, bool sent)
 static bool send_single(struct sending *s, uint32_t i)
 {
 	struct slot *slot = slots_get(s->batch, i);
-	unsigned char *bytes = slot ? slot_bytes(s->batch->pool, slot) : NULL;
+	unsigned char *bytes;
+	uint32_t size;
+	bool sent;
 
 	if (!slot)
 		return true;
+	bytes = slot_bytes(s->batch->pool, slot, &size);
 	errno = EINVAL;
-	return settle(s, slot, bytes && put_single(s, i, slot, bytes));
+	sent = bytes && put_single(s, i, slot, bytes, size);
+	return (sent || !is_flawed_now(s->dev)) && settle(s, slot, sent);
 }
 
 /* -- Out, joined -------------------------------------------------------------
@@ -299,24 +341,24 @@ static bool send_single(struct sending *s, uint32_t i)
 
 enum { WINDOW = 256 }; /* packets that are looked at together */
 
-/* Write the super-packet that begins with a unit: changed headers and the
- * payloads of all. */
+/* Write the super-packet that begins with a unit: its headers and the payloads
+ * of all. */
 static bool put_joined(const struct sending *s, const struct slot *slot,
-		       const struct gro_packet *units, size_t first)
+		       const struct gro_packet *units, size_t first,
+		       struct gro_joined *joined)
 {
-	unsigned char lead[PI_SIZE + VNET_MAX];
+	unsigned char lead[FRONT_MOST];
 	struct iovec parts[2 + SEGMENTS_MOST];
-	struct gro_joined joined;
 	const struct gro_packet *u;
 	int n = 2;
 	size_t i;
 
-	gro_join(units, first, istap(s->dev), &joined);
-	introduce(s->dev, slot, &joined.vnet, joined.headers, lead);
+	introduce(s->dev, slot, &joined->vnet, joined->headers, lead);
 	parts[0] = (struct iovec){ lead, front(s->dev) };
-	parts[1] = (struct iovec){ joined.headers, joined.size };
+	parts[1] = (struct iovec){ joined->headers, joined->size };
 	for (i = first; i != NO_PACKET; i = u->next) {
 		u = units + i;
+		ensure(n < (int)LENGTH(parts));
 		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
 					     u->size - u->payload };
 	}
@@ -328,17 +370,24 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 static bool send_joined(struct sending *s, const struct gro_packet *units,
 			const uint32_t *places, size_t first)
 {
-	bool *may = &s->dev->common->coalesce;
-	bool sent = *may && put_joined(s, slots_get(s->batch, places[first]),
-				       units, first);
+	bool *may = &s->dev->common->coalesce, sent = false;
+	uint32_t number = s->batch->list[places[first]];
+	struct gro_joined joined;
 	size_t i;
 
-	if (*may && !sent && errno != EINVAL)
-		return false;
-	*may = sent;
+	if (*may && gro_join(units, first, istap(s->dev), &joined)) {
+		sent = put_joined(s, slot_meta(s->batch->pool, number), units,
+				  first, &joined);
+		if (!sent && errno != EINVAL)
+			return false;
+		*may = sent;
+	}
 	for (i = first; i != NO_PACKET; i = units[i].next) {
 		if (sent)
-			settle(s, slots_get(s->batch, places[i]), true);
+			settle(s,
+			       slot_meta(s->batch->pool,
+					 s->batch->list[places[i]]),
+			       true);
 		else if (!send_single(s, places[i]))
 			return false;
 	}
@@ -351,18 +400,19 @@ static uint32_t collect(const struct batch *batch, uint32_t i,
 			struct gro_packet *units, uint32_t *places, size_t *n)
 {
 	struct slot *slot;
+	const unsigned char *bytes;
+	uint32_t size;
 
 	for (*n = 0; i < batch->count && *n < WINDOW; i++) {
 		slot = slots_get(batch, i);
 		if (!slot)
 			continue;
+		bytes = slot_bytes(batch->pool, slot, &size);
 		units[*n] = (struct gro_packet){
-			.bytes = slot_bytes(batch->pool, slot),
-			.size = slot->size,
+			.bytes = bytes,
+			.size = bytes ? size : 0,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};
-		if (!units[*n].bytes)
-			units[*n].size = 0;
 		places[(*n)++] = i;
 	}
 	return i;
@@ -408,12 +458,18 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 {
 	struct sending s = { .dev = dev, .batch = batch };
 	struct slot *slot = i < batch->count ? slots_get(batch, i) : NULL;
-	unsigned char *bytes = slot ? slot_bytes(batch->pool, slot) : NULL;
+	uint32_t size = 0;
+	unsigned char *bytes =
+		slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 
 	errno = bytes ? EOPNOTSUPP : EINVAL;
-	if (!bytes || dev->common->foreign || !put_single(&s, i, slot, bytes))
+	if (!bytes || flaw_of(dev))
 		return -1;
-	return (ssize_t)slot->size;
+	if (!put_single(&s, i, slot, bytes, size)) {
+		is_flawed_now(dev); /* and if so, whoever asks why is told */
+		return -1;
+	}
+	return (ssize_t)size;
 }
 
 /* dev:send(batch) -> how many packets were sent, and reason and errno when that
@@ -427,8 +483,8 @@ int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 	bool all;
 	int code;
 
-	if (isforeign(dev))
-		return refuse_foreign(L, dev);
+	if (flaw_of(dev))
+		return fail_device_batch(L, dev);
 	all = send_all(&s);
 	code = all ? s.refused : errno;
 
@@ -437,7 +493,7 @@ int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 	if (!code)
 		return 1;
 	errno = code;
-	fail_device(L, dev);
+	fail_device_batch(L, dev);
 	if (all || s.sent) {
 		lua_pushinteger(L, s.sent);
 		lua_replace(L, -4);

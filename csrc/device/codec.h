@@ -7,6 +7,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 /* How a number goes to the kernel. */
 enum passing { BY_POINTER, BY_VALUE };
 
@@ -40,5 +42,7 @@ void codec_mac(lua_State *L, int at, const char *what, unsigned char *mac);
 
 /* Argument 3 as true or false, or raise. */
 bool codec_boolean(lua_State *L, const struct option *o);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,15 +9,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 #define DEVICE "tun.device"
 
-/* Bytes of the virtio-net header that the kernel takes, and that we allow. */
+/* Bytes of the virtio-net header that the kernel takes, and that we allow. It
+ * has no upper bound itself (TUNSETVNETHDRSZ), and another process may set it.
+ */
 enum { VNET_MIN = 10, VNET_MAX = 256 };
 
 /* What is the same for all queues of a device: known to those that stem from
  * one core.open(), and to the kernel for all. */
 struct common {
-	size_t vnet;	      /* bytes of the virtio-net header; 0: none */
+	size_t vnet; /* bytes of the virtio-net header, as the kernel told,
+			which may be more than VNET_MAX; 0: none */
 	unsigned int offload; /* TUN_F_* as last set or read */
 	bool coalesce;	      /* whether sending joins consecutive segments */
 	bool foreign;	      /* its numbers are not in our byte order */
@@ -37,8 +42,9 @@ bool device_query(const struct device *dev, struct ifreq *ifr);
 /* The present name, or the last one known. Keeps errno. */
 const char *device_name(struct device *dev);
 
-/* Learn from the kernel what the virtio-net header is. */
-void device_read_vnet(struct device *dev);
+/* Learn from the kernel what the virtio-net header is. False with an errno, and
+ * what was known stays. */
+bool device_read_vnet(struct device *dev);
 
 /* Push nil, reason and errno of a failed call on the device. Returns 3. */
 int fail_device(lua_State *L, struct device *dev);
@@ -46,5 +52,7 @@ int fail_device(lua_State *L, struct device *dev);
 /* Add core.open, core.queue, core.features and the type core.device to the
  * module table on top of the stack. */
 void open_device(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 #include <linux/ethtool.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 enum { FEATURES_MOST = 256, FEATURE_BLOCKS = FEATURES_MOST / 32 };
 
 /* The features that a link may have: their names, and which are on. */
@@ -29,5 +31,7 @@ bool ethtool_features(int fd, const char *link, struct features *features);
 
 /* Whether a feature is on. */
 bool ethtool_is_on(const struct features *features, const char *name);
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "codec.h"
 
+#pragma GCC visibility push(hidden)
+
 extern const struct codec as_filter, as_tx_filter;
+
+#pragma GCC visibility pop
 
 #endif

@@ -21,7 +21,7 @@
  * the highest MTU. */
 enum {
 	PI_SIZE = sizeof(struct tun_pi),
-	ROOM = PI_SIZE + VNET_MAX + ETH_HLEN + 2 * 4 + 65535 + 1,
+	ROOM = FRONT_MOST + ETH_HLEN + 2 * 4 + 65535 + 1,
 };
 
 /* Read one packet, and wait only when there is none. Returns 0, or how many
@@ -228,7 +228,7 @@ static int device_send_place(lua_State *L)
 	poll_interrupt(L, dev->handle.mainthread);
 	n = device_batch_send_at(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
 	if (n < 0)
-		return fail_device(L, dev);
+		return fail_device_batch(L, dev);
 	lua_pushinteger(L, (lua_Integer)n);
 	return 1;
 }
@@ -276,6 +276,6 @@ void open_device_io(lua_State *L)
 {
 	object_add_methods(L, DEVICE, methods);
 	push_addresses(L);
-	lua_pushinteger(L, PI_SIZE + VNET_MAX);
+	lua_pushinteger(L, FRONT_MOST);
 	lua_setfield(L, -2, "front_most");
 }

@@ -47,23 +47,12 @@ static const struct offload {
 	{ "single", SINGLE, NULL },
 };
 
-static const char *offload_name(const void *rows, size_t i)
-{
-	(void)rows;
-	return i < LENGTH(offloads) ? offloads[i].name : NULL;
-}
-
 static unsigned int offload_bit(lua_State *L, int at)
 {
-	const char *name = arg_text(L, at);
-	size_t i;
+	const struct offload *row = arg_pick(L, at, "offload", offloads,
+					     sizeof(*row), LENGTH(offloads));
 
-	if (!name)
-		raise_value(L, at, "offload", "the name of an offload");
-	for (i = 0; i < LENGTH(offloads); i++)
-		if (!strcmp(offloads[i].name, name))
-			return offloads[i].bit;
-	raise_name(L, "offload", name, offload_name, NULL);
+	return row->bit;
 }
 
 /* Argument 3, a set { csum = true } or a list { "csum" } of names, or false,

@@ -5,10 +5,14 @@
 
 #include "codec.h"
 
+#pragma GCC visibility push(hidden)
+
 extern const struct codec as_offload;
 
 /* Bytes of virtio-net header that a packet in a tunnel needs: struct
  * virtio_net_hdr_v1_hash_tunnel of linux/virtio_net.h. */
 enum { TUNNEL_HEADER = 24 };
+
+#pragma GCC visibility pop
 
 #endif

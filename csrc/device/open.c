@@ -88,21 +88,14 @@ static const struct key keys[] = {
 	{ "detached", NULL, IFF_DETACH_QUEUE },
 };
 
-static const char *key_name(const void *rows, size_t i)
+/* The key at an index, of those that can be asked for. */
+static const struct key *find_key(lua_State *L, int at)
 {
-	const struct key *key = rows;
+	size_t count = 0;
 
-	return key[i].take ? key[i].name : NULL;
-}
-
-static const struct key *find_key(lua_State *L, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < LENGTH(keys) && keys[i].take; i++)
-		if (!strcmp(keys[i].name, name))
-			return keys + i;
-	raise_name(L, "option", name, key_name, keys);
+	while (keys[count].take)
+		count++;
+	return arg_pick(L, at, "option", keys, sizeof(*keys), count);
 }
 
 struct request open_request(lua_State *L)
@@ -115,7 +108,7 @@ struct request open_request(lua_State *L)
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			raise_value(L, -2, "open", "the name of an option");
-		key = find_key(L, lua_tostring(L, -2));
+		key = find_key(L, -2);
 		key->take(L, key, &r);
 	}
 	if (!(r.flags & (IFF_TUN | IFF_TAP)))

@@ -5,6 +5,8 @@
 #include <lua.h>
 #include <net/if.h>
 
+#pragma GCC visibility push(hidden)
+
 struct request {
 	struct ifreq ifr; /* the name, "" for any */
 	unsigned int flags;
@@ -16,5 +18,7 @@ struct request open_request(lua_State *L);
 
 /* Push the set of the names of flags. */
 void open_push_flags(lua_State *L, unsigned int flags);
+
+#pragma GCC visibility pop
 
 #endif

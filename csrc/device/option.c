@@ -55,24 +55,11 @@ static const struct option options[] = {
 	{ "mac", SIOCGIFHWADDR, SIOCSIFHWADDR, BY_POINTER, .codec = &as_mac },
 };
 
-static const char *option_name(const void *rows, size_t i)
-{
-	(void)rows;
-	return i < LENGTH(options) ? options[i].name : NULL;
-}
-
 /* The option that argument 2 names. */
 static const struct option *option_check(lua_State *L)
 {
-	const char *wanted = arg_text(L, 2);
-	size_t i;
-
-	if (!wanted)
-		raise_value(L, 2, "option", "a name");
-	for (i = 0; i < LENGTH(options); i++)
-		if (!strcmp(options[i].name, wanted))
-			return options + i;
-	raise_name(L, "option", wanted, option_name, NULL);
+	return arg_pick(L, 2, "option", options, sizeof(*options),
+			LENGTH(options));
 }
 
 /* core.getoption(device, name, fd) -> value | nil, reason, errno
@@ -91,6 +78,13 @@ static int core_getoption(lua_State *L)
 	return o->codec->get(L, dev, o);
 }
 
+/* Whether it changes what device_read_vnet() learns. */
+static bool is_vnet(const struct option *o)
+{
+	return o->get == TUNGETVNETHDRSZ || o->get == TUNGETVNETLE ||
+	       o->get == TUNGETVNETBE;
+}
+
 /* core.setoption(device, name, value) -> true | nil, reason, errno
  *
  * For tx_filter the number of addresses that are filtered exactly instead of
@@ -103,8 +97,11 @@ static int core_setoption(lua_State *L)
 
 	if (!o->set)
 		raise_misuse(L, "%s: can only be read", o->name);
+	if (!device_read_vnet(dev))
+		return fail_option(L, dev, o);
 	n = o->codec->set(L, dev, o);
-	device_read_vnet(dev);
+	if (n == 1 && is_vnet(o) && !device_read_vnet(dev))
+		return fail_option(L, dev, o);
 	return n;
 }
 

@@ -4,8 +4,12 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Add core.getoption, core.setoption, core.options and core.tunnel_header to
  * the module table on top of the stack. After open_device(). */
 void open_option(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

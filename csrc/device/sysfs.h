@@ -4,6 +4,8 @@
 
 #include "codec.h"
 
+#pragma GCC visibility push(hidden)
+
 /* A file with "0" or "1", which is named as the option. */
 extern const struct codec as_switch;
 
@@ -12,5 +14,7 @@ enum { IS_FILE = 1 };
 
 /* Add core.kept_flags to the module table on top of the stack. */
 void open_sysfs(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

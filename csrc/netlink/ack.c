@@ -2,14 +2,34 @@
  * the attribute that it is about. */
 #include "ack.h"
 
+#include "message.h"
+#include "path.h"
+
 #include <errno.h>
-#include <linux/netlink.h>
+#include <libmnl/libmnl.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { ERRNO_MOST = 4095 }; /* MAX_ERRNO of the kernel */
 
 static uint32_t ack_u32(const struct nlattr *a)
 {
 	return a && mnl_attr_get_payload_len(a) >= 4 ? mnl_attr_get_u32(a) : 0;
+}
+
+/* Add a bound to a text of them; one that does not fit is left out. */
+static void add_bound(struct ack *ack, const char *format,
+		      unsigned long long bound)
+{
+	size_t used = strlen(ack->bounds), room = sizeof(ack->bounds) - used;
+	char text[48];
+	int n;
+
+	snprintf(text, sizeof(text), format, bound);
+	n = snprintf(ack->bounds + used, room, "%s%s", used ? ", " : ": ",
+		     text);
+	if (n < 0 || (size_t)n >= room)
+		ack->bounds[used] = '\0';
 }
 
 /* Write the bounds that the policy of an attribute tells, as numbers of 8
@@ -29,17 +49,12 @@ static void read_policy(const struct nlattr *policy, struct ack *ack)
 	mnl_attr_for_each_nested(a, policy)
 	{
 		unsigned int type = mnl_attr_get_type(a);
-		size_t used = strlen(ack->bounds);
-		unsigned long long bound = 0;
 
-		if (type >= LENGTH(formats) || !formats[type])
-			continue;
-		bound = mnl_attr_get_payload_len(a) >= 8 ? mnl_attr_get_u64(a)
-							 : ack_u32(a);
-		used += snprintf(ack->bounds + used, sizeof(ack->bounds) - used,
-				 "%s", used ? ", " : ": ");
-		snprintf(ack->bounds + used, sizeof(ack->bounds) - used,
-			 formats[type], bound);
+		if (type < LENGTH(formats) && formats[type])
+			add_bound(ack, formats[type],
+				  mnl_attr_get_payload_len(a) >= 8
+					  ? mnl_attr_get_u64(a)
+					  : ack_u32(a));
 	}
 }
 
@@ -47,12 +62,14 @@ static void read_tlvs(const struct object *o, const struct nlmsghdr *request,
 		      const struct nlmsghdr *message, size_t skip,
 		      struct ack *ack)
 {
-	const struct nlattr *a, *found[NLMSGERR_ATTR_MISS_NEST + 1] = { NULL };
+	const struct nlattr *found[NLMSGERR_ATTR_MISS_NEST + 1] = { NULL };
+	const struct nlattr *a = mnl_nlmsg_get_payload_offset(message, skip);
+	const char *end = message_end(message);
 	const struct nlattr *text;
 	uint32_t missing, at;
 
-	mnl_attr_for_each(a, message, skip)
-	{
+	for (; mnl_attr_ok(a, (int)(end - (const char *)a));
+	     a = mnl_attr_next(a)) {
 		if (mnl_attr_get_type(a) < LENGTH(found))
 			found[mnl_attr_get_type(a)] = a;
 	}
@@ -70,25 +87,36 @@ static void read_tlvs(const struct object *o, const struct nlmsghdr *request,
 		read_policy(found[NLMSGERR_ATTR_POLICY], ack);
 }
 
+/* How much of a payload stands in front of the attributes: a number, and the
+ * request when that is sent back. SIZE_MAX when it is no answer. */
+static size_t answer_size(const struct nlmsghdr *message, size_t len)
+{
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type == NLMSG_DONE)
+		return sizeof(error->error);
+	if (message->nlmsg_type != NLMSG_ERROR || len < sizeof(*error))
+		return SIZE_MAX;
+	if (message->nlmsg_flags & NLM_F_CAPPED)
+		return sizeof(*error);
+	if (!message_ok(&error->msg, len - sizeof(error->error)))
+		return SIZE_MAX;
+	return sizeof(error->error) + error->msg.nlmsg_len;
+}
+
 void ack_read(const struct object *o, const struct nlmsghdr *request,
 	      const struct nlmsghdr *message, struct ack *ack)
 {
-	size_t len = mnl_nlmsg_get_payload_len(message), skip = sizeof(int);
+	size_t len = mnl_nlmsg_get_payload_len(message);
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
+	size_t skip = answer_size(message, len);
 
 	*ack = (struct ack){ .code = EBADMSG };
-	if (message->nlmsg_type == NLMSG_ERROR) {
-		skip = sizeof(*error);
-		if (len >= skip && !(message->nlmsg_flags & NLM_F_CAPPED))
-			skip += error->msg.nlmsg_len - sizeof(error->msg);
-	} else if (message->nlmsg_type != NLMSG_DONE) {
-		return;
-	}
-	if (len < sizeof(int) || len < skip)
+	if (len < skip || error->error < -ERRNO_MOST)
 		return;
 	ack->code = error->error < 0 ? -error->error : 0;
 	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
-		read_tlvs(o, request, message, MNL_ALIGN(skip), ack);
+		read_tlvs(o, request, message, NLMSG_ALIGN(skip), ack);
 }
 
 /* Push "reason: kernel's text (attribute: bounds)". */

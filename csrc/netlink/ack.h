@@ -2,7 +2,12 @@
 #ifndef TUN_NETLINK_ACK_H
 #define TUN_NETLINK_ACK_H
 
+#include "../core.h"
 #include "schema.h"
+
+#include <linux/netlink.h>
+
+#pragma GCC visibility push(hidden)
 
 /* What an error, a warning or the end of a dump says. */
 struct ack {
@@ -27,5 +32,7 @@ int ack_push(lua_State *L, const struct object *o,
 
 /* Push that a message is malformed: nil, reason, EBADMSG. */
 int fail_malformed(lua_State *L, const struct object *o);
+
+#pragma GCC visibility pop
 
 #endif

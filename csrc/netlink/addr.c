@@ -1,5 +1,9 @@
 /* addr.c -- an address on the wire: struct ifaddrmsg and IFA_*. Data only. */
-#include "schema.h"
+#include "label.h"
+#include "nest.h"
+#include "noun.h"
+#include "number.h"
+#include "text.h"
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -8,16 +12,6 @@
 #ifndef IFA_PROTO
 #define IFA_PROTO 11
 #endif
-
-const struct label address_families[] = { { "inet", AF_INET },
-					  { "inet6", AF_INET6 },
-					  { NULL, 0 } };
-
-const struct label address_scopes[] = {
-	{ "global", RT_SCOPE_UNIVERSE }, { "site", RT_SCOPE_SITE },
-	{ "link", RT_SCOPE_LINK },	 { "host", RT_SCOPE_HOST },
-	{ "nowhere", RT_SCOPE_NOWHERE }, { NULL, 0 },
-};
 
 /* The first two are one bit: secondary of IPv4, temporary of IPv6. */
 static const struct label flags[] = {
@@ -54,14 +48,14 @@ static const struct field lifetimes[] = {
 
 static const struct field head[] = {
 	HEAD("family", enum8, struct ifaddrmsg, ifa_family, .is = FILTER,
-	     .more = address_families),
+	     .labels = label_families),
 	HEAD("scope", enum8, struct ifaddrmsg, ifa_scope,
-	     .more = address_scopes),
+	     .labels = label_scopes),
 	HEAD("dev", interface, struct ifaddrmsg, ifa_index, .is = FILTER),
 	END,
 };
 
-#define LENGTH_AT .size = offsetof(struct ifaddrmsg, ifa_prefixlen)
+#define LENGTH_AT .length_at = offsetof(struct ifaddrmsg, ifa_prefixlen)
 
 /* The length is of IFA_ADDRESS, the peer; the same where there is no peer. */
 static const struct field attrs[] = {
@@ -72,10 +66,10 @@ static const struct field attrs[] = {
 	ATTR("multicast", ip, IFA_MULTICAST, .is = READ),
 	ATTR("label", string, IFA_LABEL),
 	ATTR("", record, IFA_CACHEINFO, .size = sizeof(struct ifa_cacheinfo),
-	     .is = INLINE, .more = lifetimes),
-	ATTR("flags", addrflags, IFA_FLAGS, .more = flags),
+	     .is = INLINE, .rows = lifetimes),
+	ATTR("flags", addrflags, IFA_FLAGS, .labels = flags),
 	ATTR("metric", u32, IFA_RT_PRIORITY),
-	ATTR("proto", enum8, IFA_PROTO, .more = protocols),
+	ATTR("proto", enum8, IFA_PROTO, .labels = protocols),
 	END,
 };
 

@@ -1,69 +1,32 @@
 /* codec.c -- the one encoder and the one decoder of rtnetlink objects. Both
- * walk the rows of link.c, addr.c and route.c; neither knows a socket. */
-#include "schema.h"
+ * walk the rows of an object; neither knows a socket. */
+#include "codec.h"
+
+#include "path.h"
 
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-/* -- Rows and keys --------------------------------------------------- */
+/* -- Keys and values ------------------------------------------------- */
 
-const struct field *schema_find(const struct field *rows, unsigned int type)
+_Noreturn void raise_key(struct encoder *e, const char *expected)
 {
-	for (; rows->key; rows++)
-		if (rows->where == type)
-			return rows;
-	return NULL;
+	lua_State *L = e->L;
+	int type = lua_type(L, -1);
+
+	if (type == LUA_TSTRING || type == LUA_TNUMBER)
+		raise_misuse(L, "%s: %s is not %s", e->path,
+			     lua_tostring(L, -1), expected);
+	raise_misuse(L, "%s: a %s is not %s", e->path, luaL_typename(L, -1),
+		     expected);
 }
 
-const struct choice *schema_choose(const struct choices *choices,
-				   const char *kind)
+const char *encode_text(struct encoder *e, const char *expected)
 {
-	const struct choice *c = choices->list;
-
-	while (c->kind && !(kind && strcmp(c->kind, kind) == 0))
-		c++;
-	return c;
-}
-
-void path_add(char *path, size_t size, const char *key)
-{
-	char *end = path + strlen(path), *limit = path + size - 1;
-
-	if (end > path && end < limit)
-		*end++ = '.';
-	while (*key && end < limit)
-		*end++ = *key++;
-	*end = '\0';
-}
-
-static bool knows(const struct field *rows, const char *key);
-
-static bool choice_knows(const struct choices *choices, const char *key)
-{
-	const struct choice *c;
-
-	for (c = choices->list; c->kind; c++)
-		if (strcmp(c->key, key) == 0)
-			return true;
-	return false;
-}
-
-/* Whether a row reads this key of the table; those that are inline have no key
- * of their own. */
-static inline bool row_knows(const struct field *f, const char *key)
-{
-	if (*f->key)
-		return *f->key == *key && strcmp(f->key, key) == 0;
-	return f->kind == &kind_choice ? choice_knows(f->more, key)
-				       : knows(f->more, key);
-}
-
-static bool knows(const struct field *rows, const char *key)
-{
-	for (; rows->key; rows++)
-		if (row_knows(rows, key))
-			return true;
-	return false;
+	if (lua_type(e->L, -1) != LUA_TSTRING ||
+	    strlen(lua_tostring(e->L, -1)) != lua_rawlen(e->L, -1))
+		raise_key(e, expected);
+	return lua_tostring(e->L, -1);
 }
 
 static void list_keys(const struct field *rows, luaL_Buffer *names,
@@ -72,14 +35,13 @@ static void list_keys(const struct field *rows, luaL_Buffer *names,
 	const struct choice *c;
 
 	for (; rows->key; rows++) {
-		if (rows->kind == &kind_choice) {
-			c = ((const struct choices *)rows->more)->list;
-			for (; c->kind; c++) {
+		if (rows->choices) {
+			for (c = rows->choices->list; c->kind; c++) {
 				luaL_addstring(names, *separator);
 				luaL_addstring(names, c->key);
 			}
 		} else if (rows->is & INLINE) {
-			list_keys(rows->more, names, separator);
+			list_keys(rows->rows, names, separator);
 		} else {
 			luaL_addstring(names, *separator);
 			luaL_addstring(names, rows->key);
@@ -88,8 +50,8 @@ static void list_keys(const struct field *rows, luaL_Buffer *names,
 	}
 }
 
-static _Noreturn void unknown(struct encoder *e, const struct layout *layout,
-			      const char *key)
+static _Noreturn void
+raise_unknown(struct encoder *e, const struct layout *layout, const char *key)
 {
 	const char *separator = "";
 	luaL_Buffer names;
@@ -114,7 +76,8 @@ void encode_bytes(struct encoder *e, unsigned short type, const void *bytes,
 		raise_misuse(e->L, "%s: the request is longer than %d bytes",
 			     e->path, (int)e->size);
 	/* libmnl before 1.0.5 leaves the padding as it was. */
-	memset((char *)mnl_attr_get_payload(a) + len, 0, MNL_ALIGN(len) - len);
+	memset((char *)mnl_attr_get_payload(a) + len, 0,
+	       NLMSG_ALIGN(len) - len);
 }
 
 void encode_value(struct encoder *e, const struct field *f, unsigned char *base)
@@ -138,7 +101,8 @@ void encode_row(struct encoder *e, const struct field *f, unsigned char *base,
 {
 	size_t len = strlen(e->path);
 
-	if (f->is & READ || (e->filter && !(f->is & (FILTER | INLINE))))
+	if (f->is & (e->filter ? READ : READ | DUMP) ||
+	    (e->filter && !(f->is & (FILTER | INLINE))))
 		return;
 	luaL_checkstack(e->L, 8, NULL);
 	if (f->is & INLINE) {
@@ -162,13 +126,13 @@ static void put_marked(struct encoder *e, const struct field *rows,
 			encode_row(e, &rows[i], base, table);
 }
 
-static bool mark(const struct field *rows, const char *key, bool *marks)
+static bool mark_key(const struct field *rows, const char *key, bool *marks)
 {
 	bool found = false;
 	size_t i;
 
 	for (i = 0; rows && rows[i].key; i++)
-		if (row_knows(&rows[i], key))
+		if (schema_reads(&rows[i], key))
 			found = marks[i] = true;
 	return found;
 }
@@ -193,10 +157,10 @@ void encode_table(struct encoder *e, const struct layout *layout,
 			raise_misuse(L, "%s: a key is a %s", e->path,
 				     luaL_typename(L, -2));
 		key = lua_tostring(L, -2);
-		found = mark(layout->head, key, head);
-		found = mark(layout->attrs, key, attrs) || found;
+		found = mark_key(layout->head, key, head);
+		found = mark_key(layout->attrs, key, attrs) || found;
 		if (!found && !shared)
-			unknown(e, layout, key);
+			raise_unknown(e, layout, key);
 	}
 	put_marked(e, layout->head, head, base, table);
 	if (layout->head && base == e->head && e->family == 0)
@@ -272,7 +236,7 @@ static bool is_zero(const char *p, size_t len)
 	return len == 0;
 }
 
-/* Members of a struct; those beyond its length are from a newer kernel. */
+/* Members beyond the length of a struct are of a newer kernel. */
 void decode_members(struct decoder *d, const struct field *rows,
 		    const char *base, size_t len)
 {

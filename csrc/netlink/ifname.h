@@ -4,6 +4,8 @@
 
 #include <net/if.h>
 
+#pragma GCC visibility push(hidden)
+
 enum { IFNAMES_SLOTS = 64 };
 
 /* A small cache of names, for the length of one request or dump. */
@@ -23,5 +25,7 @@ const char *ifnames_name(struct ifnames *names, int index);
 
 /* The index of an interface; 0 and errno. */
 int ifnames_index(struct ifnames *names, const char *name);
+
+#pragma GCC visibility pop
 
 #endif

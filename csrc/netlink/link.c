@@ -2,6 +2,11 @@
  * bridge, a vlan, a tun or a veth adds is in linkinfo.c. */
 #include "linkinfo.h"
 
+#include "nest.h"
+#include "noun.h"
+#include "number.h"
+#include "text.h"
+
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
@@ -115,19 +120,19 @@ static const struct field stats[] = {
 };
 
 static const struct field altnames[] = {
-	ATTR("altnames", string, IFLA_ALT_IFNAME, .size = 128),
+	ATTR("altnames", string, IFLA_ALT_IFNAME, .most = 128),
 	END,
 };
 
 static const struct field inet6[] = {
 	ATTR("inet6_addr_gen_mode", enum8, IFLA_INET6_ADDR_GEN_MODE,
-	     .more = gen_modes),
+	     .labels = gen_modes),
 	ATTR("inet6_token", ip, IFLA_INET6_TOKEN),
 	END,
 };
 
 static const struct field families[] = {
-	ATTR("", nest, AF_INET6, .is = INLINE, .more = inet6),
+	ATTR("", nest, AF_INET6, .is = INLINE, .rows = inet6),
 	END,
 };
 
@@ -137,7 +142,7 @@ static const struct label xdp_modes[] = { { "none", 0 },     { "native", 1 },
 					  { "multiple", 4 }, { NULL, 0 } };
 
 static const struct field xdp[] = {
-	ATTR("mode", enum8, IFLA_XDP_ATTACHED, .is = READ, .more = xdp_modes),
+	ATTR("mode", enum8, IFLA_XDP_ATTACHED, .is = READ, .labels = xdp_modes),
 	ATTR("prog_id", u32, IFLA_XDP_PROG_ID, .is = READ),
 	ATTR("fd", s32, IFLA_XDP_FD),
 	END,
@@ -147,18 +152,18 @@ static const struct field xdp[] = {
 static const struct field head[] = {
 	HEAD("index", s32, struct ifinfomsg, ifi_index),
 	HEAD("link_type", enum16, struct ifinfomsg, ifi_type, .is = READ,
-	     .more = types),
+	     .labels = types),
 	{ .key = "flags",
 	  .kind = &kind_masked,
 	  .where = offsetof(struct ifinfomsg, ifi_flags),
 	  .size = 8,
-	  .more = flags },
+	  .labels = flags },
 	END,
 };
 
 static const struct field attrs[] = {
-	ATTR("name", string, IFLA_IFNAME, .size = IFNAMSIZ),
-	ATTR("altname", string, IFLA_ALT_IFNAME, .size = 128),
+	ATTR("name", string, IFLA_IFNAME, .most = IFNAMSIZ),
+	ATTR("altname", string, IFLA_ALT_IFNAME, .most = 128),
 	ATTR("mtu", u32, IFLA_MTU),
 	ATTR("address", mac, IFLA_ADDRESS),
 	ATTR("broadcast", mac, IFLA_BROADCAST),
@@ -168,10 +173,10 @@ static const struct field attrs[] = {
 	ATTR("master", interface, IFLA_MASTER, .is = FILTER),
 	ATTR("qdisc", string, IFLA_QDISC, .is = READ),
 	ATTR("txqlen", u32, IFLA_TXQLEN),
-	ATTR("operstate", enum8, IFLA_OPERSTATE, .more = operstates),
-	ATTR("linkmode", enum8, IFLA_LINKMODE, .more = linkmodes),
-	ATTR("group", enum32, IFLA_GROUP, .more = groups),
-	ATTR("alias", string, IFLA_IFALIAS, .size = 256),
+	ATTR("operstate", enum8, IFLA_OPERSTATE, .labels = operstates),
+	ATTR("linkmode", enum8, IFLA_LINKMODE, .labels = linkmodes),
+	ATTR("group", enum32, IFLA_GROUP, .labels = groups),
+	ATTR("alias", string, IFLA_IFALIAS, .most = 256),
 	ATTR("carrier", bool, IFLA_CARRIER),
 	ATTR("carrier_changes", u32, IFLA_CARRIER_CHANGES, .is = READ),
 	ATTR("carrier_up_count", u32, IFLA_CARRIER_UP_COUNT, .is = READ),
@@ -193,18 +198,18 @@ static const struct field attrs[] = {
 	ATTR("phys_switch_id", mac, IFLA_PHYS_SWITCH_ID, .is = READ),
 	ATTR("parentbus", string, IFLA_PARENT_DEV_BUS_NAME, .is = READ),
 	ATTR("parentdev", string, IFLA_PARENT_DEV_NAME, .is = READ),
-	ATTR("event", enum32, IFLA_EVENT, .is = READ, .more = events),
+	ATTR("event", enum32, IFLA_EVENT, .is = READ, .labels = events),
 	ATTR("netns_pid", u32, IFLA_NET_NS_PID),
 	ATTR("netns_fd", u32, IFLA_NET_NS_FD),
 	ATTR("new_netnsid", s32, IFLA_NEW_NETNSID, .is = READ),
 	ATTR("new_index", s32, IFLA_NEW_IFINDEX),
-	ATTR("altnames", list, IFLA_PROP_LIST, .more = altnames),
-	ATTR("xdp", nest, IFLA_XDP, .more = xdp),
-	ATTR("", nest, IFLA_AF_SPEC, .is = INLINE, .more = families),
-	ATTR("", nest, IFLA_LINKINFO, .is = INLINE, .more = linkinfo),
+	ATTR("altnames", list, IFLA_PROP_LIST, .rows = altnames),
+	ATTR("xdp", nest, IFLA_XDP, .rows = xdp),
+	ATTR("", nest, IFLA_AF_SPEC, .is = INLINE, .rows = families),
+	ATTR("", nest, IFLA_LINKINFO, .is = INLINE, .rows = linkinfo),
 	ATTR("stats", record, IFLA_STATS64,
 	     .size = sizeof(struct rtnl_link_stats64), .is = READ,
-	     .more = stats),
+	     .rows = stats),
 	END,
 };
 

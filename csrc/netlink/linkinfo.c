@@ -3,6 +3,11 @@
  * as the kernel and ip-link(8) give them. */
 #include "linkinfo.h"
 
+#include "nest.h"
+#include "noun.h"
+#include "number.h"
+#include "text.h"
+
 #include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_ether.h>
@@ -19,7 +24,7 @@ static const struct label tun_types[] = { { "tun", IFF_TUN },
 					  { NULL, 0 } };
 
 static const struct field tun[] = {
-	ATTR("type", enum8, IFLA_TUN_TYPE, .is = READ, .more = tun_types),
+	ATTR("type", enum8, IFLA_TUN_TYPE, .is = READ, .labels = tun_types),
 	ATTR("pi", bool, IFLA_TUN_PI, .is = READ),
 	ATTR("vnet_hdr", bool, IFLA_TUN_VNET_HDR, .is = READ),
 	ATTR("persist", bool, IFLA_TUN_PERSIST, .is = READ),
@@ -55,23 +60,24 @@ static const struct field qos[] = {
 
 static const struct field qos_map[] = {
 	ATTR("mapping", record, IFLA_VLAN_QOS_MAPPING,
-	     .size = sizeof(struct ifla_vlan_qos_mapping), .more = qos),
+	     .size = sizeof(struct ifla_vlan_qos_mapping), .rows = qos),
 	END,
 };
 
 static const struct field vlan[] = {
 	ATTR("id", u16, IFLA_VLAN_ID),
-	ATTR("protocol", be_enum16, IFLA_VLAN_PROTOCOL, .more = vlan_protocols),
-	ATTR("flags", masked, IFLA_VLAN_FLAGS, .more = vlan_flags),
-	ATTR("ingress_qos", list, IFLA_VLAN_INGRESS_QOS, .more = qos_map),
-	ATTR("egress_qos", list, IFLA_VLAN_EGRESS_QOS, .more = qos_map),
+	ATTR("protocol", be_enum16, IFLA_VLAN_PROTOCOL,
+	     .labels = vlan_protocols),
+	ATTR("flags", masked, IFLA_VLAN_FLAGS, .labels = vlan_flags),
+	ATTR("ingress_qos", list, IFLA_VLAN_INGRESS_QOS, .rows = qos_map),
+	ATTR("egress_qos", list, IFLA_VLAN_EGRESS_QOS, .rows = qos_map),
 	END,
 };
 
 /* -- veth ------------------------------------------------------------ */
 
 static const struct field veth[] = {
-	ATTR("peer", message, VETH_INFO_PEER, .more = &link_object.layout),
+	ATTR("peer", message, VETH_INFO_PEER, .layout = &link_object.layout),
 	END,
 };
 
@@ -102,7 +108,7 @@ static const struct field bridge[] = {
 	ATTR("priority", u16, IFLA_BR_PRIORITY),
 	ATTR("vlan_filtering", bool, IFLA_BR_VLAN_FILTERING),
 	ATTR("vlan_protocol", be_enum16, IFLA_BR_VLAN_PROTOCOL,
-	     .more = vlan_protocols),
+	     .labels = vlan_protocols),
 	ATTR("bridge_id", bridge_id, IFLA_BR_BRIDGE_ID, .is = READ),
 	ATTR("root_id", bridge_id, IFLA_BR_ROOT_ID, .is = READ),
 	ATTR("root_port", u16, IFLA_BR_ROOT_PORT, .is = READ),
@@ -122,12 +128,13 @@ static const struct field bridge[] = {
 	ATTR("group_addr", mac, IFLA_BR_GROUP_ADDR),
 	ATTR("fdb_flush", flag, IFLA_BR_FDB_FLUSH),
 	ATTR("mcast_snooping", bool, IFLA_BR_MCAST_SNOOPING),
-	ATTR("options", masked, IFLA_BR_MULTI_BOOLOPT, .more = bridge_options),
+	ATTR("options", masked, IFLA_BR_MULTI_BOOLOPT,
+	     .labels = bridge_options),
 	ATTR("mcast_router", u8, IFLA_BR_MCAST_ROUTER),
 	ATTR("mcast_query_use_ifaddr", bool, IFLA_BR_MCAST_QUERY_USE_IFADDR),
 	ATTR("mcast_querier", bool, IFLA_BR_MCAST_QUERIER),
 	ATTR("mcast_querier_state", nest, IFLA_BR_MCAST_QUERIER_STATE,
-	     .is = READ, .more = querier),
+	     .is = READ, .rows = querier),
 	ATTR("mcast_hash_elasticity", u32, IFLA_BR_MCAST_HASH_ELASTICITY),
 	ATTR("mcast_hash_max", u32, IFLA_BR_MCAST_HASH_MAX),
 	ATTR("mcast_last_member_cnt", u32, IFLA_BR_MCAST_LAST_MEMBER_CNT),
@@ -155,7 +162,7 @@ static const struct label port_states[] = {
 };
 
 static const struct field bridge_port[] = {
-	ATTR("state", enum8, IFLA_BRPORT_STATE, .more = port_states),
+	ATTR("state", enum8, IFLA_BRPORT_STATE, .labels = port_states),
 	ATTR("priority", u16, IFLA_BRPORT_PRIORITY),
 	ATTR("cost", u32, IFLA_BRPORT_COST),
 	ATTR("hairpin", bool, IFLA_BRPORT_MODE),
@@ -218,9 +225,9 @@ static const struct choices by_port_kind = { "slave_kind", ports };
 /* A choice stands behind the kind it goes by. */
 const struct field linkinfo[] = {
 	ATTR("kind", string, IFLA_INFO_KIND, .is = FILTER),
-	ATTR("", choice, IFLA_INFO_DATA, .is = INLINE, .more = &by_kind),
+	ATTR("", choice, IFLA_INFO_DATA, .is = INLINE, .choices = &by_kind),
 	ATTR("slave_kind", string, IFLA_INFO_SLAVE_KIND),
 	ATTR("", choice, IFLA_INFO_SLAVE_DATA, .is = INLINE,
-	     .more = &by_port_kind),
+	     .choices = &by_port_kind),
 	END,
 };

@@ -4,6 +4,10 @@
 
 #include "schema.h"
 
+#pragma GCC visibility push(hidden)
+
 extern const struct field linkinfo[]; /* the rows of IFLA_LINKINFO */
+
+#pragma GCC visibility pop
 
 #endif

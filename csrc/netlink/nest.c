@@ -1,13 +1,15 @@
 /* nest.c -- the kinds made of others: nests, records, lists, messages inside of
  * messages, next hops. */
-#include "schema.h"
+#include "nest.h"
+
+#include "codec.h"
 
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
 /* The length of the list on top of the stack. */
-static int checklist(struct encoder *e)
+static int check_list(struct encoder *e)
 {
 	int count = 0;
 
@@ -51,7 +53,7 @@ static void nest_end(struct encoder *e, struct nlattr *nest)
 
 static void put_nest(struct encoder *e, const struct field *f)
 {
-	struct layout rows = { .attrs = f->more };
+	struct layout rows = { .attrs = f->rows };
 	struct nlattr *nest = nest_start(e, f->where);
 
 	encode_table(e, &rows, NULL, f->is & INLINE);
@@ -66,22 +68,21 @@ static bool push_nest(struct decoder *d, const struct field *f, const void *p,
 {
 	if (!(f->is & INLINE))
 		lua_newtable(d->L);
-	decode_attrs(d, f->more, p, (const char *)p + len);
+	decode_attrs(d, f->rows, p, (const char *)p + len);
 	return !(f->is & INLINE);
 }
 
 static const struct field no_rows[] = { END };
 
-/* A lifetime that is not given does not end; anything else is 0. */
+/* Members without a value are what their kind fills them with. */
 static size_t pull_record(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
-	struct layout rows = { .head = f->more, .attrs = no_rows };
+	struct layout rows = { .head = f->rows, .attrs = no_rows };
 	const struct field *row;
 
-	for (row = f->more; row->key; row++)
-		if (row->kind == &kind_forever)
-			memset(out + row->where, 0xff, row->size);
+	for (row = f->rows; row->key; row++)
+		memset(out + row->where, row->kind->filler, row->size);
 	encode_table(e, &rows, out, f->is & INLINE);
 	return f->size;
 }
@@ -91,7 +92,7 @@ static bool push_record(struct decoder *d, const struct field *f, const void *p,
 {
 	if (!(f->is & INLINE))
 		lua_newtable(d->L);
-	decode_members(d, f->more, p, len);
+	decode_members(d, f->rows, p, len);
 	return !(f->is & INLINE);
 }
 
@@ -99,14 +100,13 @@ static bool push_record(struct decoder *d, const struct field *f, const void *p,
  * key of that kind. */
 static void put_choice(struct encoder *e, const struct field *f)
 {
-	const struct choices *choices = f->more;
 	struct field chosen = { .kind = &kind_nest, .where = f->where };
 	const struct choice *c;
 
-	for (c = choices->list; c->kind; c++) {
+	for (c = f->choices->list; c->kind; c++) {
 		lua_getfield(e->L, -1, c->key);
 		chosen.key = c->key;
-		chosen.more = c->rows;
+		chosen.rows = c->rows;
 		if (!lua_isnil(e->L, -1))
 			encode_row(e, &chosen, NULL, lua_gettop(e->L) - 1);
 		lua_pop(e->L, 1);
@@ -116,11 +116,10 @@ static void put_choice(struct encoder *e, const struct field *f)
 static bool push_choice(struct decoder *d, const struct field *f, const void *p,
 			size_t len)
 {
-	const struct choices *choices = f->more;
 	const struct choice *c;
 
-	lua_getfield(d->L, -1, choices->by);
-	c = schema_choose(choices, lua_tostring(d->L, -1));
+	lua_getfield(d->L, -1, f->choices->by);
+	c = schema_choose(f->choices, lua_tostring(d->L, -1));
 	lua_pop(d->L, 1);
 	if (!c->rows)
 		return false;
@@ -133,7 +132,7 @@ static bool push_choice(struct decoder *d, const struct field *f, const void *p,
 /* A whole message inside of an attribute: the peer of a veth. */
 static void put_message(struct encoder *e, const struct field *f)
 {
-	const struct layout *layout = f->more;
+	const struct layout *layout = f->layout;
 	struct nlattr *nest = nest_start(e, f->where);
 	unsigned char *base = mnl_nlmsg_get_payload_tail(e->nlh);
 
@@ -145,7 +144,7 @@ static void put_message(struct encoder *e, const struct field *f)
 static bool push_message(struct decoder *d, const struct field *f,
 			 const void *p, size_t len)
 {
-	const struct layout *layout = f->more;
+	const struct layout *layout = f->layout;
 
 	if (len < layout->size)
 		return decode_bad(d);
@@ -160,7 +159,7 @@ static void put_each(struct encoder *e, const struct field *f,
 {
 	struct nlattr *nest = nest_start(e, f->where);
 	size_t len = strlen(e->path);
-	int i, count = checklist(e);
+	int i, count = check_list(e);
 
 	for (i = 1; i <= count && !e->error; i++) {
 		snprintf(e->path + len, sizeof(e->path) - len, "[%d]", i);
@@ -175,7 +174,7 @@ static void put_each(struct encoder *e, const struct field *f,
 /* A list of elements of one row: { "name", ... } */
 static void put_element(struct encoder *e, const struct field *f)
 {
-	encode_value(e, f->more, NULL);
+	encode_value(e, f->rows, NULL);
 }
 
 static void put_list(struct encoder *e, const struct field *f)
@@ -186,7 +185,7 @@ static void put_list(struct encoder *e, const struct field *f)
 static bool push_list(struct decoder *d, const struct field *f, const void *p,
 		      size_t len)
 {
-	const struct field *element = f->more;
+	const struct field *element = f->rows;
 	const char *end = (const char *)p + len;
 	const struct nlattr *a = p;
 	int i = 0;
@@ -207,7 +206,7 @@ static void put_hop(struct encoder *e, const struct field *f)
 	const char *end;
 
 	put_room(e, f, sizeof(*hop));
-	encode_table(e, f->more, (unsigned char *)hop, false);
+	encode_table(e, f->layout, (unsigned char *)hop, false);
 	end = mnl_nlmsg_get_payload_tail(e->nlh);
 	hop->rtnh_len = (unsigned short)(end - (const char *)hop);
 }
@@ -229,16 +228,21 @@ static bool push_hops(struct decoder *d, const struct field *f, const void *p,
 			return lua_pop(d->L, 1), decode_bad(d);
 		left -= RTNH_ALIGN(hop->rtnh_len);
 		lua_newtable(d->L);
-		decode_layout(d, f->more, (const char *)hop, hop->rtnh_len);
+		decode_layout(d, f->layout, (const char *)hop, hop->rtnh_len);
 		lua_rawseti(d->L, -2, ++i);
 	}
 	return true;
 }
 
-const struct kind kind_nest = { "nest", 0, push_nest, NULL, put_nest };
-const struct kind kind_record = { "record", 0, push_record, pull_record, NULL };
-const struct kind kind_choice = { "choice", 0, push_choice, NULL, put_choice };
-const struct kind kind_message = { "message", 0, push_message, NULL,
-				   put_message };
-const struct kind kind_list = { "list", 0, push_list, NULL, put_list };
-const struct kind kind_hops = { "hops", 0, push_hops, NULL, put_hops };
+#define KIND(NAME, SHAPE, ...)                                                 \
+	const struct kind kind_##NAME = { .name = #NAME,                       \
+					  .shape = SHAPE,                      \
+					  .push = push_##NAME,                 \
+					  __VA_ARGS__ }
+
+KIND(nest, NEST, .put = put_nest);
+KIND(record, RECORD, .pull = pull_record);
+KIND(choice, CHOICE, .put = put_choice);
+KIND(message, MESSAGE, .put = put_message);
+KIND(list, LIST, .put = put_list);
+KIND(hops, HOPS, .put = put_hops);

@@ -1,31 +1,13 @@
 /* number.c -- kinds of numbers, and of numbers that have names. */
-#include "kind.h"
+#include "number.h"
+
+#include "codec.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-_Noreturn void raise_key(struct encoder *e, const char *expected)
-{
-	lua_State *L = e->L;
-	int type = lua_type(L, -1);
-
-	if (type == LUA_TSTRING || type == LUA_TNUMBER)
-		raise_misuse(L, "%s: %s is not %s", e->path,
-			     lua_tostring(L, -1), expected);
-	raise_misuse(L, "%s: a %s is not %s", e->path, luaL_typename(L, -1),
-		     expected);
-}
-
-const char *encode_text(struct encoder *e, const char *expected)
-{
-	if (lua_type(e->L, -1) != LUA_TSTRING ||
-	    strlen(lua_tostring(e->L, -1)) != lua_rawlen(e->L, -1))
-		raise_key(e, expected);
-	return lua_tostring(e->L, -1);
-}
-
-static size_t width(const struct field *f)
+static size_t number_size(const struct field *f)
 {
 	return f->kind->size ? f->kind->size : f->size;
 }
@@ -66,8 +48,8 @@ size_t number_store(unsigned char *out, uint64_t value, size_t size)
 }
 
 /* The integer on top of the stack, within bounds. */
-static lua_Integer checkrange(struct encoder *e, lua_Integer min,
-			      lua_Integer max)
+static lua_Integer check_range(struct encoder *e, lua_Integer min,
+			       lua_Integer max)
 {
 	lua_Integer value;
 	char text[64];
@@ -80,12 +62,12 @@ static lua_Integer checkrange(struct encoder *e, lua_Integer min,
 	return value;
 }
 
-static lua_Integer maximum(size_t size)
+static lua_Integer max_of(size_t size)
 {
 	return size >= 8 ? INT64_MAX : ((lua_Integer)1 << (8 * size)) - 1;
 }
 
-bool push_number(struct decoder *d, const struct field *f, const void *p,
+bool number_push(struct decoder *d, const struct field *f, const void *p,
 		 size_t len)
 {
 	(void)f;
@@ -96,9 +78,9 @@ bool push_number(struct decoder *d, const struct field *f, const void *p,
 static size_t pull_number(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
-	size_t size = width(f);
+	size_t size = number_size(f);
 
-	return number_store(out, (uint64_t)checkrange(e, 0, maximum(size)),
+	return number_store(out, (uint64_t)check_range(e, 0, max_of(size)),
 			    size);
 }
 
@@ -110,10 +92,11 @@ static bool push_s32(struct decoder *d, const struct field *f, const void *p,
 	return true;
 }
 
-size_t pull_s32(struct encoder *e, const struct field *f, unsigned char *out)
+size_t number_pull_s32(struct encoder *e, const struct field *f,
+		       unsigned char *out)
 {
 	(void)f;
-	return number_store(out, (uint64_t)checkrange(e, INT32_MIN, INT32_MAX),
+	return number_store(out, (uint64_t)check_range(e, INT32_MIN, INT32_MAX),
 			    4);
 }
 
@@ -145,21 +128,21 @@ static size_t pull_be16(struct encoder *e, const struct field *f,
 			unsigned char *out)
 {
 	(void)f;
-	return number_store(out, htons((uint16_t)checkrange(e, 0, UINT16_MAX)),
+	return number_store(out, htons((uint16_t)check_range(e, 0, UINT16_MAX)),
 			    2);
 }
 
 static bool push_scaled(struct decoder *d, const struct field *f, const void *p,
 			size_t len)
 {
-	lua_pushnumber(d->L, (lua_Number)number_load(p, len) / f->size);
+	lua_pushnumber(d->L, (lua_Number)number_load(p, len) / f->divisor);
 	return true;
 }
 
 static size_t pull_scaled(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
-	lua_Number value = lua_tonumber(e->L, -1) * f->size;
+	lua_Number value = lua_tonumber(e->L, -1) * f->divisor;
 
 	if (lua_type(e->L, -1) != LUA_TNUMBER || !(value >= 0) ||
 	    value > UINT32_MAX)
@@ -179,13 +162,13 @@ static size_t pull_weight(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
 	(void)f;
-	return number_store(out, (uint64_t)checkrange(e, 1, 256) - 1, 1);
+	return number_store(out, (uint64_t)check_range(e, 1, 256) - 1, 1);
 }
 
 static bool push_forever(struct decoder *d, const struct field *f,
 			 const void *p, size_t len)
 {
-	return number_load(p, len) != UINT32_MAX && push_number(d, f, p, len);
+	return number_load(p, len) != UINT32_MAX && number_push(d, f, p, len);
 }
 
 static size_t pull_forever(struct encoder *e, const struct field *f,
@@ -209,7 +192,8 @@ static size_t pull_bool(struct encoder *e, const struct field *f,
 {
 	if (!lua_isboolean(e->L, -1))
 		raise_key(e, "true or false");
-	return number_store(out, (uint64_t)lua_toboolean(e->L, -1), width(f));
+	return number_store(out, (uint64_t)lua_toboolean(e->L, -1),
+			    number_size(f));
 }
 
 static bool push_flag(struct decoder *d, const struct field *f, const void *p,
@@ -230,27 +214,11 @@ static void put_flag(struct encoder *e, const struct field *f)
 
 /* -- Names of numbers ------------------------------------------------ */
 
-static const char *label_name(const void *rows, size_t i)
-{
-	return ((const struct label *)rows)[i].name;
-}
-
-static uint64_t checklabel(struct encoder *e, const struct label *labels,
-			   const char *name)
-{
-	const struct label *row;
-
-	for (row = labels; row->name; row++)
-		if (strcmp(row->name, name) == 0)
-			return row->value;
-	raise_name(e->L, e->path, name, label_name, labels);
-}
-
 static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
 {
 	const struct label *row;
 
-	for (row = f->more; row->name; row++)
+	for (row = f->labels; row->name; row++)
 		if (row->value == value)
 			return decode_word(d, row->name), true;
 	lua_pushinteger(d->L, (lua_Integer)value);
@@ -260,9 +228,14 @@ static bool push_label(struct decoder *d, const struct field *f, uint64_t value)
 static uint64_t pull_label(struct encoder *e, const struct field *f,
 			   size_t size)
 {
-	if (lua_type(e->L, -1) == LUA_TSTRING)
-		return checklabel(e, f->more, lua_tostring(e->L, -1));
-	return (uint64_t)checkrange(e, 0, maximum(size));
+	const struct label *row;
+
+	if (lua_type(e->L, -1) == LUA_TSTRING) {
+		row = arg_pick(e->L, -1, e->path, f->labels, sizeof(*row),
+			       SIZE_MAX);
+		return row->value;
+	}
+	return (uint64_t)check_range(e, 0, max_of(size));
 }
 
 static bool push_enum(struct decoder *d, const struct field *f, const void *p,
@@ -274,7 +247,8 @@ static bool push_enum(struct decoder *d, const struct field *f, const void *p,
 static size_t pull_enum(struct encoder *e, const struct field *f,
 			unsigned char *out)
 {
-	return number_store(out, pull_label(e, f, width(f)), width(f));
+	return number_store(out, pull_label(e, f, number_size(f)),
+			    number_size(f));
 }
 
 static bool push_be_enum(struct decoder *d, const struct field *f,
@@ -298,7 +272,7 @@ static bool push_flags(struct decoder *d, const struct field *f, const void *p,
 	unsigned int bit;
 
 	lua_newtable(d->L);
-	for (row = f->more; row->name; row++) {
+	for (row = f->labels; row->name; row++) {
 		if (!(value & row->value))
 			continue;
 		decode_word(d, row->name);
@@ -321,7 +295,7 @@ static bool push_addrflags(struct decoder *d, const struct field *f,
 {
 	struct field inet6 = *f;
 
-	inet6.more = (const struct label *)f->more + 1;
+	inet6.labels++;
 	return push_flags(d, d->head[0] == AF_INET6 ? &inet6 : f, p, len);
 }
 
@@ -339,9 +313,9 @@ static uint64_t pull_set(struct encoder *e, const struct field *f, size_t size,
 			raise_key(e, "true or false");
 		lua_pushvalue(L, -2);
 		bit = pull_label(e, f, size);
-		if (bit > (uint64_t)maximum(size))
-			raise_key(e, "a flag that can be here");
-		bit &= ~(uint64_t)f->told;
+		bit &= ~(uint64_t)f->readonly;
+		if (e->filter)
+			bit &= f->filter;
 		lua_pop(L, 1);
 		*named |= bit;
 		value |= lua_toboolean(L, -1) ? bit : 0;
@@ -354,7 +328,8 @@ static size_t pull_flags(struct encoder *e, const struct field *f,
 {
 	uint64_t named;
 
-	return number_store(out, pull_set(e, f, width(f), &named), width(f));
+	return number_store(out, pull_set(e, f, number_size(f), &named),
+			    number_size(f));
 }
 
 static size_t pull_masked(struct encoder *e, const struct field *f,
@@ -365,24 +340,32 @@ static size_t pull_masked(struct encoder *e, const struct field *f,
 	return number_store(out, value, 4) + number_store(out + 4, named, 4);
 }
 
-KIND(u8, 1, push_number, pull_number);
-KIND(u16, 2, push_number, pull_number);
-KIND(u32, 4, push_number, pull_number);
-KIND(u64, 8, push_number, pull_number);
-KIND(s32, 4, push_s32, pull_s32);
-KIND(some, 4, push_some, NULL);
-KIND(ticks, 4, push_ticks, NULL);
-KIND(be16, 2, push_be16, pull_be16);
-KIND(scaled, 4, push_scaled, pull_scaled);
-KIND(weight, 1, push_weight, pull_weight);
-KIND(bool, 1, push_bool, pull_bool);
-KIND(forever, 4, push_forever, pull_forever);
-KIND(enum8, 1, push_enum, pull_enum);
-KIND(enum16, 2, push_enum, pull_enum);
-KIND(enum32, 4, push_enum, pull_enum);
-KIND(be_enum16, 2, push_be_enum, pull_be_enum);
-KIND(flags8, 1, push_flags, pull_flags);
-KIND(flags32, 4, push_flags, pull_flags);
-KIND(addrflags, 4, push_addrflags, pull_flags);
-KIND(masked, 8, push_flags, pull_masked);
-const struct kind kind_flag = { "flag", 0, push_flag, NULL, put_flag };
+#define KIND(NAME, SIZE, PUSH, PULL, SHAPE, ...)                               \
+	const struct kind kind_##NAME = { .name = #NAME,                       \
+					  .size = SIZE,                        \
+					  .push = PUSH,                        \
+					  .pull = PULL,                        \
+					  .shape = SHAPE,                      \
+					  __VA_ARGS__ }
+
+KIND(u8, 1, number_push, pull_number, PLAIN);
+KIND(u16, 2, number_push, pull_number, PLAIN);
+KIND(u32, 4, number_push, pull_number, PLAIN);
+KIND(u64, 8, number_push, pull_number, PLAIN);
+KIND(s32, 4, push_s32, number_pull_s32, PLAIN);
+KIND(some, 4, push_some, NULL, PLAIN);
+KIND(ticks, 4, push_ticks, NULL, PLAIN);
+KIND(be16, 2, push_be16, pull_be16, PLAIN);
+KIND(scaled, 4, push_scaled, pull_scaled, SCALED);
+KIND(weight, 1, push_weight, pull_weight, PLAIN);
+KIND(bool, 1, push_bool, pull_bool, PLAIN);
+KIND(flag, 0, push_flag, NULL, PLAIN, .put = put_flag);
+KIND(forever, 4, push_forever, pull_forever, PLAIN, .filler = 0xff);
+KIND(enum8, 1, push_enum, pull_enum, NAMED);
+KIND(enum16, 2, push_enum, pull_enum, NAMED);
+KIND(enum32, 4, push_enum, pull_enum, NAMED);
+KIND(be_enum16, 2, push_be_enum, pull_be_enum, NAMED);
+KIND(flags8, 1, push_flags, pull_flags, FLAGS);
+KIND(flags32, 4, push_flags, pull_flags, FLAGS);
+KIND(addrflags, 4, push_addrflags, pull_flags, FLAGS);
+KIND(masked, 8, push_flags, pull_masked, FLAGS);

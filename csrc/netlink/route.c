@@ -1,5 +1,9 @@
 /* route.c -- a route on the wire: struct rtmsg and RTA_*. Data only. */
-#include "schema.h"
+#include "label.h"
+#include "nest.h"
+#include "noun.h"
+#include "number.h"
+#include "text.h"
 
 #include <linux/icmpv6.h>
 #include <linux/rtnetlink.h>
@@ -19,39 +23,6 @@ static const struct label types[] = {
 	{ NULL, 0 },
 };
 
-/* The names of iproute2's rt_protos. */
-static const struct label protocols[] = {
-	{ "unspec", RTPROT_UNSPEC },
-	{ "redirect", RTPROT_REDIRECT },
-	{ "kernel", RTPROT_KERNEL },
-	{ "boot", RTPROT_BOOT },
-	{ "static", RTPROT_STATIC },
-	{ "gated", RTPROT_GATED },
-	{ "ra", RTPROT_RA },
-	{ "mrt", RTPROT_MRT },
-	{ "zebra", RTPROT_ZEBRA },
-	{ "bird", RTPROT_BIRD },
-	{ "dnrouted", RTPROT_DNROUTED },
-	{ "xorp", RTPROT_XORP },
-	{ "ntk", RTPROT_NTK },
-	{ "dhcp", RTPROT_DHCP },
-	{ "keepalived", RTPROT_KEEPALIVED },
-	{ "babel", RTPROT_BABEL },
-	{ "bgp", RTPROT_BGP },
-	{ "isis", RTPROT_ISIS },
-	{ "ospf", RTPROT_OSPF },
-	{ "rip", RTPROT_RIP },
-	{ "eigrp", RTPROT_EIGRP },
-	{ NULL, 0 },
-};
-
-static const struct label tables[] = {
-	{ "default", RT_TABLE_DEFAULT },
-	{ "main", RT_TABLE_MAIN },
-	{ "local", RT_TABLE_LOCAL },
-	{ NULL, 0 },
-};
-
 static const struct label preferences[] = {
 	{ "low", ICMPV6_ROUTER_PREF_LOW },
 	{ "medium", ICMPV6_ROUTER_PREF_MEDIUM },
@@ -64,16 +35,20 @@ static const struct label preferences[] = {
 	(RTNH_F_DEAD | RTNH_F_OFFLOAD | RTNH_F_LINKDOWN | RTNH_F_UNRESOLVED |  \
 	 RTNH_F_TRAP)
 
-/* Of the route and, those that fit in 8 bits, of a next hop. */
+#define HOP_FLAG(name, flag) { name, RTNH_F_##flag },
+#define HOP_FLAGS(EACH)                                                        \
+	EACH("dead", DEAD)                                                     \
+	EACH("pervasive", PERVASIVE)                                           \
+	EACH("onlink", ONLINK)                                                 \
+	EACH("offload", OFFLOAD)                                               \
+	EACH("linkdown", LINKDOWN)                                             \
+	EACH("unresolved", UNRESOLVED)                                         \
+	EACH("trap", TRAP)
+
+static const struct label hop_flags[] = { HOP_FLAGS(HOP_FLAG){ NULL, 0 } };
+
 static const struct label flags[] = {
-	{ "dead", RTNH_F_DEAD },
-	{ "pervasive", RTNH_F_PERVASIVE },
-	{ "onlink", RTNH_F_ONLINK },
-	{ "offload", RTNH_F_OFFLOAD },
-	{ "linkdown", RTNH_F_LINKDOWN },
-	{ "unresolved", RTNH_F_UNRESOLVED },
-	{ "trap", RTNH_F_TRAP },
-	{ "notify", RTM_F_NOTIFY },
+	HOP_FLAGS(HOP_FLAG){ "notify", RTM_F_NOTIFY },
 	{ "cached", RTM_F_CLONED },
 	{ "equalize", RTM_F_EQUALIZE },
 	{ "prefix", RTM_F_PREFIX },
@@ -118,29 +93,29 @@ static const struct label features[] = { { "ecn", RTAX_FEATURE_ECN },
 
 /* Times in milliseconds, as ip-route(8) takes them. */
 static const struct field metrics[] = {
-	ATTR("lock", flags32, RTAX_LOCK, .more = locks),
+	ATTR("lock", flags32, RTAX_LOCK, .labels = locks),
 	ATTR("mtu", u32, RTAX_MTU),
 	ATTR("window", u32, RTAX_WINDOW),
-	ATTR("rtt", scaled, RTAX_RTT, .size = 8),
-	ATTR("rttvar", scaled, RTAX_RTTVAR, .size = 4),
+	ATTR("rtt", scaled, RTAX_RTT, .divisor = 8),
+	ATTR("rttvar", scaled, RTAX_RTTVAR, .divisor = 4),
 	ATTR("ssthresh", u32, RTAX_SSTHRESH),
 	ATTR("cwnd", u32, RTAX_CWND),
 	ATTR("advmss", u32, RTAX_ADVMSS),
 	ATTR("reordering", u32, RTAX_REORDERING),
 	ATTR("hoplimit", u32, RTAX_HOPLIMIT),
 	ATTR("initcwnd", u32, RTAX_INITCWND),
-	ATTR("features", flags32, RTAX_FEATURES, .more = features),
+	ATTR("features", flags32, RTAX_FEATURES, .labels = features),
 	ATTR("rto_min", u32, RTAX_RTO_MIN),
 	ATTR("initrwnd", u32, RTAX_INITRWND),
 	ATTR("quickack", u32, RTAX_QUICKACK),
-	ATTR("congctl", string, RTAX_CC_ALGO, .size = 16),
+	ATTR("congctl", string, RTAX_CC_ALGO, .most = 16),
 	ATTR("fastopen_no_cookie", u32, RTAX_FASTOPEN_NO_COOKIE),
 	END,
 };
 
 static const struct field hop_head[] = {
 	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .is = SPARSE,
-	     .told = HOP_STATE, .more = flags),
+	     .readonly = HOP_STATE, .labels = hop_flags),
 	HEAD("weight", weight, struct rtnexthop, rtnh_hops),
 	HEAD("dev", interface, struct rtnexthop, rtnh_ifindex),
 	END,
@@ -167,40 +142,40 @@ static const struct field cache[] = {
 
 static const struct field head[] = {
 	HEAD("family", enum8, struct rtmsg, rtm_family, .is = FILTER,
-	     .more = address_families),
+	     .labels = label_families),
 	HEAD("dst", default, struct rtmsg, rtm_dst_len, .is = READ),
 	HEAD("tos", u8, struct rtmsg, rtm_tos, .is = SPARSE),
 	HEAD("proto", enum8, struct rtmsg, rtm_protocol, .is = FILTER,
-	     .more = protocols),
-	HEAD("scope", enum8, struct rtmsg, rtm_scope, .more = address_scopes),
+	     .labels = label_protocols),
+	HEAD("scope", enum8, struct rtmsg, rtm_scope, .labels = label_scopes),
 	HEAD("type", enum8, struct rtmsg, rtm_type, .is = FILTER,
-	     .more = types),
+	     .labels = types),
 	HEAD("flags", flags32, struct rtmsg, rtm_flags, .is = SPARSE,
-	     .told = HOP_STATE | RTM_F_OFFLOAD | RTM_F_TRAP |
-		     RTM_F_OFFLOAD_FAILED,
-	     .more = flags),
+	     .readonly = HOP_STATE | RTM_F_OFFLOAD | RTM_F_TRAP |
+			 RTM_F_OFFLOAD_FAILED,
+	     .labels = flags),
 	END,
 };
 
 static const struct field attrs[] = {
 	ATTR("dst", prefix, RTA_DST,
-	     .size = offsetof(struct rtmsg, rtm_dst_len)),
+	     .length_at = offsetof(struct rtmsg, rtm_dst_len)),
 	ATTR("from", prefix, RTA_SRC,
-	     .size = offsetof(struct rtmsg, rtm_src_len)),
+	     .length_at = offsetof(struct rtmsg, rtm_src_len)),
 	ATTR("prefsrc", ip, RTA_PREFSRC),
 	ATTR("iif", interface, RTA_IIF),
 	ATTR("dev", interface, RTA_OIF, .is = FILTER),
 	ATTR("via", gateway, RTA_GATEWAY),
 	ATTR("via", via, RTA_VIA),
-	ATTR("table", enum32, RTA_TABLE, .is = FILTER, .more = tables),
+	ATTR("table", enum32, RTA_TABLE, .is = FILTER, .labels = label_tables),
 	ATTR("metric", u32, RTA_PRIORITY),
-	ATTR("metrics", nest, RTA_METRICS, .more = metrics),
-	ATTR("nexthops", hops, RTA_MULTIPATH, .more = &hop),
+	ATTR("metrics", nest, RTA_METRICS, .rows = metrics),
+	ATTR("nexthops", hops, RTA_MULTIPATH, .layout = &hop),
 	ATTR("realm", u32, RTA_FLOW),
 	ATTR("", record, RTA_CACHEINFO, .size = sizeof(struct rta_cacheinfo),
-	     .is = READ | INLINE, .more = cache),
+	     .is = READ | INLINE, .rows = cache),
 	ATTR("mark", u32, RTA_MARK),
-	ATTR("pref", enum8, RTA_PREF, .more = preferences),
+	ATTR("pref", enum8, RTA_PREF, .labels = preferences),
 	ATTR("expires", u32, RTA_EXPIRES),
 	ATTR("uid", u32, RTA_UID),
 	ATTR("ttl_propagate", bool, RTA_TTL_PROPAGATE),

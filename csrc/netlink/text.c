@@ -1,5 +1,8 @@
 /* text.c -- kinds of text, addresses and interfaces. */
-#include "kind.h"
+#include "text.h"
+
+#include "codec.h"
+#include "number.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +26,7 @@ static size_t pull_string(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
 	const char *text = encode_text(e, "a string without zero bytes");
-	size_t len = strlen(text), max = (f->size ? f->size : VALUE_MAX) - 1;
+	size_t len = strlen(text), max = (f->most ? f->most : VALUE_MAX) - 1;
 	char expected[48];
 
 	if (len > max) {
@@ -91,7 +94,7 @@ static bool push_bridge_id(struct decoder *d, const struct field *f,
 }
 
 /* Write a number below 256; returns the end. */
-static char *decimal(char *out, unsigned char value)
+static char *decimal_text(char *out, unsigned char value)
 {
 	if (value >= 100)
 		*out++ = (char)('0' + value / 100);
@@ -113,7 +116,8 @@ static char *ip_text(char *out, const void *p, size_t len)
 			       : NULL;
 	if (len != 4)
 		return NULL;
-	for (out = decimal(out, *byte++); --len; out = decimal(out, *byte++))
+	for (out = decimal_text(out, *byte++); --len;
+	     out = decimal_text(out, *byte++))
 		*out++ = '.';
 	return out;
 }
@@ -137,12 +141,13 @@ static size_t ip_size(unsigned char family)
 	return family == AF_INET ? 4 : 16;
 }
 
-/* The first address decides the family of a message; the others follow it. */
-static void checkfamily(struct encoder *e, unsigned char family)
+/* The first address decides the family of a message; the others follow it. A
+ * bridge has addresses of either. */
+static void check_family(struct encoder *e, unsigned char family)
 {
 	if (e->family == 0)
 		e->family = family;
-	if (e->family != family)
+	if (e->family != family && e->family != AF_BRIDGE)
 		raise_key(e, family == AF_INET
 				     ? "an IPv6 address, as the others"
 				     : "an IPv4 address, as the others");
@@ -160,7 +165,7 @@ static bool push_ip(struct decoder *d, const struct field *f, const void *p,
 	return true;
 }
 
-static unsigned char checkip(struct encoder *e, unsigned char *out)
+static unsigned char check_ip(struct encoder *e, unsigned char *out)
 {
 	static const char expected[] = "an IPv4 or IPv6 address";
 	const char *text = encode_text(e, expected);
@@ -174,10 +179,10 @@ static unsigned char checkip(struct encoder *e, unsigned char *out)
 static size_t pull_ip(struct encoder *e, const struct field *f,
 		      unsigned char *out)
 {
-	unsigned char family = checkip(e, out);
+	unsigned char family = check_ip(e, out);
 
 	(void)f;
-	checkfamily(e, family);
+	check_family(e, family);
 	return ip_size(family);
 }
 
@@ -189,7 +194,7 @@ static bool push_prefix(struct decoder *d, const struct field *f, const void *p,
 	if (!end)
 		return decode_bad(d);
 	*end++ = '/';
-	end = decimal(end, (unsigned char)d->head[f->size]);
+	end = decimal_text(end, (unsigned char)d->head[f->length_at]);
 	lua_pushlstring(d->L, text, (size_t)(end - text));
 	return true;
 }
@@ -224,8 +229,8 @@ static void put_prefix(struct encoder *e, const struct field *f)
 	bits = family ? prefix_length(text + len, family) : -1;
 	if (bits < 0)
 		raise_key(e, expected);
-	checkfamily(e, family);
-	e->head[f->size] = (unsigned char)bits;
+	check_family(e, family);
+	e->head[f->length_at] = (unsigned char)bits;
 	encode_bytes(e, f->where, address, ip_size(family));
 }
 
@@ -244,7 +249,7 @@ static bool push_default(struct decoder *d, const struct field *f,
 static void put_gateway(struct encoder *e, const struct field *f)
 {
 	unsigned char address[16];
-	unsigned char family = checkip(e, address);
+	unsigned char family = check_ip(e, address);
 
 	if (e->family == 0)
 		e->family = family;
@@ -265,7 +270,7 @@ static void put_via(struct encoder *e, const struct field *f)
 {
 	unsigned char bytes[sizeof(struct rtvia) + 16];
 	struct rtvia *via = (struct rtvia *)bytes;
-	unsigned char family = checkip(e, via->rtvia_addr);
+	unsigned char family = check_ip(e, via->rtvia_addr);
 
 	via->rtvia_family = family;
 	if (family != e->family)
@@ -286,7 +291,7 @@ static bool push_interface(struct decoder *d, const struct field *f,
 		return false;
 	name = d->names ? ifnames_name(d->names, index) : NULL;
 	if (!name)
-		return push_number(d, f, p, len);
+		return number_push(d, f, p, len);
 	lua_pushstring(d->L, name);
 	return true;
 }
@@ -300,7 +305,7 @@ static size_t pull_interface(struct encoder *e, const struct field *f,
 	if (lua_isboolean(e->L, -1) && !lua_toboolean(e->L, -1))
 		return number_store(out, 0, 4);
 	if (lua_type(e->L, -1) == LUA_TNUMBER)
-		return pull_s32(e, f, out);
+		return number_pull_s32(e, f, out);
 	name = encode_text(e, "the name or index of an interface");
 	if (!e->names)
 		raise_key(e, "an index; names need a socket");
@@ -322,17 +327,61 @@ static bool push_lower(struct decoder *d, const struct field *f, const void *p,
 	for (; mnl_attr_ok(a, (int)(d->end - (const char *)a));
 	     a = mnl_attr_next(a))
 		if (mnl_attr_get_type(a) == IFLA_LINK_NETNSID)
-			return push_number(d, f, p, len);
+			return number_push(d, f, p, len);
 	return push_interface(d, f, p, len);
 }
 
-KIND(string, 0, push_string, pull_string);
-KIND(mac, 0, push_mac, pull_mac);
-KIND(ip, 0, push_ip, pull_ip);
-KIND(bridge_id, 8, push_bridge_id, NULL);
-KIND(default, 1, push_default, NULL);
-KIND(interface, 4, push_interface, pull_interface);
-KIND(lower, 4, push_lower, pull_interface);
-const struct kind kind_prefix = { "prefix", 0, push_prefix, NULL, put_prefix };
-const struct kind kind_gateway = { "ip", 0, push_ip, NULL, put_gateway };
-const struct kind kind_via = { "ip", 0, push_via, NULL, put_via };
+const struct kind kind_string = {
+	.name = "string",
+	.shape = TEXT,
+	.push = push_string,
+	.pull = pull_string,
+};
+const struct kind kind_mac = {
+	.name = "mac",
+	.push = push_mac,
+	.pull = pull_mac,
+};
+const struct kind kind_ip = {
+	.name = "ip",
+	.push = push_ip,
+	.pull = pull_ip,
+};
+const struct kind kind_bridge_id = {
+	.name = "bridge_id",
+	.size = 8,
+	.push = push_bridge_id,
+};
+const struct kind kind_default = {
+	.name = "default",
+	.size = 1,
+	.push = push_default,
+};
+const struct kind kind_prefix = {
+	.name = "prefix",
+	.shape = PREFIX,
+	.push = push_prefix,
+	.put = put_prefix,
+};
+const struct kind kind_gateway = {
+	.name = "ip",
+	.push = push_ip,
+	.put = put_gateway,
+};
+const struct kind kind_via = {
+	.name = "ip",
+	.push = push_via,
+	.put = put_via,
+};
+const struct kind kind_interface = {
+	.name = "interface",
+	.size = 4,
+	.push = push_interface,
+	.pull = pull_interface,
+};
+const struct kind kind_lower = {
+	.name = "interface",
+	.size = 4,
+	.push = push_lower,
+	.pull = pull_interface,
+};

@@ -45,14 +45,14 @@ static bool udp_get_number(const struct udp *udp, const struct row *r, int *n)
 			  own ? r->option6 : r->option, n, &size) == 0;
 }
 
+/* Both of an IPv6 socket. */
 static bool udp_set_number(const struct udp *udp, const struct row *r, int n)
 {
-	int fd = udp->handle.fd;
-
-	if (setsockopt(fd, r->level, r->option, &n, sizeof(n)) < 0)
+	if (setsockopt(udp->handle.fd, r->level, r->option, &n, sizeof(n)) < 0)
 		return false;
 	return !is_twofold(udp, r) ||
-	       setsockopt(fd, r->level6, r->option6, &n, sizeof(n)) == 0;
+	       setsockopt(udp->handle.fd, r->level6, r->option6, &n,
+			  sizeof(n)) == 0;
 }
 
 static int check_number(lua_State *L, const struct row *r)
@@ -240,23 +240,10 @@ static const struct row rows[] = {
 	{ "gso", &as_gso, SOL_UDP, UDP_SEGMENT, 0, 0 },
 };
 
-static const char *row_name(const void *each, size_t i)
-{
-	return i < LENGTH(rows) ? ((const struct row *)each)[i].name : NULL;
-}
-
 /* The option that argument 2 names. */
 static const struct row *row_check(lua_State *L)
 {
-	const char *name = arg_text(L, 2);
-	size_t i;
-
-	if (!name)
-		raise_value(L, 2, "option", "a name");
-	for (i = 0; i < LENGTH(rows); i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return rows + i;
-	raise_name(L, "option", name, row_name, rows);
+	return arg_pick(L, 2, "option", rows, sizeof(*rows), LENGTH(rows));
 }
 
 /* udp:setoption(name, value) -> true | nil, reason, errno */

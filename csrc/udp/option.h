@@ -4,8 +4,12 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Add core.udp_options to the module table on top of the stack, and methods to
  * UDP sockets. After open_udp(). */
 void open_udp_option(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

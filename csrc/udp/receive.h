@@ -4,7 +4,11 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Add methods to UDP sockets. After open_udp(). */
 void open_udp_receive(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

@@ -183,9 +183,12 @@ static bool post(struct sending *s, struct outbox *out, const struct slot *slot,
 }
 
 /* Leave out the packet that is next, for it cannot be sent. */
-static void leave_out(struct sending *s, struct slot *slot, int code)
+static void leave_out(struct sending *s, int code)
 {
-	slot->flags |= SLOT_DROPPED;
+	uint32_t number = s->batch->list[s->at.packet];
+
+	if (number != NO_SLOT)
+		slot_meta(s->batch->pool, number)->flags |= SLOT_DROPPED;
 	refused(s, code);
 	s->at = (struct place){ s->at.packet + 1, 0 };
 }
@@ -209,7 +212,7 @@ static bool post_split(struct sending *s, struct outbox *out, struct slot *slot,
 		if (all->next == all->count)
 			behind = (struct place){ s->at.packet + 1, 0 };
 		if (!n && !s->scratch) {
-			leave_out(s, slot, EMSGSIZE);
+			leave_out(s, EMSGSIZE);
 			return true;
 		}
 		if (!n || !post(s, out, slot, bytes, n, behind))
@@ -233,21 +236,22 @@ static bool post_packet(struct sending *s, struct outbox *out)
 	struct place behind = { s->at.packet + 1, 0 };
 	unsigned char *bytes;
 	struct gso all;
+	uint32_t size;
 
 	if (!slot) {
 		s->at = behind;
 		return true;
 	}
-	bytes = slot_bytes(s->batch->pool, slot);
+	bytes = slot_bytes(s->batch->pool, slot, &size);
 	if (bytes && is_super(slot)) {
-		if (gso_begin(&all, bytes, slot->size, &slot->vnet, 0,
+		if (gso_begin(&all, bytes, size, &slot->vnet, 0,
 			      s->batch->ethernet))
 			return post_split(s, out, slot, &all);
 	} else if (bytes && (!(slot->flags & SLOT_VNET) ||
-			     gso_complete(bytes, slot->size, &slot->vnet))) {
-		return post(s, out, slot, bytes, slot->size, behind);
+			     gso_complete(bytes, size, &slot->vnet))) {
+		return post(s, out, slot, bytes, size, behind);
 	}
-	leave_out(s, slot, EINVAL);
+	leave_out(s, EINVAL);
 	return true;
 }
 
@@ -264,8 +268,9 @@ static void settle(struct sending *s, struct place end)
 		s->sent++;
 	}
 	s->done = end;
-	if (end.segment)
-		slots_get(s->batch, end.packet)->sent = (uint16_t)end.segment;
+	slot = end.segment ? slots_get(s->batch, end.packet) : NULL;
+	if (slot)
+		slot->sent = (uint16_t)end.segment;
 }
 
 /* Errors of one who would take it later, and of one who will take nothing. */
@@ -309,9 +314,10 @@ static bool recover(struct sending *s, const struct gathered *m)
 		s->tried = (struct place){ UINT32_MAX, 0 };
 		return true;
 	}
-	while (!slots_get(s->batch, s->at.packet))
+	while (s->at.packet + !m->end.segment < m->end.packet &&
+	       !slots_get(s->batch, s->at.packet))
 		s->at.packet++;
-	leave_out(s, slots_get(s->batch, s->at.packet), code);
+	leave_out(s, code);
 	s->done = s->at;
 	return true;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #define UDP "tun.udp"
 
 enum {
@@ -51,5 +53,7 @@ int fail_udp(lua_State *L, struct udp *udp);
 /* Add core.udp and the type core.udp_socket to the module table on top of the
  * stack. */
 void open_udp(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

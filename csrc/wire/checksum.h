@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 /* The ones' complement sum, 0 to 65535, of n bytes as big-endian 16-bit words
  * and of an initial sum below 2^48. An odd last byte is the high half of a word
  * whose low half is 0. */
@@ -22,5 +24,7 @@ const char *checksum_way(size_t way);
 /* The same in such a way, for comparing them: checksum() where to is NULL. */
 uint32_t checksum_by(size_t way, unsigned char *to, const unsigned char *from,
 		     size_t n, uint64_t sum);
+
+#pragma GCC visibility pop
 
 #endif

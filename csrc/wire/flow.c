@@ -124,15 +124,15 @@ static bool read_plain(const unsigned char *bytes, size_t size, size_t ip,
 
 	if (!length)
 		return false;
-	m->ip = (uint16_t)ip;
-	m->transport = (uint16_t)(ip + length);
+	m->ip = (uint32_t)ip;
+	m->transport = m->ip + length;
 	header = plain_transport(bytes + m->transport, size - m->transport,
 				 m->proto);
 	if (!header)
 		return false;
-	m->payload = (uint16_t)(m->transport + header);
+	m->payload = m->transport + header;
 	m->length = (uint16_t)(size - m->payload);
-	m->joins = m->length &&
+	m->joins = m->length && m->payload <= HEADERS_MOST &&
 		   (m->proto == IPPROTO_TCP ? tcp_joins(m) : udp_joins(m));
 	return true;
 }
@@ -179,9 +179,10 @@ static enum reading read_other(const unsigned char *bytes, size_t size,
 		return IN_NO_FLOW;
 	m->version = h.version;
 	m->proto = h.proto;
-	m->ip = (uint16_t)h.ip;
-	m->transport = (uint16_t)h.transport;
-	m->payload = (uint16_t)h.payload;
+	m->ip = h.ip;
+	m->transport = h.transport;
+	m->payload = h.payload;
+	m->length = 0;
 	m->joins = false;
 	if (h.fragment || (!h.payload && (h.proto == IPPROTO_TCP ||
 					  h.proto == IPPROTO_UDP))) {
@@ -282,7 +283,7 @@ static inline bool same_tcp(const unsigned char *a, const unsigned char *b,
 static inline bool same_bytes(const struct flow_packet *a,
 			      const unsigned char *b)
 {
-	size_t n = (size_t)(a->payload - a->transport);
+	size_t n = a->payload - a->transport;
 
 	if (!same_ip(a->bytes + a->ip, b + a->ip, a->version))
 		return false;

@@ -9,15 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 enum {
 	IP_MOST = 65535, /* the longest packet that a length field can tell */
+	HEADERS_MOST = 128, /* bytes of headers of a packet that can join */
 };
 
 struct flow_packet {
 	const unsigned char *bytes;
 	uint32_t hash; /* of addresses, ports and protocol */
 	uint32_t seq;  /* TCP */
-	uint16_t ip, transport, payload;
+	/* Offsets in the frame, which may be longer than an IP packet;
+	 * payload is at most HEADERS_MOST when it joins. */
+	uint32_t ip, transport, payload;
 	uint16_t length; /* of the payload, when it joins */
 	uint16_t number; /* for the caller */
 	uint8_t version, proto;
@@ -58,5 +63,7 @@ bool flow_same_headers(const struct flow_packet *a,
 /* Whether all checksums are right, as far as vnet (may be NULL) says nothing of
  * them. */
 bool flow_verify(const struct flow_packet *m, const struct vnet *vnet);
+
+#pragma GCC visibility pop
 
 #endif

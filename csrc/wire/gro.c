@@ -162,7 +162,7 @@ static void begin(struct flow *flow, const struct flow_packet *m)
 	flow->back = m->joins && !m->ends;
 	flow->front = m->joins && m->proto == IPPROTO_TCP;
 	flow->fixed = flow->sound = false;
-	flow->size = (uint32_t)(m->payload - m->ip) + m->length;
+	flow->size = m->payload - m->ip + m->length;
 }
 
 static void put_back(struct work *w, struct flow *flow,
@@ -257,7 +257,8 @@ static void add_unit(struct work *w, uint16_t number, bool ethernet)
 		flow = look_up(w, unit, &m, ethernet);
 	if (!flow)
 		return;
-	unit->payload = m.payload;
+	if (m.joins)
+		unit->payload = (uint16_t)m.payload;
 	m.number = number;
 	if (unit->vnet && unit->vnet->gso_type)
 		m.joins = false;
@@ -307,7 +308,7 @@ static void write_headers(unsigned char *bytes, const struct flow_packet *m,
 			  uint32_t n, uint32_t check_offset)
 {
 	unsigned char *ip = bytes + m->ip, *transport = bytes + m->transport;
-	uint32_t length = n - (uint32_t)(m->transport - m->ip), seed;
+	uint32_t length = n - (m->transport - m->ip), seed;
 
 	if (m->version == 4) {
 		put16(ip + 2, n);
@@ -323,7 +324,7 @@ static void write_headers(unsigned char *bytes, const struct flow_packet *m,
 	put16(transport + check_offset, seed);
 }
 
-void gro_join(const struct gro_packet *units, size_t first, bool ethernet,
+bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 	      struct gro_joined *joined)
 {
 	const struct gro_packet *unit = &units[first],
@@ -331,7 +332,9 @@ void gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 	uint32_t segment = unit->size - unit->payload, check_offset = UDP_CHECK;
 	struct flow_packet m;
 
-	flow_read(unit->bytes, unit->size, ethernet, &m);
+	if (flow_read(unit->bytes, unit->size, ethernet, &m) != IN_FLOW ||
+	    !m.joins || m.payload != unit->payload)
+		return false;
 	joined->size = unit->payload;
 	joined->total = unit->size + (unit->count - 2u) * segment +
 			(last->size - last->payload);
@@ -347,7 +350,8 @@ void gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 		.gso_type = gso_type(&m),
 		.hdr_len = unit->payload,
 		.gso_size = (uint16_t)segment,
-		.csum_start = m.transport,
+		.csum_start = (uint16_t)m.transport,
 		.csum_offset = (uint16_t)check_offset,
 	};
+	return true;
 }

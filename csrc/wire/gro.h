@@ -3,16 +3,18 @@
 #ifndef TUN_WIRE_GRO_H
 #define TUN_WIRE_GRO_H
 
+#include "flow.h"
 #include "gso.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 enum {
 	COALESCE_MOST = 1024, /* packets that are looked at together */
 	SEGMENTS_MOST = 128,  /* packets in one super-packet */
-	HEADERS_MOST = 128,   /* bytes of headers of a packet that can join */
 	NO_PACKET = 0xffff,
 };
 
@@ -24,7 +26,7 @@ struct gro_packet {
 	const struct vnet *vnet;
 	uint32_t size;
 	uint16_t next;	  /* the packet that follows in its super-packet */
-	uint16_t payload; /* where the payload begins that joins */
+	uint16_t payload; /* where the payload begins that joins; 0: none */
 	uint16_t last;	  /* of a first one: the last one of its super-packet */
 	uint16_t count;	  /* of a first one: how many there are in it */
 	bool follows;	  /* it is inside of another one's super-packet */
@@ -34,7 +36,7 @@ struct gro_packet {
 struct gro_joined {
 	struct vnet vnet;
 	uint32_t total;			     /* bytes of the super-packet */
-	uint16_t size;			     /* of its headers */
+	uint32_t size;			     /* of its headers */
 	unsigned char headers[HEADERS_MOST]; /* the first ones, changed */
 };
 
@@ -48,8 +50,11 @@ size_t gro_coalesce(struct gro_packet *units, size_t n, unsigned int allowed,
 		    bool ethernet);
 
 /* The headers of the super-packet that begins with a unit whose count is above
- * one. */
-void gro_join(const struct gro_packet *units, size_t first, bool ethernet,
+ * one. False when the unit's bytes are not those that gro_coalesce() saw, as
+ * they lie in those of another packet that was changed. */
+bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
 	      struct gro_joined *joined);
+
+#pragma GCC visibility pop
 
 #endif

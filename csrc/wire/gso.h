@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 /* struct virtio_net_hdr_v1_hash_tunnel of linux/virtio_net.h, which older
  * headers lack; numbers in the machine's byte order. A device takes as much of
  * it as its vnet_hdr_size says. All zeroes: nothing to say. */
@@ -76,8 +78,10 @@ bool gso_begin(struct gso *split, const unsigned char *bytes, size_t size,
 
 /* Write segment number split->next, with complete checksums, where there are
  * room bytes, and step to the one after. Returns its length; 0 when there is
- * none left or room is too small. The one that is written last may be written
- * over the packet itself. */
+ * none left, or room is too small, which next below count tells. The one that
+ * is written last may be written over the packet itself. */
 size_t gso_next(struct gso *split, unsigned char *out, size_t room);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Offsets are counted from the first byte that was looked at. */
 struct headers {
 	uint32_t ip;	    /* the IP header */
@@ -72,5 +74,7 @@ static inline void checksum_put(unsigned char *field, uint32_t sum, bool udp)
 {
 	put16(field, udp && sum == 0xffff ? 0xffff : 0xffff ^ sum);
 }
+
+#pragma GCC visibility pop
 
 #endif

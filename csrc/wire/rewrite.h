@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 /* A packet, and what was changed in it: sums of what is new and of the
  * complement of what was there. */
 struct rewrite {
@@ -51,5 +53,7 @@ void rewrite_reflect(struct rewrite *t);
 /* Compute lengths and checksums of IP, and of TCP, UDP and ICMP when it is no
  * fragment. What is inside of a tunnel is left. */
 void rewrite_fix(struct rewrite *t);
+
+#pragma GCC visibility pop
 
 #endif

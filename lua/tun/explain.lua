@@ -122,31 +122,7 @@ local OFFLOADS = {
   { "udp_tunnel_gso_csum", { "udp_tunnel_gso" } },
 }
 
-local function link_of(request, socket)
-  local by = type(request.dev) == "number" and "index" or "name"
-  return socket:request("link", "get", { [by] = request.dev })
-end
-
-local function is_inet6(request)
-  return tostring(request.address):find(":", 1, true)
-end
-
--- Netlink requests by object, with what was asked for and the socket.
-local requests = {
-  link = {},
-  addr = {
-    { "EINVAL", function(request, socket)
-        local link = link_of(request, socket)
-        return ("IPv6 needs an MTU of 1280 or more, and %s has %d"):format(link.name, link.mtu)
-      end, when = function(request, socket)
-        local link = is_inet6(request) and link_of(request, socket)
-        return link and link.mtu < 1280
-      end },
-    { "EACCES", "IPv6 is off on this link (sysctl net.ipv6.conf.*.disable_ipv6)",
-      when = is_inet6 },
-  },
-  route = {},
-}
+-- Netlink requests, beside the rows of their nouns.
 local unprivileged = {
   { "EPERM", "needs root (CAP_NET_ADMIN), or a namespace of your own: tun.sandbox()" },
 }
@@ -159,7 +135,8 @@ function explain.open(t, why, errno, link)
   if why:find("^/dev/net/tun") then
     subject, rows = "/dev/net/tun", file
   end
-  local words = first(rows, errno, t, link)
+  local _, parts = why:gsub(": ", "")
+  local words = parts < 2 and first(rows, errno, t, link) -- it is explained already
   return words and subject .. ": " .. words or why
 end
 
@@ -196,11 +173,12 @@ function explain.offload(value)
 end
 
 --- Words for a refused netlink request. A sentence of the kernel's stands as it is.
-function explain.request(object, request, socket, why, errno)
+-- @param noun  its row in netlink/noun.lua
+function explain.request(noun, request, socket, why, errno)
   if why:find(": ", 1, true) then
     return why
   end
-  return first(requests[object], errno, request, socket) or first(unprivileged, errno) or why
+  return first(noun.errors or {}, errno, request, socket) or first(unprivileged, errno) or why
 end
 
 return explain

@@ -1,14 +1,14 @@
 -- packets.lua: packets of batches and devices with names: views of a batch's memory coming
 -- in, packets of any origin going out.
 local packet = require "tun.packet"
-local build = require "tun.packet.build"
-local bytes = require "tun.packet.bytes"
+local build = require "tun.packet.build.build"
+local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
-local header = require "tun.packet.header"
-local layer = require "tun.packet.layer"
-local room = require "tun.packet.room"
-local slot = require "tun.packet.slot"
-local view = require "tun.packet.packet"
+local header = require "tun.packet.declare.header"
+local layer = require "tun.packet.declare.layer"
+local room = require "tun.packet.memory.room"
+local slot = require "tun.packet.memory.slot"
+local view = require "tun.packet.object"
 local jitted, ffi = pcall(require, "ffi")
 
 local device = core.device.__index
@@ -223,7 +223,8 @@ function packets.each(dev)
   end
   local mode = flags.tap and "tap" or "tun"
   local headroom = room.HEADROOM + core.front_most
-  local state = viewer(assert(core.batch(1, core.packet_most, headroom, mode)))
+  local memory, why = core.batch(1, core.packet_most, headroom, mode)
+  local state = viewer(memory or core.misuse(why))
   state.dev, state.quick = dev, 0
   return next_view, state
 end
@@ -297,13 +298,19 @@ function packets.send(dev, self)
   local where = self[SLOT]
   if where and where.batch then
     local n = quick_place(dev, where.batch, where.i)
-    return n > 0 and n or send_place(dev, where.batch, where.i)
+    if n > 0 then
+      return n
+    end
+    return send_place(dev, where.batch, where.i)
   elseif not is_plain(dev) or info_at(self) or meta_at(self) then
     return send_copy(dev, self)
   end
   local at = self[START]
   local n = quick_send(dev, self[POINTER], at, self[STOP] - at)
-  return n > 0 and n or transmit(dev, self[ARENA], at, self[STOP] - at)
+  if n > 0 then
+    return n
+  end
+  return transmit(dev, self[ARENA], at, self[STOP] - at)
 end
 
 return packets

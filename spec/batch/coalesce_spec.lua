@@ -57,6 +57,11 @@ local function run(p, n, changes)
   return list
 end
 
+-- A packet behind an Ethernet header with so many VLAN tags.
+local function tagged(p, tags)
+  return with(p, { ether = ETHER .. ("\129\0\0\5"):rep(tags) .. (p.v6 and "\134\221" or "\8\0") })
+end
+
 local function wrong(check)
   return (check + 1) % 65535
 end
@@ -198,6 +203,29 @@ describe("segments", function()
       local one = with(p, { ether = ETHER .. "\129\0\0\5" .. type })
       local two = after(p, { ether = ETHER .. "\129\0\0\6" .. type })
       assert.equal("1 1", counts({ one, two }, nil, true))
+    end)
+
+    it("join as long as their headers are no longer than 128 bytes: " .. name, function()
+      local ip, transport = p.v6 and 40 or 20, p.udp and 8 or 20
+      for options = 0, p.udp and 0 or 40, 20 do
+        for tags = 0, 20 do
+          local size = 14 + 4 * tags + ip + transport + options
+          local framed = with(tagged(p, tags), { options = ("\1"):rep(options) })
+          assert.equal(size <= 128 and "2" or "1 1", counts(run(framed, 2), nil, true))
+        end
+      end
+    end)
+
+    it("with any number of tags stay as they are, and in their order: " .. name, function()
+      for _, tags in ipairs { 30, 60, 100, 16370, 16371, 16375, 16384, 40000 } do
+        local framed = tagged(p, tags)
+        local other = after(framed, { ttl = 7 })
+        local list = { framed, other, after(other), after(framed) }
+        local out, units = join(list, nil, true)
+        for i, unit in ipairs(units) do
+          assert.is_true(unit.bytes == out[i].bytes)
+        end
+      end
     end)
 
     it("that are super-packets already do not join and are not passed: " .. name, function()
@@ -873,6 +901,20 @@ describe("batch:coalesce", function()
       units[i] = coalesce.build(p)
     end
     assert.equal(8 + 4, make(units, 1500, 200):coalesce())
+  end)
+
+  it("leaves packets with headers longer than those of a super-packet", function()
+    for _, tags in ipairs { 14, 60, 100, 16370, 16384 } do
+      for _, p in ipairs { tcp6, tcp4, udp6, with(tcp6, { options = ("\1"):rep(40) }) } do
+        local units = {}
+        for i, each in ipairs(run(tagged(p, tags), 2)) do
+          units[i] = coalesce.build(each)
+        end
+        local batch = make(units, 2, 70000, "tap")
+        local count = #core.coalesce(units, nil, true)
+        assert.equal(count, batch:coalesce())
+      end
+    end
   end)
 
   it("heeds the room in a slot", function()

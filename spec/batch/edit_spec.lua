@@ -119,7 +119,7 @@ local function expected(bytes, kind, operation, t)
   if by_name[operation](p, t) == false then
     return false
   end
-  return p:fix():bytes()
+  return p:fix(operation == "fix" and "all" or nil):bytes()
 end
 
 local function hex(bytes)
@@ -460,7 +460,7 @@ describe("batch:set", function()
 
   it("names the fields that there are", function()
     refuses({ prt = 1 }, 'no field "prt"; there are: src, dst, sport, dport, ttl, tos')
-    refuses({ 1 }, 'no field "number"')
+    refuses({ 1 }, "field: 1 is not a name")
   end)
 
   it("refuses what does not fit", function()

@@ -4,12 +4,12 @@
 --   nat    one address and one port of the mix's TCP and UDP over IPv4, checksums kept right
 --   build  an ICMP echo and a UDP packet, in turns
 --   print  the lines of the mix
-local bytes = require "tun.packet.bytes"
+local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local mix = require "spec.bench.mix"
 local packet = require "tun.packet"
 local turns = require "spec.bench.turns"
-local view = require "tun.packet.packet"
+local view = require "tun.packet.object"
 
 local STRIDE = 2048
 local compiled = jit and jit.status()

@@ -1,5 +1,6 @@
 local core = require "tun.core"
 local process = dofile "spec/process.lua"
+local eager = dofile "spec/eager.lua"
 local errno = core.errno
 
 -- The options of a device, with those that nearly all specs here have.
@@ -383,20 +384,18 @@ describe("descriptors of devices", function()
   end)
 
   it("are as they should be under an eager collector", function()
-    local pause = collectgarbage("setpause", 0)
-    local stepmul = collectgarbage("setstepmul", 10000)
-    for i = 1, 300 do
-      local dev = open { multi_queue = true, vnet_hdr = true }
-      local queue = assert(core.queue(dev))
-      assert.equal("t0", dev:name() .. ("x"):rep(i):sub(1, 0))
-      assert.same(dev:flags(), queue:flags())
-      assert.is_true(core.setoption(queue, "offload", { "csum", "tso4" }))
-      pcall(core.open, { name = "t0", mode = "tun", nonsense = {} })
-      dev:close()
-      queue:close()
-    end
-    collectgarbage("setpause", pause)
-    collectgarbage("setstepmul", stepmul)
+    eager(function()
+      for i = 1, 300 do
+        local dev = open { multi_queue = true, vnet_hdr = true }
+        local queue = assert(core.queue(dev))
+        assert.equal("t0", dev:name() .. ("x"):rep(i):sub(1, 0))
+        assert.same(dev:flags(), queue:flags())
+        assert.is_true(core.setoption(queue, "offload", { "csum", "tso4" }))
+        pcall(core.open, { name = "t0", mode = "tun", nonsense = {} })
+        dev:close()
+        queue:close()
+      end
+    end)
     assert.equal(before, process.descriptors())
   end)
 

@@ -1,5 +1,6 @@
 local core = require "tun.core"
 local process = dofile "spec/process.lua"
+local eager = dofile "spec/eager.lua"
 local errno = core.errno
 
 -- ICMP echo request from 10.9.0.2 to 10.9.0.1, which the kernel answers.
@@ -277,16 +278,96 @@ describe("reading", function()
   end
 
   it("is the same under an eager collector", function()
-    local pause = collectgarbage("setpause", 0)
-    local stepmul = collectgarbage("setstepmul", 10000)
     local read = 0
-    for i = 1, 2000 do
-      assert(dev:write(ip4, ping:sub(21)))
-      local reply = assert(dev:read(1))
-      read = read + #(reply .. i) - #tostring(i)
-    end
-    collectgarbage("setpause", pause)
-    collectgarbage("setstepmul", stepmul)
+    eager(function()
+      for i = 1, 2000 do
+        assert(dev:write(ip4, ping:sub(21)))
+        local reply = assert(dev:read(1))
+        read = read + #(reply .. i) - #tostring(i)
+      end
+    end)
     assert.equal(2000 * #ping, read)
+  end)
+end)
+
+describe("a device whose virtio-net header another process made longer", function()
+  local tun = require "tun"
+  local dev
+
+  -- Set its length through a queue of the device, which another process opens for that.
+  local SET = [[python3 -c '
+import fcntl, os, struct
+fd = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", b"%s", %d))
+fcntl.ioctl(fd, 0x400454d8, struct.pack("i", %d))
+']]
+  local TUN, TAP, NO_PI, VNET_HDR, MULTI_QUEUE = 1, 2, 0x1000, 0x4000, 0x100
+
+  setup(process.sandbox)
+  after_each(function()
+    if dev then
+      dev:set { persist = false }
+      dev:close()
+    end
+  end)
+
+  local function packets()
+    local batch = assert(tun.batch { headroom = 300 })
+    for _ = 1, 3 do
+      assert(batch:add(ping))
+    end
+    return batch
+  end
+
+  local function refused(count, reason, code)
+    assert.is_nil(count)
+    assert.is_truthy(reason:find("longer than 256 bytes: set vnet_hdr_size", 1, true), reason)
+    assert.equal(errno.EOPNOTSUPP, code)
+  end
+
+  for _, size in ipairs { 257, 4096, 2 ^ 31 - 1 } do
+    for mode, flag in pairs { tun = TUN, tap = TAP } do
+      for _, pi in ipairs { false, true } do
+        it(("to %d bytes before it was opened is not used: %s%s"):format(size, mode,
+          pi and " with packet information" or ""), function()
+          local name = "t" .. size % 1000
+          dev = assert(core.open { mode = mode, name = name, vnet_hdr = true, no_pi = not pi })
+          assert(core.setoption(dev, "persist", true))
+          dev:close()
+          process.must(SET:format(name, flag + VNET_HDR + (pi and 0 or NO_PI), size))
+          dev = assert(tun.open { name = name })
+          assert.equal(size, dev:get "vnet_hdr_size")
+          assert(dev:up())
+          local batch = packets()
+          refused(dev:send(batch))
+          refused(dev:receive(batch, 0))
+          refused(dev:send(batch:packet(1)))
+          assert.is_false(pcall(dev:packets()))
+          assert.equal(3, #batch)
+          assert(dev:set { vnet_hdr_size = 24 })
+          assert.equal(3, dev:send(batch))
+        end)
+      end
+    end
+  end
+
+  it("meanwhile is not used, and nothing is lost", function()
+    dev = assert(tun.open { name = "t0", multi_queue = true, up = true, vnet_hdr = true })
+    local batch = packets()
+    process.must(SET:format("t0", TUN + NO_PI + VNET_HDR + MULTI_QUEUE, 4096))
+    refused(dev:send(batch))
+    assert.equal(3, #batch)
+    refused(dev:send(batch))
+    assert(dev:set { vnet_hdr_size = 10 })
+    assert.equal(3, dev:send(batch))
+  end)
+
+  it("is known after an option was set on a detached queue", function()
+    dev = assert(tun.open { name = "t0", multi_queue = true, offload = true, up = true })
+    local queue = assert(dev:queue())
+    assert(queue:detach())
+    pcall(queue.set, queue, { sndbuf = 100000 })
+    assert.equal(3, dev:send(packets()))
+    queue:close()
   end)
 end)

@@ -220,7 +220,7 @@ describe("an option", function()
     { "offload", { "csam" }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csam = false }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csum = 1 }, "offload: 1 is not true or false" },
-    { "offload", { {} }, "offload: a table is not the name of an offload" },
+    { "offload", { {} }, "offload: a table is not a name" },
     { "steering_bpf", true, "steering_bpf: a boolean is not a program's descriptor or false" },
     { "filter_bpf", -1, "filter_bpf: -1 is not a program's descriptor or false" },
     { "mac", 2, "mac: 2 is not a MAC address" },

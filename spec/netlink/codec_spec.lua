@@ -4,7 +4,7 @@ local golden = dofile "spec/netlink/golden.lua"
 local EBADMSG = core.errno.EBADMSG
 local unpack = unpack or table.unpack -- luacheck: ignore
 
-local OBJECTS = { "link", "addr", "route" }
+local OBJECTS = core.nouns()
 
 local function unhex(text)
   return (text:gsub("%s", ""):gsub("%x%x", function(byte)
@@ -115,17 +115,18 @@ local SAMPLES = {
   prefix = { "0.0.0.0/0", "10.0.0.0/8", "192.168.69.1/32", "fd00::/64", "::/0", "fe80::1/128" },
   message = { { name = "x", mtu = 1400 } },
 }
-SAMPLES.lower = SAMPLES.interface
 
--- Names of the same bit, and flags that a request may hold but does not send.
+-- Names of the same bit.
 local ALIAS = { temporary = "secondary" }
-local TOLD = { dead = true, offload = true, linkdown = true, unresolved = true, trap = true,
-               rt_offload = true, rt_trap = true, rt_offload_failed = true }
 
+-- Names whose number a request sends.
 local function each_name(field, value)
-  local list = {}
+  local list, readonly = {}, {}
+  for _, name in ipairs(field.readonly or {}) do
+    readonly[name] = true
+  end
   for _, name in ipairs(field.names) do
-    if not TOLD[name] then
+    if not readonly[name] then
       list[#list + 1] = value(ALIAS[name] or name)
     end
   end
@@ -148,8 +149,6 @@ end
 function samples(field)
   if field.kind:find "enum" then
     return each_name(field, function(name) return name end)
-  elseif field.kind == "flags8" then
-    return { { onlink = true }, { pervasive = true, onlink = true } }
   elseif field.names then
     return each_name(field, function(name) return { [name] = true } end)
   elseif field.kind == "list" then
@@ -224,7 +223,7 @@ describe("every row that can be written", function()
               { [2 ^ 32] = true }, { [-1] = true }, { "up" } }, enum = { "no", -1, 2 ^ 32, true },
     }
     wrong.mac[3] = nil
-    wrong.lower, wrong.masked, wrong.addrflags = wrong.interface, wrong.flags, wrong.flags
+    wrong.masked, wrong.addrflags = wrong.flags, wrong.flags
     for _, object in ipairs(OBJECTS) do
       leaves(object, core.fields(object), same, same, function(field, wrap)
         local kind = field.kind:gsub("^be_", ""):gsub("%d+$", "")
@@ -251,10 +250,17 @@ describe("every row that can be written", function()
   end)
 
   it("does not send flags that only the kernel sets", function()
-    for name in pairs(TOLD) do
-      assert.equal(core.encode("route", "add", {}),
-        core.encode("route", "add", { flags = { [name] = true } }))
+    local count = 0
+    for _, object in ipairs(OBJECTS) do
+      leaves(object, core.fields(object), same, same, function(field, wrap)
+        for _, name in ipairs(field.readonly or {}) do
+          assert.equal(core.encode(object, "add", wrap { [field.key] = {} }),
+            core.encode(object, "add", wrap { [field.key] = { [name] = true } }))
+          count = count + 1
+        end
+      end)
     end
+    assert.is_true(count > 10)
   end)
 
   it("may be false where that has a meaning", function()
@@ -314,7 +320,8 @@ describe("what can never be right", function()
     { "route", { metrics = { mtuu = 5 } }, '^route.metrics: no key "mtuu"; there are: .*mtu, ' },
     { "route", { nexthops = { {}, { vai = 5 } } }, '^route.nexthops%[2%]: no key "vai"; ' },
     { "route", { nexthops = { { via = "x" } } }, "^route.nexthops%[1%].via: x is not an IPv4 or " },
-    { "route", { nexthops = { { flags = { notify = true } } } }, "flag that can be here$" },
+    { "route", { nexthops = { { flags = { notify = true } } } },
+      '^no route.nexthops%[1%].flags "notify"; there are: dead, pervasive, onlink, ' },
     { "route", { nexthops = { 5 } }, "^route.nexthops%[1%]: a number is not a table$" },
     { "route", { nexthops = {}, [1] = 5 }, "^route: a key is a number$" },
     { "route", { type = "unicats" }, '^no route.type "unicats"; there are: unicast, local, ' },
@@ -333,7 +340,7 @@ describe("what can never be right", function()
     { "link", { master = "br0" }, "^link.master: br0 is not an index; names need a socket$" },
     { "addr", { address = "10.0.0.1/24", peer = "fd00::1/64" }, "^addr.peer: .* as the others$" },
     { "addr", { valid_lft = -1 }, "^addr.valid_lft: %-1 is not an integer from 0 to 42949672" },
-    { "adr", {}, '^no object "adr"; there are: link, addr, route$' },
+    { "adr", {}, '^no object "adr"; there are: link, addr, route' },
   }
   for _, row in ipairs(rows) do
     it("is raised in the caller's line: " .. row[3], function()
@@ -515,6 +522,13 @@ describe("an extended ack", function()
       "Numerical result out of range (vlan.id: at least 1, at most 4094)" },
     { "tells the bound of a length", 34, { attr(OFFSET, kind), attr(POLICY, attr(7, "\15\0\0\0")) },
       nil, "Numerical result out of range (kind: at most 15 bytes)" },
+    { "tells as many bounds as there is room for", 34, { attr(OFFSET, id), attr(POLICY,
+      attr(2, number(1, 8)):rep(20)) }, nil, "Numerical result out of range (vlan.id: " ..
+      ("at least 1, "):rep(5) .. "at least 1)" },
+    { "tells a shorter one where a long one has no room", 34, { attr(OFFSET, id), attr(POLICY,
+      attr(5, ("\255"):rep(8)):rep(3) .. attr(4, number(1, 8))) }, nil,
+      "Numerical result out of range (vlan.id: " .. ("at most 18446744073709551615, "):rep(2)
+      .. "at least 1)" },
     { "tells what is missing", 22, { attr(MISSING, number(5, 4)) }, nil,
       "Invalid argument (missing: link)" },
     { "tells what is missing in a nest", 22, { attr(MISSING, number(1, 4)), attr(NEST, data) },
@@ -535,6 +549,29 @@ describe("an extended ack", function()
       assert.equal(row[2] ~= 0 and row[2] or nil, code)
     end)
   end
+
+  -- Each is malformed: nothing behind its end is looked at.
+  local malformed = {
+    { "is longer than its bytes", number(2 ^ 32 - 4, 4) .. message(ERROR, 0, ("\0"):rep(20)):sub(5) },
+    { "is shorter than its header", number(15, 4) .. message(ERROR, 0, ("\0"):rep(20)):sub(5) },
+    { "is cut in its code", message(DONE, TLVS, "\0\0\0") },
+    { "has no number of an error", message(ERROR, CAPPED, number(2 ^ 31, 4) .. vlan:sub(1, 16)) },
+    { "is cut in the request", message(ERROR, TLVS, number(0, 4) .. vlan:sub(1, -5)) },
+    { "has a request without a header", message(ERROR, TLVS, number(0, 4) .. ("\0"):rep(60)) },
+  }
+  for _, row in ipairs(malformed) do
+    it("is malformed when it " .. row[1], function()
+      local ok, why, code = core.ack("link", vlan, row[2])
+      assert.same({ nil, core.errno.EBADMSG }, { ok, code })
+      assert.truthy(why:find("Bad message$"), why)
+    end)
+  end
+
+  it("ends where its length says, not at the next whole word", function()
+    local body = number(-22 % 2 ^ 32, 4) .. vlan:sub(1, 16) .. attr(TEXT, "no\0"):sub(1, -3)
+    assert.equal("Invalid argument", select(2,
+      core.ack("link", vlan, message(ERROR, CAPPED + TLVS, body))))
+  end)
 
   it("is found behind the request, when that is sent back", function()
     local body = number(-22 % 2 ^ 32, 4) .. vlan .. attr(TEXT, "no\0")

@@ -425,16 +425,16 @@ describe("a netlink socket", function()
   it("keeps what it needs from an eager collector", function()
     assert.same({ "done", 0 }, { process.lua [[
       local core = require "tun.core"
-      collectgarbage("setpause", 0)
-      collectgarbage("setstepmul", 1000)
-      for _ = 1, 100 do
-        local one = assert(core.netlink())
-        assert(one:start("link", {}))
-        assert((one:next()).name == "lo")
-        assert(not one:request("link", "set", { name = "v0", mtu = 1 }))
-        assert(#assert(one:list("route", {})) > 0)
-        assert(#assert(one:list("link", { kind = "veth" })) == 2)
-      end
+      dofile "spec/eager.lua" (function()
+        for _ = 1, 100 do
+          local one = assert(core.netlink())
+          assert(one:start("link", {}))
+          assert((one:next()).name == "lo")
+          assert(not one:request("link", "set", { name = "v0", mtu = 1 }))
+          assert(#assert(one:list("route", {})) > 0)
+          assert(#assert(one:list("link", { kind = "veth" })) == 2)
+        end
+      end)
       io.write "done"
     ]] })
   end)

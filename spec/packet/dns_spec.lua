@@ -209,3 +209,19 @@ describe("a DNS message", function()
     assert.is_nil((ip / packet.udp { sport = 54, dport = 9 } / ("\0"):rep(12)).dns)
   end)
 end)
+
+describe("multicast DNS", function()
+  it("has its bits beside the class, and takes them back", function()
+    local built = packet.ip4 {} / packet.udp { dport = 5353 } / packet.dns {
+      questions = { { name = "a.local", class = "IN", unicast = true } },
+      answers = { { name = "a.local", class = "IN", flush = true, data = "10.0.0.1" } } }
+    local found = packet.parse(built:bytes(), "ip").dns
+    local question, answer = found:questions()[1], found:answers()[1]
+    assert.same({ "IN", true, nil }, { question.class, question.unicast, question.flush })
+    assert.same({ "IN", true, nil }, { answer.class, answer.flush, answer.unicast })
+    local again = packet.ip4 {} / packet.udp { dport = 5353 } / packet.dns {
+      questions = found:questions(), answers = found:answers() }
+    assert.equal(built:bytes(), again:bytes())
+    assert.truthy(built:bytes():find("\128\1", 1, true))
+  end)
+end)

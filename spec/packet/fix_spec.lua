@@ -3,10 +3,12 @@ local eth, ip4, ip6 = packet.eth, packet.ip4, packet.ip6
 local udp, tcp, icmp = packet.udp, packet.tcp, packet.icmp
 
 local function wrong(p)
-  local list, words = p:verify(), {}
-  if list == true then
+  local ok, why, list = p:verify()
+  local words = {}
+  if ok then
     return ""
   end
+  assert.is_string(why)
   for i, each in ipairs(list) do
     words[i] = each.layer .. "." .. each.field
   end
@@ -30,7 +32,7 @@ describe("verify", function()
 
   it("names every wrong length and checksum", function()
     local p = reread(ip4 { checksum = 7 } / udp { length = 30 } / "x")
-    local list = p:verify()
+    local _, _, list = p:verify()
     assert.equal("ip4.checksum udp.checksum udp.length", wrong(p))
     for _, each in ipairs(list) do
       assert.is_true(each.is ~= each.should)
@@ -227,5 +229,103 @@ describe("fix", function()
     local ok, why = pcall(function() p:fix() end)
     assert.is_false(ok)
     assert.matches("fix_spec.lua:%d+: udp.length: 65538 does not fit in 16 bits", why)
+  end)
+end)
+
+describe("fix promises", function()
+  local function broken(more)
+    local p = plain(udp { sport = 1, dport = 2 })
+    p.udp.checksum = more
+    return reread(p)
+  end
+
+  it("that what was wrong stays wrong, once or twice", function()
+    local p = broken(0x1234)
+    p.ip4.ttl = 3
+    p:fix()
+    p:fix()
+    assert.equal("udp.checksum", wrong(p))
+    assert.equal(0x1234, p.udp.checksum)
+    p.udp.dport = 3
+    p:fix()
+    assert.equal("udp.checksum", wrong(p))
+    p:fix "all"
+    assert.equal("", wrong(p))
+  end)
+
+  it("that looking at what is inside changes nothing", function()
+    local p = broken(0x1234)
+    p:push(ip4 { src = "10.0.0.3", dst = "10.0.0.4" })
+    p = reread(p:fix())
+    p.inner.udp.checksum = 0x4321
+    p = reread(p)
+    local _ = tostring(p)
+    p.ip4.ttl = 9
+    p:fix()
+    assert.equal(0x4321, p.inner.udp.checksum)
+    p.inner.ip4.ttl = 9
+    p:fix()
+    assert.is_true(p:verify())
+  end)
+
+  it("that no checksum stays none", function()
+    local p = broken(0)
+    p.udp.dport = 3
+    p:fix()
+    p:fix()
+    assert.equal(0, p.udp.checksum)
+  end)
+
+  it("nothing but all, and nothing", function()
+    assert.has_error(function() plain(udp {}):fix "some" end)
+  end)
+end)
+
+describe("verify takes for right", function()
+  it("the other form of zero", function()
+    for _, p in ipairs { plain(tcp {}), plain(icmp {}) } do
+      local layer = p.tcp or p.icmp
+      layer[p.tcp and "window" or "id"] = layer[p.tcp and "window" or "id"] + 0
+      p.ip4.id = (p.ip4.id + p.ip4.checksum) % 65535
+      p:fix()
+      p.ip4.checksum = 0xffff
+      assert.equal("", wrong(p))
+      assert.equal(0xffff, p:fix "all".ip4.checksum)
+    end
+  end)
+
+  it("UDP that is shorter than its packet (RFC 9868)", function()
+    local p = plain(udp {})
+    p.udp.length, p.udp.checksum = 10, 0
+    p = reread(p)
+    assert.equal("pa", p.payload)
+    assert.equal("", wrong(p))
+    p.ip4.ttl = 7
+    p:fix "all"
+    assert.same({ 35, 10 }, { p.ip4.length, p.udp.length })
+    assert.equal("", wrong(p))
+  end)
+
+  it("the end of a source route for the destination", function()
+    for _, kind in ipairs { "lsrr", "ssrr" } do
+      local p = reread(ip4 { src = "10.0.0.1", dst = "10.0.0.2",
+        options = { { "nop" }, { kind, { addresses = { "10.0.0.3", "10.0.0.4" } } } } }
+        / udp {} / "payload")
+      assert.equal("", wrong(p))
+      local direct = reread(ip4 { src = "10.0.0.1", dst = "10.0.0.4" } / udp {} / "payload")
+      assert.equal(direct.udp.checksum, p.udp.checksum)
+      p.ip4.dst = "10.9.0.9"
+      assert.equal("", wrong(p:fix()))
+    end
+  end)
+
+  it("a home address for the source", function()
+    local p = reread(ip6 { src = "fd00::1", dst = "fd00::2" }
+      / packet.dstopts { options = { { "home_address", "fd00::9" } } } / udp {} / "payload")
+    assert.equal("", wrong(p))
+    assert.equal(reread(ip6 { src = "fd00::9", dst = "fd00::2" } / udp {} / "payload").udp.checksum,
+      p.udp.checksum)
+    p.ip6.src = "fd00::3"
+    assert.equal("", wrong(p:fix()))
   end)
 end)

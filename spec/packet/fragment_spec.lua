@@ -115,6 +115,21 @@ describe("fragmenting IPv4", function()
     assert.error_matches(function() packet.fragment(ip4_packet(3000), 20) end, "68 or more")
     assert.error_matches(function() packet.fragment(ip6_packet(3000), 576) end, "1280 or more")
   end)
+
+  it("keeps a chain of IPv6 headers in the first fragment (RFC 7112)", function()
+    local function chain(n)
+      local p = packet.ip6 { src = "fd00::1", dst = "fd00::2" }
+      for _ = 1, n do
+        p = p / packet.dstopts { options = { { "padn", ("\0"):rep(252) } } }
+      end
+      return packet.parse((p / packet.tcp {} / ("x"):rep(1500)):bytes(), "ip")
+    end
+    local list = assert(packet.fragment(chain(4), 1280))
+    assert.truthy(list[1].tcp)
+    local none, why = packet.fragment(chain(5), 1280)
+    assert.is_nil(none)
+    assert.matches("leave no room", why)
+  end)
 end)
 
 describe("fragmenting IPv6", function()

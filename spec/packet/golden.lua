@@ -85,7 +85,7 @@ local function change_each(bytes, kind)
         view[field.name] = other(field, value)
         local name = getmetatable(view).protocol.name .. "." .. field.name
         assert.equal(other(field, value), view[field.name], name)
-        assert.same(true, found:fix():verify(), name)
+        assert.same(true, (found:fix():verify()), name)
         assert.equal(golden.hex(packet.parse(found:bytes(), kind):fix():bytes()),
           golden.hex(found:bytes()), name)
       end

@@ -2,12 +2,12 @@
 -- bytes. Nothing may raise, no byte outside of the packet may be touched: it ends where a
 -- page begins that cannot be, and what is in front of it is looked at afterwards.
 -- Run: lua spec/packet/hostile.lua SEED COUNT as `make hostile` does
-local bytes = require "tun.packet.bytes"
+local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
-local header = require "tun.packet.header"
-local layer = require "tun.packet.layer"
+local header = require "tun.packet.declare.header"
+local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet"
-local reading = require "tun.packet.packet"
+local reading = require "tun.packet.object"
 local random = dofile "spec/peers/random.lua"
 
 local hostile = {}
@@ -82,6 +82,9 @@ for _, names in ipairs { header.kinds, header.protocols } do
 end
 table.sort(KINDS)
 
+--- What a packet may begin with, and from what the choices that all() makes follow.
+hostile.KINDS, hostile.seed = KINDS, random.seed
+
 -- Bytes and what they are said to be.
 local function next_packet()
   local choice = int(1, 10)
@@ -102,8 +105,8 @@ local MARK = ("\165"):rep(GUARD)
 local arena = core.arena(SIZE, true)
 local pointer = bytes.pointer(arena)
 
--- A packet that ends where the arena does.
-local function placed(text, kind)
+--- A packet that ends where the arena does.
+function hostile.placed(text, kind)
   local first = SIZE - #text
   arena:write(first - GUARD, MARK)
   arena:write(first, text)
@@ -217,7 +220,7 @@ end
 
 --- One packet through everything; raises what goes wrong.
 function hostile.all(text, kind)
-  local p = placed(text, kind)
+  local p = hostile.placed(text, kind)
   read(p)
   show(p)
   p:verify()

@@ -55,7 +55,7 @@ describe("ICMP", function()
 
   it("leaves what it quotes as it is", function()
     local found = unreachable("03", "4500001c0002000040111234 0a0000020a000009 03e8003500085678")
-    found:fix()
+    found:fix "all"
     assert.equal(0x1234, found.inner.ip4.checksum)
     assert.equal(0x5678, found.inner.udp.checksum)
     assert.is_true(found:verify())
@@ -76,7 +76,8 @@ packet.ip4{ id = 1, src = "10.0.0.1", dst = "10.0.0.2" }
     local found = golden.parse("4500 0034 0001 0000 4001 66c6 0a000001 0a000002" ..
       "0303fcfc00000000" .. "450005dc00020000400600000a0000020a000009 03e80050")
     assert.is_nil(found.error)
-    assert.equal("tcp", found.inner.error.layer)
+    assert.is_nil(found.inner.error)
+    assert.equal("ip4", found.inner.cut.layer)
     assert.equal("10.0.0.9", found.inner.ip4.dst)
   end)
 

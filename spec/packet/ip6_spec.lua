@@ -94,7 +94,7 @@ describe("IPv6", function()
   it("with a length over the packet is read as far as it goes", function()
     local found = golden.parse("6000000000ff1140" .. ENDS .. "0001000200080000")
     assert.equal(2, found.udp.dport)
-    assert.equal("length of 295 bytes, but only 48 are there", found.error.message)
+    assert.equal("length of 295 bytes, but only 48 are there", found.cut.message)
   end)
 
   it("has an option that is longer than its header as data", function()

@@ -1,5 +1,5 @@
-local form = require "tun.packet.form"
-local options = require "tun.packet.options"
+local form = require "tun.packet.value.form"
+local options = require "tun.packet.value.options"
 local packet = require "tun.packet"
 
 local format = options.kinds {

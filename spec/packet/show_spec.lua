@@ -132,3 +132,20 @@ udp
     assert.truthy(tostring(packet.eth):find "dst +48  ff:ff:ff:ff:ff:ff")
   end)
 end)
+
+describe("a line has", function()
+  local eth, vlan, udp, dns = packet.eth, packet.vlan, packet.udp, packet.dns
+
+  it("all tags in front of the addresses, in their order", function()
+    local p = packet.parse((eth {} / packet.svlan { id = 1 } / vlan { id = 2 } / vlan { id = 3 }
+      / ip4 {} / udp {} / "x"):bytes(), "eth")
+    assert.equal("svlan 1, vlan 2, vlan 3, IP 0.0.0.0.0 > 0.0.0.0.0: UDP, length 1", tostring(p))
+  end)
+
+  it("the code of a DNS answer, and all questions", function()
+    local p = ip4 {} / udp { sport = 53 } / dns { id = 7, qr = true, rcode = "nxdomain",
+      questions = { { name = "a.example", type = "A" }, { name = "b.example", type = "AAAA" } } }
+    assert.equal("IP 0.0.0.0.53 > 0.0.0.0.0: 7 NXDomain A? a.example., AAAA? b.example. 0/0/0 (35)",
+      tostring(p))
+  end)
+end)

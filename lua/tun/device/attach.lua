@@ -21,25 +21,34 @@ local function other_queue(device, asked, link)
   end
 end
 
+--- Add to link.tun what netlink does not tell, napi and napi_frags, where sysfs does.
+-- @param link  of tun.link.get, or nil
+-- @return link
+function attach.learn(link)
+  local is = link and link.tun
+  local flags = is and core.kept_flags(link.name, link.index)
+  if flags then
+    is.napi, is.napi_frags = flags.napi or false, flags.napi_frags or false
+  end
+  return link
+end
+
 --- Open a device as core.open does.
--- @param asked  of core.open; napi and napi_frags are completed, which the kernel would turn
---   off for who does not ask for them
--- @param link  the link of that name, if there is one
+-- @param asked  of core.open
+-- @param link  the link of that name, if there is one, of attach.learn
+-- @param named  which of the options the caller named
 -- @return device | nil, message, errno
 -- Source: drivers/net/tun.c, tun_set_iff()
-function attach.open(asked, link)
+function attach.open(asked, link, named)
   if not (link and link.tun and link.tun.type == asked.mode) then
     return core.open(asked)
   elseif asked.index and asked.index ~= link.index then
     return nil, ("%s: it exists, and has index %d"):format(link.name, link.index),
       core.errno.EEXIST
   end
-  local flags = asked.napi == nil and asked.napi_frags == nil
-    and core.kept_flags(link.name, link.index) or {}
-  asked.napi, asked.napi_frags = asked.napi or flags.napi, asked.napi_frags or flags.napi_frags
   local device, why, errno = core.open(asked)
-  if errno == core.errno.EPERM and flags.napi_frags then -- it needs root of the host
-    asked.napi_frags = nil
+  if errno == core.errno.EPERM and asked.napi_frags and not named.napi_frags then
+    asked.napi_frags = false -- which only root of the host may keep
     device, why, errno = core.open(asked)
   end
   local refusal = device and other_queue(device, asked, link)

@@ -60,7 +60,7 @@ end
 function device:set(t)
   local plan = option.sort("set", t)
   offload.check(plan, self)
-  return setup.apply(self, plan)
+  return setup.apply(self, plan, {})
 end
 
 --- The value of one option; nil where the device or its link has none. That of offload is

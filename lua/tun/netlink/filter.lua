@@ -1,24 +1,23 @@
--- filter.lua: which objects of a list are wanted: what the kernel is asked to leave out,
+-- netlink/filter.lua: which objects of a list are wanted: what the kernel is asked to leave out,
 -- and what is left out here.
 local core = require "tun.core"
-local noun = require "tun.netlink.noun"
+local request = require "tun.netlink.request"
 
 local filter = {}
 
+-- Types of values that the kernel may write in another way.
+local WRITTEN = { string = true, number = true, boolean = true }
+
 -- What the kernel does not filter by, written as it writes its answers.
-local function remainder(row, request, socket)
+local function remainder(row, wanted, socket)
   local plain, want = {}, {}
-  for key, value in pairs(request) do
-    if not row.filtered[key] then
-      want[key] = value
-      plain[key] = type(value) ~= "table" and value or nil
+  for key, value in pairs(wanted) do
+    local field = row.fields[key] or {}
+    if not field.filter then
+      local link = field.kind == "interface"
+      want[key] = link and type(value) == "number" and socket:name(value) or value
+      plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
-  end
-  for key in pairs(noun.references) do
-    if type(want[key]) == "number" then
-      want[key] = socket:name(want[key])
-    end
-    plain[key] = nil
   end
   local written = next(plain) and core.decode(row.object, core.encode(row.object, "get", plain))
   for key in pairs(plain) do
@@ -33,7 +32,11 @@ end
 function filter.matches(object, want)
   for key, value in pairs(want) do
     local found = object[key]
-    if type(value) == "table" then
+    if type(value) == "function" then
+      if not value(found, object) then
+        return false
+      end
+    elseif type(value) == "table" then
       if not filter.matches(found or {}, value) then
         return false
       end
@@ -47,18 +50,18 @@ end
 --- What a caller wants, as the kernel takes it.
 -- @return request, socket, what is left to match or false | nil, message, errno
 function filter.query(row, what)
-  local request, socket, errno = noun.resolve(row, noun.table(row, what or {}))
-  if not request then
+  local wanted, socket, errno = request.resolve(row, request.table(row, what or {}))
+  if not wanted then
     return nil, socket, errno
   end
   for key, value in pairs(row.default) do
-    if request[key] == nil then
-      request[key] = value
-    elseif request[key] == "all" then
-      request[key] = nil
+    if wanted[key] == nil then
+      wanted[key] = value
+    elseif wanted[key] == "all" then
+      wanted[key] = nil
     end
   end
-  return request, socket, remainder(row, request, socket)
+  return wanted, socket, remainder(row, wanted, socket)
 end
 
 return filter

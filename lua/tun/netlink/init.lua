@@ -1,9 +1,10 @@
--- netlink/init.lua: links, addresses and routes, with the verbs of ip(8).
+-- netlink/init.lua: the verbs of ip(8), for every noun.
 local core = require "tun.core"
 local explain = require "tun.explain"
 local filter = require "tun.netlink.filter"
 local netns = require "tun.netlink.netns"
-local noun = require "tun.netlink.noun"
+local nouns = require "tun.netlink.noun"
+local request = require "tun.netlink.request"
 
 -- Answers to a deletion that tell that it is gone already.
 local GONE = { ENODEV = true, ENOENT = true, ESRCH = true, EADDRNOTAVAIL = true }
@@ -35,11 +36,11 @@ end
 -- @return true [, the kernel's warning], the object for get | nil, message, errno
 -- Source: rtnetlink(7), ip-link(8), ip-address(8), ip-route(8)
 local function ask(row, verb, what, device)
-  local request, socket, errno = noun.resolve(row, noun.table(row, what), device)
-  if not request then
+  local t, socket, errno = request.resolve(row, request.table(row, what), device)
+  if not t then
     return nil, socket, errno
   end
-  local shaped, why, code = row.shape(request, verb, socket)
+  local shaped, why, code = row.shape(t, verb, socket)
   if not shaped then
     return nil, row.word .. " " .. why, code
   end
@@ -47,7 +48,7 @@ local function ask(row, verb, what, device)
   if result ~= nil then
     return result, reason
   end
-  reason = explain.request(row.object, shaped, socket, reason, number)
+  reason = explain.request(row, shaped, socket, reason, number)
   return nil, subject(row, shaped, socket) .. ": " .. reason, number
 end
 
@@ -58,11 +59,11 @@ end
 --   nil, message, errno
 -- Source: rtnetlink(7), RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE
 local function list(row, what)
-  local request, socket, want = filter.query(row, what)
-  if not request then
+  local wanted, socket, want = filter.query(row, what)
+  if not wanted then
     return nil, socket, want
   end
-  local objects, why, errno = socket:list(row.object, request)
+  local objects, why, errno = socket:list(row.object, wanted)
   if errno == ABSENT then
     return {}
   elseif not objects then
@@ -82,14 +83,19 @@ local function list(row, what)
   return kept, interrupted
 end
 
+-- Raise what the world refused, with the name of its errno at the end.
+local function raise_errno(why, errno)
+  core.misuse(("%s (%s)"):format(why, core.errno[errno] or errno))
+end
+
 -- The next object of a dump: the iterator of each, which needs no closure.
-local function step(stream)
+local function next_match(stream)
   local row, want = stream.row, stream.want
   local object, why, errno
   repeat
     object, why, errno = stream.socket:next()
     if not object then
-      return why and errno ~= ABSENT and core.misuse(row.plural .. ": " .. why) or nil
+      return why and errno ~= ABSENT and raise_errno(row.plural .. ": " .. why, errno) or nil
     elseif row.tidy then
       row.tidy(object)
     end
@@ -99,9 +105,9 @@ end
 
 -- The iterator over a list: for a device that is in another namespace than the script.
 local function each_listed(row, what)
-  local objects, why = list(row, what)
+  local objects, why, errno = list(row, what)
   if not objects then
-    core.misuse(why)
+    raise_errno(why, errno)
   end
   local i = 0
   return function()
@@ -110,34 +116,35 @@ local function each_listed(row, what)
   end
 end
 
---- Iterate over what list() would give, in constant memory; raises when that fails.
+--- Iterate over what list() would give, in constant memory; raises when that fails, with the
+-- name of the errno at the end: "routes: No such device (dev "nope") (ENODEV)".
 --   for route, changed in tun.route.each { table = "all" } do ... end
 -- @param what  optional filter, as of list()
 -- @return iterator of objects, and whether the kernel's table changed so far
 -- A dump that is going on needs a socket of its own, which is closed when the loop
 -- is left (Lua 5.4) or by the collector.
 local function each(row, what)
-  local request, socket, want = filter.query(row, what)
-  if not request then
-    core.misuse(socket)
+  local wanted, socket, want = filter.query(row, what)
+  if not wanted then
+    raise_errno(socket, want)
   elseif socket ~= netns.socket() then
     return each_listed(row, what)
   end
-  local own, why = core.netlink()
+  local own, why, errno = core.netlink()
   local started = own
   if own then
-    started, why = own:start(row.object, request)
+    started, why, errno = own:start(row.object, wanted)
   end
   if not started then
-    core.misuse(row.plural .. ": " .. why)
+    raise_errno(row.plural .. ": " .. why, errno)
   end
-  return step, { row = row, socket = own, want = want }, nil, own
+  return next_match, { row = row, socket = own, want = want }, nil, own
 end
 
 --- Get the first address that matches; the kernel does not look addresses up.
 -- @return table | nil, message, errno (ENOENT when there is none)
 local function first(row, what)
-  local t = noun.table(row, what)
+  local t = request.table(row, what)
   local objects, why, errno = list(row, t)
   if not objects then
     return nil, why, errno
@@ -147,72 +154,106 @@ local function first(row, what)
   return objects[1]
 end
 
+-- A copy with what is missing in it.
+local function with_defaults(t, defaults)
+  local new = {}
+  for key, value in pairs(defaults or {}) do
+    new[key] = value
+  end
+  for key, value in pairs(t) do
+    new[key] = value
+  end
+  return new
+end
+
 --- Delete all that match a filter, as `ip addr|route flush`; what is gone already is fine.
 -- @param what  a filter that is not empty
--- @return how many there were | nil, message, errno; then some may be gone
+-- @return how many there were | nil, message, errno of the first that was refused; all that
+--   could be deleted are gone
 local function flush(row, what)
-  local t = noun.table(row, what)
+  local t = request.table(row, what)
   if not next(t) then
     core.misuse(row.plural .. ": flush needs a filter")
   end
-  local objects, why, errno = list(row, t)
-  for _, object in ipairs(objects or {}) do
+  local objects, why, errno = list(row, with_defaults(t, row.flushed))
+  if not objects then
+    return nil, why, errno
+  end
+  local refusal, refused
+  for _, object in ipairs(objects) do
     local ok, reason, code = ask(row, "del", object, t.dev)
-    if not ok and not GONE[core.errno[code]] then
-      return nil, reason, code
+    if not ok and not refusal and not GONE[core.errno[code]] then
+      refusal, refused = reason, code
     end
   end
-  return objects and #objects, why, errno
+  if refusal then
+    return nil, refusal, refused
+  end
+  return #objects
 end
 
--- What the kernel takes only of a link that exists, by the verb that it takes it with;
--- lists tell it, so add() has to.
-local LATER = { inet6_addr_gen_mode = "set", inet6_token = "set", altnames = "addproperty" }
 local NO_TOKEN = "::"
 
---- Add a link, as `ip link add`. When a part is refused, nothing is left of it.
--- @param what  { kind =, name =, ... }
--- @return true [, the kernel's warning] | nil, message, errno
-local function add_link(row, what)
-  local now, later = {}, {}
-  for key, value in pairs(noun.table(row, what)) do
-    if not LATER[key] then
-      now[key] = value
-    elseif value ~= NO_TOKEN then
-      later[#later + 1] = { verb = LATER[key], key = key, value = value }
+-- Take the steps that follow the making of an object, which a key names.
+local function take_steps(row, name, later)
+  for _, step in ipairs(later) do
+    local ok, why, errno = ask(row, step.verb, { [row.key] = name, [step.key] = step.value })
+    if not ok then
+      return nil, why, errno
     end
   end
-  local ok, why, errno = ask(row, "add", now)
-  for _, more in ipairs(ok and later or {}) do
-    local done, refusal, code = ask(row, more.verb, { name = now.name, [more.key] = more.value })
-    if not done then
-      ask(row, "del", { name = now.name })
-      return nil, refusal, code
-    end
-  end
-  return ok, why, errno
+  return true
 end
 
--- Which verbs a noun has; those that are no function are a request of that name.
-local VERBS = { list = list, each = each, flush = flush }
-local nouns = {
-  link = { "list", "each", "get", "add", "set", "addproperty", "delproperty", "del", "flush",
-           add = add_link },
-  addr = { "list", "each", "get", "add", "replace", "del", "flush", get = first },
-  route = { "list", "each", "get", "add", "replace", "append", "change", "del", "flush" },
-}
+--- Add one whose kernel takes some keys only when it exists, as a link's. When a part is
+-- refused, nothing is left of it, or the message says so.
+-- @param what  { kind =, name =, ... }
+-- @return true [, the kernel's warning] | nil, message, errno
+local function add_in_steps(row, what)
+  local now, later = {}, {}
+  for key, value in pairs(request.table(row, what)) do
+    if not row.later[key] then
+      now[key] = value
+    elseif value ~= NO_TOKEN then
+      later[#later + 1] = { verb = row.later[key], key = key, value = value }
+    end
+  end
+  if later[1] and not now[row.key] then
+    core.misuse(("%s: %s needs %s="):format(row.word, later[1].key, row.key))
+  end
+  local ok, why, errno = ask(row, "add", now)
+  if not ok then
+    return nil, why, errno
+  end
+  local ran, done, refusal, code = pcall(take_steps, row, now[row.key], later)
+  if ran and done then
+    return ok, why
+  end
+  local gone, reason = ask(row, "del", { [row.key] = now[row.key] })
+  local failure = gone and "" or "; not undone: " .. reason
+  if not ran then
+    error(done .. failure, 0)
+  end
+  return nil, refusal .. failure, code
+end
+
+-- The function of a verb; those that are not here are a request of that name.
+local function verb_of(row, verb)
+  local verbs = { list = list, each = each, flush = flush, get = row.listed and first,
+                  add = row.later and add_in_steps }
+  local run = verbs[verb]
+  return run and function(what)
+    return run(row, what)
+  end or function(what)
+    return ask(row, verb, what)
+  end
+end
 
 local netlink = {}
-for name, verbs in pairs(nouns) do
-  local row = noun[name]
+for name, row in pairs(nouns) do
   netlink[name] = {}
-  for _, verb in ipairs(verbs) do
-    local run = verbs[verb] or VERBS[verb]
-    netlink[name][verb] = run and function(what)
-      return run(row, what)
-    end or function(what)
-      return ask(row, verb, what)
-    end
+  for verb in row.verbs:gmatch "%a+" do
+    netlink[name][verb] = verb_of(row, verb)
   end
 end
 

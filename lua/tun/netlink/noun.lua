@@ -1,12 +1,6 @@
--- noun.lua: what a link, an address and a route are called, and how what a caller
--- writes about one becomes a request. Defaults and spellings are decided here.
+-- netlink/noun.lua: the objects of ip(8) that there are, one row each. What their keys are the
+-- core knows; defaults and spellings are decided here.
 local core = require "tun.core"
-local netns = require "tun.netlink.netns"
-
-local noun = {}
-
--- Keys whose value is a link: a name, an index, a device, or what list gave.
-noun.references = { dev = true, iif = true, link = true, master = true }
 
 -- With dev to say which link is meant, a name is a new one.
 local function shape_link(t, verb, socket)
@@ -88,121 +82,123 @@ local function shape_route(t, verb)
   return t
 end
 
--- object: its name in the core; word, plural: in messages; key, number: what a string and
--- a number alone stand for; default: of filters; shape(t, verb, socket): finish a copy of
--- what the caller wrote, or nil, message, errno; tidy(t): finish what the kernel told.
-noun.link = { object = "link", word = "link", plural = "links", key = "name", number = "index",
-              default = {}, shape = shape_link }
-noun.addr = { object = "addr", word = "address", plural = "addresses", key = "address",
-              default = {}, shape = shape_address, tidy = tidy_address }
-noun.route = { object = "route", word = "route", plural = "routes", key = "dst",
-               default = { table = "main" }, shape = shape_route }
-
--- fields: the keys that the core knows; filtered: those that the kernel filters by.
-for _, row in pairs { noun.link, noun.addr, noun.route } do
-  row.fields, row.filtered = {}, {}
-  for _, field in ipairs(core.fields(row.object)) do
-    row.fields[field.key] = true
-    row.filtered[field.key] = field.filter
+-- As ip(8) and bridge(8): what is added is permanent, in a bridge the entry of the link itself;
+-- what is got or deleted is known by its addresses.
+local function shape_neighbour(t, verb)
+  local bridge, flags = t.family == "bridge", t.flags or {}
+  local key = bridge and "lladdr" or "dst"
+  if t[key] == nil or t.dev == nil then
+    core.misuse(("neighbour: %s= and dev= are needed"):format(key))
+  elseif bridge and type(flags) == "table" and not (flags.self or flags.master) then
+    flags.self = true
+    t.flags = flags
   end
+  if verb == "add" or verb == "replace" then
+    t.state = t.state or type(t.flags_ext) == "table" and t.flags_ext.managed and "none"
+      or "permanent"
+  else
+    t.state, t.proto, t.flags_ext = nil, nil, nil
+    t.flags = (bridge or flags.proxy) and flags or nil
+    t.lladdr = bridge and t.lladdr or nil
+  end
+  return t
 end
 
-local function is_device(value)
-  return type(value) == "userdata" and getmetatable(value) == core.device
+-- As ip(8): those that need no lookup are shown when they are asked for, and like permanent
+-- ones they stay when others are flushed.
+local function is_cached(state, t)
+  return state ~= "noarp" or t.family == "bridge"
 end
 
---- What a caller wrote, as a table: a device, a string or a number may stand for one.
-function noun.table(row, what)
-  if type(what) == "table" then
-    return what
-  elseif is_device(what) then
-    return { dev = what }
-  elseif type(what) == "string" then
-    return { [row.key] = what }
-  elseif type(what) == "number" and row.number then
-    return { [row.number] = what }
-  end
-  core.misuse(("%s: a %s is neither a table nor a %s"):format(row.word, type(what), row.key))
+local STAYS = { noarp = true, permanent = true, ["local"] = true, static = true }
+local function is_passing(state)
+  return not STAYS[state]
 end
 
--- A link as the core takes it, a name or an index | nil, message, errno
-local function reference(value)
-  if is_device(value) then
-    return netns.index(value)
-  elseif type(value) == "table" then
-    return value.index or value.name or value
-  end
-  return value
+local function link_of(request, socket)
+  local by = type(request.dev) == "number" and "index" or "name"
+  return socket:request("link", "get", { [by] = request.dev })
 end
 
--- Set the flags of a request: up = true beside others in flags.
-local function add_flags(request, flags, more)
-  if type(more or flags) == "table" then
-    for name, value in pairs(more or {}) do
-      flags[name] = value
-    end
-    request.flags = flags
-  end
+local function is_inet6(request)
+  return tostring(request.address):find(":", 1, true)
 end
 
--- A copy in which links are names or indexes, and booleans that are no fields of the
--- noun are flags; and a device that is in it.
-local function copy(row, t)
-  local new, flags, device = {}, nil, nil
-  for key, value in pairs(t) do
-    if noun.references[key] then
-      local link, why, errno = reference(value)
-      if link == nil then
-        return nil, why, errno
-      end
-      new[key], device = link, device or is_device(value) and value
-    elseif type(value) == "boolean" and not row.fields[key] then
-      flags = flags or {}
-      flags[key] = value
-    else
-      new[key] = value
-    end
-  end
-  if flags then
-    add_flags(new, flags, t.flags)
-  end
-  return new, device
-end
+-- A row is
+--   word, plural  what messages call it
+--   key, number   what a string and a number alone stand for
+--   verbs     those that are not told of below are a request of that name
+--   listed    get is the first of a list: the kernel does not look one up
+--   later     add: keys that the kernel takes only of one that exists, and by which verb
+--   links     keys whose value is a link, beside those that the core knows
+--   default   of filters; a value may be a function(value, object) that tells if it matches
+--   flushed   default of the filters of flush
+--   recheck   keys by which the kernel filters some objects only
+--   shape(t, verb, socket)  finish a copy of what the caller wrote: t | nil, message, errno
+--   tidy(t)   finish what the kernel told
+--   errors    words for an errno that the kernel does not explain, as in tun.explain
+local noun = {
+  link = {
+    word = "link", plural = "links", key = "name", number = "index",
+    verbs = "list each get add set addproperty delproperty del flush",
+    links = { "dev" },
+    later = { inet6_addr_gen_mode = "set", inet6_token = "set", altnames = "addproperty" },
+    shape = shape_link,
+  },
+  addr = {
+    word = "address", plural = "addresses", key = "address",
+    verbs = "list each get add replace del flush", listed = true,
+    shape = shape_address, tidy = tidy_address,
+    errors = {
+      { "EINVAL", function(request, socket)
+          local link = link_of(request, socket)
+          return ("IPv6 needs an MTU of 1280 or more, and %s has %d"):format(link.name, link.mtu)
+        end, when = function(request, socket)
+          local link = is_inet6(request) and link_of(request, socket)
+          return link and link.mtu < 1280
+        end },
+      { "EACCES", "IPv6 is off on this link (sysctl net.ipv6.conf.*.disable_ipv6)",
+        when = is_inet6 },
+    },
+  },
+  route = {
+    word = "route", plural = "routes", key = "dst",
+    verbs = "list each get add replace append change del flush",
+    default = { table = "main" }, shape = shape_route,
+  },
+  neigh = {
+    word = "neighbour", plural = "neighbours", key = "dst",
+    verbs = "list each get add replace del flush",
+    default = { state = is_cached }, flushed = { state = is_passing },
+    recheck = { flags = true }, shape = shape_neighbour,
+  },
+}
 
--- Next hops have links and flags, too.
-local function copy_hops(hops)
-  local new = {}
-  for i, hop in ipairs(hops) do
-    local why, errno
-    new[i], why, errno = copy(noun.route, hop)
-    if not new[i] then
-      return nil, why, errno
-    end
-  end
-  return new
-end
-
---- A copy of what the caller wrote that is a request of ours, and the socket for it.
--- @param device  optional: whose namespace it concerns, if no link in it tells
--- @return table, socket | nil, message, errno
-function noun.resolve(row, t, device)
-  local new, found, errno = copy(row, t)
-  if not new then
-    return nil, found, errno
-  end
-  local why
-  if type(t.nexthops) == "table" then
-    new.nexthops, why, errno = copy_hops(t.nexthops)
-    if not new.nexthops then
-      return nil, why, errno
+-- The fields of a list by their keys, with those inside of them. A flag that has the name of no
+-- key stands there as well: { flag_of = the key of its set }.
+local function by_key(list)
+  local fields = {}
+  for _, field in ipairs(list) do
+    for _, name in ipairs(field.kind:find "flags" and field.names or {}) do
+      fields[name] = fields[name] or { flag_of = field.key }
     end
   end
-  local socket
-  socket, why, errno = netns.socket(device or found)
-  if not socket then
-    return nil, why, errno
+  for _, field in ipairs(list) do
+    field.fields = field.fields and by_key(field.fields)
+    fields[field.key] = field
   end
-  return new, socket
+  return fields
+end
+
+-- object: what the core calls it; fields: the keys that it knows, as core.fields tells them.
+for name, row in pairs(noun) do
+  row.object, row.fields, row.default = name, by_key(core.fields(name)), row.default or {}
+  for key in pairs(row.recheck or {}) do
+    row.fields[key].filter = false
+  end
+  for _, key in ipairs(row.links or {}) do
+    row.fields[key] = { key = key, kind = "interface" }
+  end
 end
 
 return noun

@@ -5,25 +5,19 @@ local core = require "tun.core"
 core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
 -- Traces of what generates code, once, would stay for good and be in the collector's way.
-local paused = require "tun.packet.bytes".compiled
+local paused = require "tun.packet.memory.bytes".compiled
 if paused then
   jit.off()
 end
 
-local header = require "tun.packet.header"
+local header = require "tun.packet.declare.header"
+local fragment = require "tun.packet.change.fragment"
 local packet = require "tun.packet.packet"
 
-require "tun.packet.build"
-require "tun.packet.edit"
 for _, name in ipairs { "ethernet", "arp", "ip4", "ip6", "icmp", "icmp6", "nd", "mld", "tcp", "udp",
-                        "gre", "vxlan", "dns", "dhcp", "link", "show",
-                        "rebuild" } do
-  require("tun.packet." .. name)
+                        "gre", "vxlan", "dns", "dhcp", "link" } do
+  require("tun.packet.protocol." .. name)
 end
-
-local fragment = require "tun.packet.fragment"
-packet.methods.segment = require "tun.packet.segment"
-packet.methods.reply = require "tun.packet.reply"
 
 if paused then
   jit.on()

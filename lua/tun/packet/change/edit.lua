@@ -1,0 +1,234 @@
+-- edit.lua: change the extent of a packet: payload, headers in front, copies.
+local bytes = require "tun.packet.memory.bytes"
+local core = require "tun.core"
+local layer = require "tun.packet.declare.layer"
+local packet = require "tun.packet.object"
+local room = require "tun.packet.memory.room"
+local slot = require "tun.packet.memory.slot"
+
+local edit = {}
+
+local POINTER, ARENA = slot.POINTER, slot.ARENA
+local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
+local PAYLOAD, MORE, INNER, OUTER = slot.PAYLOAD, slot.MORE, slot.INNER, slot.OUTER
+local FLOOR, CEILING = slot.FLOOR, slot.CEILING
+local SLOT = slot.SLOT
+local INFO, META = slot.FIRST + layer.LEVELS.info, slot.FIRST + layer.LEVELS.meta
+
+-- Let a packet's offsets, and those of packets inside, be of other memory.
+local function shift(self, arena, pointer, by)
+  self[ARENA], self[POINTER] = arena, pointer
+  for _, at in ipairs { START, STOP, LIMIT, PAYLOAD, FLOOR, CEILING } do
+    self[at] = self[at] + by
+  end
+  for at = slot.FIRST, slot.LAST do
+    self[at] = self[at] + by
+  end
+  for _, each in ipairs(self[MORE] or {}) do
+    each[2] = each[2] + by
+  end
+  if self[INNER] then
+    shift(self[INNER], arena, pointer, by)
+  end
+end
+
+-- Take what is known of a packet beside its bytes along, to an offset of other memory.
+local function take_along(self, from, p, o)
+  bytes.copy(p, o, from, self[SLOT].base, core.slot_meta)
+  self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, { base = o, batch = false }
+end
+
+-- Move a packet to memory that take(n) gives, with so many bytes in front and behind.
+local function move(self, front, behind, take)
+  local n, known = self[STOP] - self[START], self[SLOT] and core.slot_meta or 0
+  local arena, p, o = take(known + front + n + behind)
+  local at = o + known + front
+  bytes.copy(p, at, self[POINTER], self[START], n)
+  local from = self[POINTER]
+  shift(self, arena, p, at - self[START])
+  self[FLOOR], self[CEILING] = o + known, at + n + behind
+  if known > 0 then
+    take_along(self, from, p, o)
+  end
+end
+
+-- Packets whose place others took, by these: pull "inner".
+local former = setmetatable({}, { __mode = "k" })
+
+-- Let the views of a packet that moved find it, and those of packets inside.
+local function leave(self, from, by)
+  layer.moved(self, from, by)
+  local before = former[self]
+  if before then
+    before[ARENA], before[POINTER] = self[ARENA], self[POINTER]
+    leave(before, from, by)
+  end
+  if self[INNER] then
+    leave(self[INNER], from, by)
+  end
+end
+
+-- Move a packet that has not so much room where it lies.
+local function grow(self, front, behind)
+  if self[SLOT] and self[SLOT].batch then
+    core.misuse "the packet's slot has no room for more: a batch takes headroom and size"
+  end
+  local from, start = self[ARENA], self[START]
+  move(self, front, behind, room.own)
+  leave(self, from, self[START] - start)
+end
+
+--- After the extent of a packet has changed: what is known of it counts from its start, and
+-- the batch that it is in, if it is, has to know where it lies.
+-- @param by  how many bytes came in front; negative when they went
+function packet.settle(self, by)
+  local where = self[SLOT]
+  local info = where and by ~= 0 and self.virtio_net
+  if info then
+    info.csum_start = math.max(info.csum_start + by, 0)
+  end
+  if where and where.batch then
+    where.batch:resize(where.i, self[START], self[STOP] - self[START])
+  end
+end
+
+--- Make room for n bytes in front of a packet that is not inside of another.
+function packet.reserve(self, n)
+  if self[OUTER] then
+    core.misuse "push: the packet is inside of another one; copy it first"
+  elseif self[START] - n < self[FLOOR] then
+    grow(self, room.HEADROOM + n, self[CEILING] - self[STOP])
+  end
+end
+
+-- A packet of the same bytes, and of those inside.
+local function twin(self, outer)
+  local copy = {}
+  for at = 1, slot.COUNT do
+    copy[at] = self[at]
+  end
+  copy[OUTER], copy[MORE], copy[slot.VIEWS] = outer, self[MORE] and {}, false
+  for i, each in ipairs(self[MORE] or {}) do
+    copy[MORE][i] = { each[1], each[2] }
+  end
+  copy[INNER] = self[INNER] and twin(self[INNER], copy)
+  return setmetatable(copy, packet.meta)
+end
+
+--- Copy the packet, bytes and all: good for as long as it is wanted.
+-- @return packet
+function edit.copy(self)
+  local copy = twin(self, false)
+  move(copy, room.HEADROOM, 0, room.take)
+  return copy
+end
+
+-- The outermost packet, whose memory all share.
+local function outermost(self)
+  while self[OUTER] do
+    self = self[OUTER]
+  end
+  return self
+end
+
+--- Replace what is behind the innermost header; bytes behind its end go.
+function edit.set_payload(self, text)
+  if type(text) ~= "string" then
+    core.misuse(("payload: a %s is not a string"):format(type(text)))
+  end
+  local whole = outermost(self)
+  local more = self[PAYLOAD] + #text - whole[STOP]
+  if whole[STOP] + more > whole[CEILING] then
+    grow(whole, whole[START] - whole[FLOOR], more)
+  end
+  bytes.fill(self[POINTER], self[PAYLOAD], text)
+  local stop, each = self[PAYLOAD] + #text, self
+  self[INNER], self[slot.INSIDE] = false, false
+  repeat
+    each[STOP], each[LIMIT], each[slot.STALE], each[slot.EDITS] = stop, stop, true, true
+    each = each[OUTER]
+  until not each
+  packet.settle(whole, 0)
+end
+
+-- Let the packet inside take the place of the one around it.
+local function pull_inner(self)
+  local target = self.inner
+  if not target then
+    core.misuse "pull: there is no packet inside"
+  end
+  former[target], former[self] = former[self], target
+  local apart, info, meta = packet.apart(self), self[INFO], self[META]
+  for at = START, slot.QUOTED do
+    self[at] = target[at]
+  end
+  if apart > 0 then
+    self[slot.LAYERS], self[INFO], self[META] = self[slot.LAYERS] + apart, info, meta
+  end
+  self[slot.LOOSE] = true
+end
+
+-- Forget the layers in front of an offset, but for what is in front of all bytes.
+local function forget(self, start)
+  for _, at in pairs(layer.at) do
+    local protocol, o = at(self)
+    if protocol and o < start and o >= self[START] then
+      self[slot.LAYERS] = self[slot.LAYERS] - protocol.mark
+    end
+  end
+  for i = #(self[MORE] or {}), 1, -1 do
+    if self[MORE][i][2] < start then
+      table.remove(self[MORE], i)
+    end
+  end
+  self[MORE] = self[MORE] and self[MORE][1] and self[MORE] or false
+end
+
+-- The layer that a name means, as { protocol, offset }; the second one without a name.
+local function found(self, name)
+  for i, each in ipairs(packet.sorted(self)) do
+    if each[1].name == name or name == nil and i > 1 and each[2] > self[START] then
+      return each
+    end
+  end
+  core.misuse(("pull: the packet has no layer %s"):format(name or "behind the first"))
+end
+
+--- Remove the headers in front of a layer, or the first one. Copies nothing.
+-- @param name  optional: the layer that will be the first, or "inner" for the packet inside
+-- @return packet
+function edit.pull(self, name)
+  local start = self[START]
+  if name == "inner" then
+    pull_inner(self)
+  else
+    local target = found(self, name)
+    forget(self, target[2])
+    self[START], self[slot.KIND] = target[2], target[1]
+    self[slot.STALE], self[slot.EDITS] = true, true
+  end
+  packet.settle(self, start - self[START])
+  return self
+end
+
+--- Take the packet out of the batch that it is in.
+function edit.drop(self)
+  local where = self[SLOT]
+  if not where or not where.batch then
+    core.misuse "drop: the packet is in no batch"
+  end
+  where.batch:drop(where.i)
+end
+
+--- Put the packet in another batch, at its end: the same bytes where the memory is shared,
+-- else a copy.
+-- @return true | nil, message, errno: all slots there are in use
+function edit.move(self, to)
+  local where = self[SLOT]
+  if not where or not where.batch then
+    core.misuse "move: the packet is in no batch; use batch:add(packet)"
+  end
+  return where.batch:move(where.i, to)
+end
+
+return edit

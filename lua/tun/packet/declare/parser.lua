@@ -1,0 +1,268 @@
+-- parser.lua: what finds the layers of a packet when it is read, compiled from declarations.
+local bytes = require "tun.packet.memory.bytes"
+local layer = require "tun.packet.declare.layer"
+local slot = require "tun.packet.memory.slot"
+local source = require "tun.packet.declare.source"
+
+local parser = {}
+
+-- -- Faults ---------------------------------------------------------------
+
+local fault = layer.fault
+
+-- Where reading ends, also by a fault: what limits the packet, the payload, and which
+-- layers there are.
+local function ends(packet, o, stop, layers)
+  packet[slot.LIMIT], packet[slot.PAYLOAD], packet[slot.LAYERS] = stop, o, layers
+end
+
+local function wrong(packet, protocol, o, stop, layers, words)
+  ends(packet, o, stop, layers)
+  fault(packet, protocol, o, words)
+end
+
+parser.wrong = wrong
+
+local function short(packet, protocol, o, stop, layers, need, said)
+  ends(packet, o, stop, layers)
+  fault(packet, protocol, o, said and ("a header of %d bytes, in %d"):format(said, stop - o)
+    or ("truncated: %d bytes needed, %d there"):format(need, stop - o),
+    (not said or said >= protocol.size) and layer.partial(packet, layers) and "cut")
+end
+
+-- An application is found by a port, which says what is likely: bytes that are nothing of
+-- the kind are payload.
+local function unlike(packet, protocol, o, stop, layers, words)
+  if o > packet[slot.START] then
+    return ends(packet, o, stop, layers)
+  elseif type(words) == "string" then
+    return wrong(packet, protocol, o, stop, layers, words)
+  end
+  short(packet, protocol, o, stop, layers, words)
+end
+
+local function broken(packet, protocol, o, value)
+  fault(packet, protocol, o, ("length of %d bytes is less than the header"):format(value))
+end
+
+-- A length of more than is there. Nothing outside of the outermost network header says how
+-- long a packet is, so that one which is longer was cut by who captured it.
+local function long(packet, protocol, o, stop, layers, value)
+  local cut = layer.partial(packet, layers)
+    or protocol.level == layer.LEVELS.net and stop == packet[slot.STOP] and not packet[slot.OUTER]
+  fault(packet, protocol, o,
+    ("length of %d bytes, but only %d are there"):format(value, stop - o), cut and "cut")
+end
+
+-- How many layers without a level a packet may have: chains of them end.
+local MOST = 64
+
+local function again(packet, protocol, o, stop, layers)
+  local more = packet[slot.MORE] or {}
+  packet[slot.MORE], packet[slot.LOOSE] = more, true
+  if #more == MOST then
+    wrong(packet, protocol, o, stop, layers, ("more than %d headers"):format(MOST))
+    return true
+  end
+  more[#more + 1] = { protocol, o }
+end
+
+-- -- Parsers --------------------------------------------------------------
+
+local PARSE = [[
+return function(packet, p, o, stop, layers)
+  if stop - o < $least then
+    return $missing(packet, protocol, o, stop, layers, $least)
+  end
+  $loads
+  $valid
+  $size
+  $enter
+  $extent
+  $inner
+  $finish
+end]]
+
+local VALID = [[
+  if not ($valid) then
+    return $other(packet, protocol, o, stop, layers, "$words")
+  end]]
+
+local LEVEL = [[
+  if $part ~= 0 then
+    if again(packet, protocol, o, stop, layers) then return end
+  else
+    layers = layers + $mark
+    packet[$offset] = o
+  end]]
+
+local SIZE = [[
+  local size = $size
+  if size < $least or size > stop - o then
+    return short(packet, protocol, o, stop, layers, size < $least and $least or size, size)
+  end]]
+
+local EXTENT = [[
+  local extent = $extent
+  $open
+  if extent < $header then
+    ends(packet, o + $header, stop, layers)
+    return broken(packet, protocol, o, extent)
+  elseif extent > stop - o then
+    long(packet, protocol, o, stop, layers, extent)
+  else
+    stop = o + extent
+  end]]
+
+-- Some headers end early when more is known of what follows.
+local EARLY = [[
+  if next.protocols[$value] then
+    $dispatch
+    return
+  end]]
+
+-- Go on by a number: through comparisons, which a JIT compiler follows better than a table
+-- of functions; elsewhere a table is quicker.
+local DISPATCH = bytes.compiled and [[
+  next.dispatch(packet, p, o + $header, stop, layers, $value)]] or [[
+  local parse = next.parsers[$value]
+  if parse then
+    parse(packet, p, o + $header, stop, layers)
+  else
+    packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers
+  end]]
+
+-- What notes the packet inside, as source; most protocols have none.
+local function inside(row, expression, given)
+  if not row.inner then
+    return ""
+  end
+  local text = "packet[$INSIDE] = kinds[inner] packet[$LOOSE] = true"
+  given.kinds, given.inner = layer.kinds, row.inner
+  if type(row.inner) == "table" then
+    given.inner = layer.space(row.inner[1])
+    text = ("inner.hold(packet, %s)"):format(expression(row.inner[2]))
+  end
+  text = source.fill(text .. (row.quotes and " packet[$QUOTED] = true" or ""))
+  return type(row.quotes) == "string"
+    and ("if %s then %s end"):format(expression(row.quotes), text) or text
+end
+
+-- A second number says what follows when the first one is not known, if anything follows.
+local EITHER = bytes.ports and [[
+  local number = $value
+  if known[number] == 0 then number = $second end
+  if known[number] == 0 or o + $header == stop then
+    $ends
+  else
+    next.dispatch(packet, p, o + $header, stop, layers, number)
+  end]] or [[
+  local number = $value
+  if not next.protocols[number] then number = $second end
+  if not next.protocols[number] or o + $header == stop then
+    $ends
+  else
+    next.parsers[number](packet, p, o + $header, stop, layers)
+  end]]
+
+local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
+
+local function following(row, expression, header, given)
+  local ends_here = source.fill(ENDS, { header = header })
+  if not row.next then
+    return ends_here
+  end
+  given.next = layer.space(row.next[1])
+  local value = expression(row.next[2])
+  if row.next[3] then
+    given.known = given.next.known
+    return source.fill(EITHER, { value = value, second = expression(row.next[3]),
+                                 header = header, ends = ends_here })
+  end
+  local early = row.next.size
+    and source.fill(EARLY, { value = value,
+      dispatch = source.fill(DISPATCH, { header = row.next.size, value = value }) }) or ""
+  local stop = row.unless
+    and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""
+  return early .. stop .. source.fill(DISPATCH, { header = header, value = value })
+end
+
+--- What reads a header of the protocol at an offset, and all that follows it.
+function parser.compile(protocol, row)
+  local header = row.size and "size" or protocol.size
+  local application = protocol.level == layer.LEVELS.application
+  local next = row.next or {}
+  local loads, expression = source.together(protocol, {
+    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.open or "",
+    row.unless or "", next[2] or "", next[3] or "",
+    type(row.inner) == "table" and row.inner[2] or "",
+    type(row.quotes) == "string" and row.quotes or "" })
+  local open = row.open and ("if %s then extent = stop - o end"):format(expression(row.open)) or ""
+  local function part(text, given)
+    given = given and expression(given)
+    return given and source.fill(text, { size = given, extent = given,
+      valid = given, words = row.valid and row.valid[2], least = protocol.size,
+      other = application and "unlike" or "wrong",
+      header = header, open = open }) or ""
+  end
+  local level = protocol.level
+  local given = { short = short, unlike = unlike, broken = broken, long = long, again = again,
+                  protocol = protocol, wrong = wrong, ends = ends }
+  return bytes.compile(protocol.name, source.fill(PARSE, {
+    least = protocol.size, header = header, loads = loads,
+    missing = application and "unlike" or "short",
+    valid = part(VALID, row.valid and row.valid[1]),
+    size = part(SIZE, row.size),
+    enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
+      mark = protocol.mark, offset = slot.FIRST + level })
+      or "if again(packet, protocol, o, stop, layers) then return end",
+    extent = part(EXTENT, row.extent),
+    inner = inside(row, expression, given),
+    finish = following(row, expression, header, given),
+  }), given)
+end
+
+-- -- Spaces ---------------------------------------------------------------
+
+-- A tree of comparisons.
+local function tree(numbers, first, last, each, otherwise)
+  if first == last then
+    return ("if number == %d then %s else %s end"):format(numbers[first],
+      source.fill(each, { i = first }), otherwise)
+  end
+  local middle = math.floor((first + last) / 2)
+  return ("if number <= %d then\n%s\nelse\n%s\nend"):format(numbers[middle],
+    tree(numbers, first, middle, each, otherwise), tree(numbers, middle + 1, last, each, otherwise))
+end
+
+local function compiled(where, head, each, otherwise)
+  local given = {}
+  table.sort(where.numbers)
+  for i, number in ipairs(where.numbers) do
+    local protocol = where.protocols[number]
+    given["protocol" .. i], given["parse" .. i] = protocol, protocol.parse
+  end
+  local text = tree(where.numbers, 1, #where.numbers, each, otherwise)
+  return bytes.compile(where.name, head .. "\n" .. text .. "\nend", given)
+end
+
+local BY_NUMBER = "return function(packet, p, o, stop, layers, number)"
+local HOLD = "return function(packet, number)"
+
+--- Let a protocol be found by a number. The functions of a space are made anew.
+function parser.join(protocol, name, number)
+  local where = layer.space(name)
+  if not where.protocols[number] then
+    where.numbers[#where.numbers + 1] = number
+  end
+  where.protocols[number], where.parsers[number] = protocol, protocol.parse
+  where.names[protocol.name] = where.names[protocol.name] or number
+  if where.known and number < 65536 then
+    where.known[number] = 1
+  end
+  where.dispatch = compiled(where, BY_NUMBER, "parse$i(packet, p, o, stop, layers)",
+    source.fill(ENDS, { header = 0 }))
+  where.hold = compiled(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
+end
+
+return parser

@@ -1,0 +1,118 @@
+-- source.lua: pieces of the source that is generated for protocols.
+local bytes = require "tun.packet.memory.bytes"
+local slot = require "tun.packet.memory.slot"
+
+local source = {}
+
+--- Replace every $name by a value, or by the number of a slot.
+function source.fill(text, values)
+  return (text:gsub("%$([%a_]+)", function(name)
+    local value = values and values[name]
+    if value == nil then
+      value = slot[name]
+    end
+    assert(value ~= nil, name)
+    return tostring(value)
+  end))
+end
+
+--- Where a field's bytes begin, as source.
+function source.at(field)
+  if field.place then
+    return ("o+(%s)"):format(field.place)
+  end
+  return field.at > 0 and "o+" .. field.at or "o"
+end
+
+--- An expression of fields, "ihl * 4", with loads in their places. It may also use o and
+-- stop, where the header begins and what holds it ends.
+function source.expression(protocol, text)
+  return (text:gsub("[%a_][%w_]*", function(word)
+    local field = protocol.fields[word]
+    return field and field.load or word
+  end))
+end
+
+--- The fields at fixed places in expressions, loaded by one statement into locals of their
+-- names: the statement, and a function from an expression to source with the locals.
+function source.together(protocol, expressions)
+  local list, names, rows = {}, {}, {}
+  for _, text in ipairs(expressions) do
+    for word in text:gmatch "[%a_][%w_]*" do
+      local field = protocol.fields[word]
+      if field and not names[word] and field.at and not field.swapped and not field.wide then
+        names[word] = "value_" .. word
+        list[#list + 1], rows[#rows + 1] = names[word], { field.at, field.skip, field.width }
+      end
+    end
+  end
+  local function expression(text)
+    return (text:gsub("[%a_][%w_]*", function(word)
+      local field = protocol.fields[word]
+      return names[word] or field and field.load or word
+    end))
+  end
+  local names_of_all = table.concat(list, ", ")
+  return list[1] and ("local %s = %s"):format(names_of_all, bytes.load(rows)) or "", expression
+end
+
+-- How many functions become upvalues, of which a function has 60 at most.
+local MOST = 50
+
+-- Source that uses one of the functions, or goes on otherwise.
+local function choose(functions, act, otherwise, given)
+  local keys, lines, first = {}, {}, #given
+  for key in pairs(functions) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for i = 1, bytes.compiled and math.min(#keys, MOST - first) or 0 do
+    given[first + i] = functions[keys[i]]
+    local one = act:gsub("%f[%w]act%f[%W]", "act" .. first + i)
+    lines[i] = ("if size == %d and key == %q then %s else"):format(#keys[i], keys[i], one)
+  end
+  if #lines < #keys then
+    given["functions" .. first] = functions
+    otherwise = ("local act = functions%d[key] if act then %s else %s end"):format(first, act,
+      otherwise)
+  end
+  return ("%s %s %s"):format(table.concat(lines), otherwise, lines[1] and "end" or "")
+end
+
+--- Source that uses the function that `key` names. A JIT compiler knows the key that a
+-- script has, so that comparing costs nothing there, while what a table holds has to be
+-- looked up and checked; elsewhere a table is quicker. Sizes are compared first, since each
+-- name that is compared takes one of the 500 constants that a trace may have.
+-- @param sets  list of { functions by key, source of the use: "value = act(self)" }
+-- @param otherwise  source for a key that has no function
+-- @param given  gets what the source needs
+function source.choice(sets, otherwise, given)
+  local functions = {}
+  for i = #sets, 1, -1 do
+    otherwise = choose(sets[i][1], sets[i][2], otherwise, functions)
+  end
+  for key, value in pairs(functions) do
+    given[type(key) == "number" and "act" .. key or key] = value
+  end
+  given.type = type
+  return bytes.compiled and 'local size = type(key) == "string" and #key ' .. otherwise or otherwise
+end
+
+--- An expression of one field, linear in it, solved for the field: its name, factor, rest.
+function source.solve(protocol, text)
+  local name
+  local function value(number)
+    local filled = text:gsub("[%a_][%w_]*", function(word)
+      if protocol.fields[word] then
+        name = word
+        return tostring(number)
+      end
+    end)
+    local load_text = loadstring or load -- luacheck: ignore
+    return assert(load_text("return " .. filled))()
+  end
+  local rest = value(0)
+  return name, value(1) - rest, rest
+end
+
+return source

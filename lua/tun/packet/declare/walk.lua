@@ -1,0 +1,118 @@
+-- walk.lua: usual packets are read by C where there is no FFI; see csrc/walk.c. A header is
+-- usual when its declaration has only what the patterns below find, and when it is right.
+local bytes = require "tun.packet.memory.bytes"
+local core = require "tun.core"
+local layer = require "tun.packet.declare.layer"
+local slot = require "tun.packet.memory.slot"
+local source = require "tun.packet.declare.source"
+
+local walk = {}
+
+-- Of what the declaration has: the field, and a number beside it.
+local PATTERNS = {
+  { "valid", "^([%a_][%w_]*) == (%d+)$" },
+  { "size", "^([%a_][%w_]*) %* (%d+)$" },
+  { "extent", "^([%a_][%w_]*) ?%+? ?(%d*)$" },
+  { "unless", "^([%a_][%w_]*) > 0$" },
+  { "next", "^([%a_][%w_]*)$" },
+  { "second", "^([%a_][%w_]*)$" },
+}
+
+local LARGEST = 16 -- bits of a number in a header
+
+-- Parsers by id; what follows by the id of a protocol and the number that says it.
+local parsers, steps = {}, {}
+local go = core.walker(steps)
+
+local OPERATORS = { ["and"] = true, ["or"] = true, ["not"] = true }
+
+-- The field that a condition is about, and by bits the numbers below 32 with which it does
+-- not hold; nothing when it is about more.
+local function unmet(protocol, condition)
+  local name, bits = nil, 0
+  for word in condition:gmatch "[%a_][%w_]*" do
+    name = name or protocol.fields[word] and word
+    if word ~= name and not OPERATORS[word] then
+      return nil
+    end
+  end
+  if not name then
+    return nil
+  end
+  local load_text = loadstring or load -- luacheck: ignore
+  local holds = assert(load_text(("local %s = ... return %s"):format(name, condition)))
+  for number = 0, 31 do
+    bits = bits + (holds(number) and 0 or 2 ^ number)
+  end
+  return name, bits
+end
+
+-- Append a part: of which field, and the number beside it. False when C cannot take it.
+local function append(list, field, size, number)
+  local known = field and field.at and not field.swapped and field.width <= LARGEST
+    and field.at + math.ceil((field.skip + field.width) / 8) <= size
+  list[#list + 1] = known and field.at or 0
+  list[#list + 1] = known and field.skip or 0
+  list[#list + 1] = known and field.width or 0
+  list[#list + 1] = tonumber(number) or 0
+  return known
+end
+
+-- Append all parts; whether they tell all of the declaration.
+local function parts(protocol, list)
+  local row, plain = protocol.row, true
+  local texts = { valid = row.valid and row.valid[1], size = row.size, extent = row.extent,
+                  unless = row.unless, next = row.next and row.next[2],
+                  second = row.next and row.next[3] }
+  local function add(text, name, number)
+    local known = append(list, protocol.fields[name or false], protocol.size, number)
+    plain = plain and (known or not text)
+  end
+  for _, pattern in ipairs(PATTERNS) do
+    local text = texts[pattern[1]]
+    add(text, (text or ""):match(pattern[2]))
+  end
+  local quotes = type(row.quotes) == "string"
+  if quotes then
+    add(row.quotes, unmet(protocol, row.quotes))
+  else
+    add(row.quotes)
+  end
+  return plain and not (row.next and row.next.size) and (quotes or type(row.inner) ~= "string")
+end
+
+local QUICK = source.fill [[
+return function(packet, p, o, stop, layers)
+  local left
+  left, o, stop, layers = go(p, packet, o, stop, layers, step)
+  if left > 0 then
+    parsers[left](packet, p, o, stop, layers)
+  else
+    packet[$LIMIT], packet[$PAYLOAD], packet[$LAYERS] = stop, o, layers
+  end
+end]]
+
+--- A parser that does in C what it can, and leaves the rest to the given one.
+function walk.quick(protocol, parse)
+  local level, id = protocol.level, #parsers + 1
+  local list = { id, 0, protocol.size, protocol.mark or 0, level and layer.mask(level) or 0,
+                 level and slot.FIRST + level or 0 }
+  local plain = parts(protocol, list) and level
+  list[2] = plain and 1 or 0
+  parsers[id], protocol.id, protocol.step = parse, id, core.step(list)
+  return plain and bytes.compile(protocol.name, QUICK,
+    { go = go, step = protocol.step, parsers = parsers }) or parse
+end
+
+--- Learn what follows each of the protocols. What is a packet inside is left to Lua.
+function walk.join(protocols)
+  for _, upper in ipairs(protocols) do
+    local row = upper.row
+    local inner = type(row.inner) == "table" and layer.space(row.inner[1]).protocols or {}
+    for number, lower in pairs(row.next and layer.space(row.next[1]).protocols or {}) do
+      steps[upper.id * 2 ^ LARGEST + number] = not inner[number] and lower.step or nil
+    end
+  end
+end
+
+return walk

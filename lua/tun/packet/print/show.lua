@@ -1,0 +1,174 @@
+-- show.lua: packets for people to read: all fields by layer, and the bytes with the
+-- layers marked.
+local bytes = require "tun.packet.memory.bytes"
+local header = require "tun.packet.declare.header"
+local line = require "tun.packet.print.line"
+local slot = require "tun.packet.memory.slot"
+local span = require "tun.packet.print.span"
+local word = require "tun.packet.value.word"
+
+local POINTER, START, STOP, LIMIT = slot.POINTER, slot.START, slot.STOP, slot.LIMIT
+
+local show = {}
+
+-- -- All fields -----------------------------------------------------------
+
+local printable
+
+local function escape(text)
+  return (text:gsub('[%c"\\\127-\255]', function(byte)
+    return ("\\x%02x"):format(byte:byte())
+  end))
+end
+
+-- "mss 1460", "TS {value 1, echo 2}": what areas have.
+local function words(value)
+  local list = {}
+  for _, each in ipairs(value) do
+    list[#list + 1] = printable(each)
+  end
+  for _, pair in ipairs(word.pairs(value)) do
+    list[#list + 1] = pair[1] .. " " .. printable(pair[2])
+  end
+  return list
+end
+
+function printable(value)
+  if type(value) == "table" then
+    return "{" .. table.concat(words(value), ", ") .. "}"
+  end
+  return type(value) == "number" and ("%.14g"):format(value) or escape(tostring(value))
+end
+
+local function field_words(field, row, value)
+  if type(value) ~= "number" then
+    return printable(value)
+  end
+  local name = word.name_of(field, value) or row.names_of and row.names_of[value]
+  local number = (field.format or "%.0f"):format(value)
+  return name and ("%s (%s)"):format(number, name) or number
+end
+
+local function area_lines(view, row, lines)
+  for _, name in ipairs(row.area and row.area.names or {}) do
+    local value = row.methods and row.methods[name] and row.methods[name](view)
+    if name == "body" or value == nil or #value == 0 then
+      value = {}
+    elseif type(value) == "string" then
+      value = { value }
+    end
+    for i, each in ipairs(value) do
+      local text = type(each) == "table" and table.concat(words(each), " ") or printable(each)
+      lines[#lines + 1] = ("  %-12s %s"):format(i == 1 and name or "", text)
+    end
+  end
+end
+
+-- The fields of a view, one per line.
+local function view_lines(view, lines)
+  local protocol = getmetatable(view).protocol
+  for i, field in ipairs(protocol.fields) do
+    local row = protocol.row[i]
+    local value = view[field.name]
+    if value ~= nil and word.meant(row, view) then
+      lines[#lines + 1] = ("  %-12s %s"):format(field.name, field_words(field, row, value))
+    end
+  end
+  area_lines(view, protocol.row, lines)
+  return lines
+end
+
+local function hex(text)
+  return (text:gsub(".", function(byte)
+    return ("%02x"):format(byte:byte())
+  end))
+end
+
+--- Describe all fields of a packet, by layer.
+-- @return string of lines
+function show.packet(self)
+  local lines = {}
+  local list, behind = span.all(self)
+  for _, each in ipairs(list) do
+    lines[#lines + 1] = each[1].name
+    view_lines(header.view(each[4], each[1], each[2]), lines)
+  end
+  local n = self[STOP] - behind
+  if n > 0 then
+    local start = hex(bytes.string(self[POINTER], behind, math.min(n, 16)))
+    lines[#lines + 1] = ("payload\n  %-12s %s%s"):format(n .. " bytes", start,
+      n > 16 and "..." or "")
+  end
+  lines[#lines + 1] = line.fault(self)
+  return table.concat(lines, "\n")
+end
+
+--- Describe all fields of the layer.
+-- @return string of lines
+function show.view(view)
+  return table.concat(view_lines(view, { getmetatable(view).protocol.name }), "\n")
+end
+
+-- -- Bytes ----------------------------------------------------------------
+
+local function dump_row(mark, at, text)
+  local pairs_list = {}
+  for i = 1, #text do
+    pairs_list[i] = ("%02x"):format(text:byte(i)) .. (i == 8 and " " or "")
+  end
+  return ("%-11s %04x  %-49s %s"):format(mark, at, table.concat(pairs_list, " "),
+    (text:gsub("[^\32-\126]", ".")))
+end
+
+local function dump(self, lines, mark, first, stop)
+  for at = first, stop - 1, 16 do
+    local text = bytes.string(self[POINTER], at, math.min(16, stop - at))
+    lines[#lines + 1] = dump_row(at == first and mark or "", at - self[START], text)
+  end
+end
+
+--- Dump the bytes of a packet; every layer begins a line, with its name.
+-- @return string of lines
+function show.hexdump(self)
+  local lines = {}
+  local list, behind = span.all(self)
+  for _, each in ipairs(list) do
+    if each[2] >= self[START] then
+      dump(self, lines, each[1].name, each[2], math.min(each[3], self[STOP]))
+    end
+  end
+  local limit = math.max(behind, math.min(self[LIMIT], self[STOP]))
+  dump(self, lines, "payload", behind, limit)
+  dump(self, lines, "trailer", limit, self[STOP])
+  return table.concat(lines, "\n")
+end
+
+-- -- Protocols ------------------------------------------------------------
+
+-- What a field is when it is not given: computed, a number, a name.
+local function initial(field)
+  local value = field.default
+  if field.computed then
+    return "computed"
+  elseif value == nil and field.codec then
+    return field.codec.text and field.codec.text(0) or ""
+  elseif field.width == 1 then
+    return tostring((value or 0) ~= 0)
+  end
+  value = value or 0
+  return type(value) == "number" and (field.format or "%.0f"):format(value) or value
+end
+
+--- What a protocol's header has: fields, their widths in bits, what they are at first.
+function show.protocol(protocol)
+  local lines = { protocol.name }
+  for _, field in ipairs(protocol.fields) do
+    lines[#lines + 1] = ("  %-12s %4d  %s"):format(field.name, field.width, initial(field))
+  end
+  for _, name in ipairs(protocol.row.area and protocol.row.area.names or {}) do
+    lines[#lines + 1] = ("  %-12s    *"):format(name)
+  end
+  return table.concat(lines, "\n")
+end
+
+return show

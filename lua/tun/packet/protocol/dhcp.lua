@@ -1,0 +1,99 @@
+-- dhcp.lua: DHCP (RFC 2131) with its options (RFC 2132).
+local bytes = require "tun.packet.memory.bytes"
+local form = require "tun.packet.value.form"
+local header = require "tun.packet.declare.header"
+local options = require "tun.packet.value.options"
+
+-- A field of n characters, filled up with zeros: read without them.
+local function characters(n)
+  return {
+    what = ("a string of at most %d bytes"):format(n),
+    load = function(p, at)
+      return (bytes.string(p, at, n):gsub("%z+$", ""))
+    end,
+    store = function(text)
+      return type(text) == "string" and #text <= n and text .. ("\0"):rep(n - #text) or nil
+    end,
+  }
+end
+
+local types = {
+  discover = 1, offer = 2, request = 3, decline = 4, ack = 5, nak = 6, release = 7, inform = 8,
+}
+
+local address, addresses = form.address4, form.addresses4
+local text, seconds, codes = form.bytes, form.number(4), form.list(form.number(1))
+
+local kinds = options.kinds {
+  length = "value",
+  unit = 1,
+  single = { [0] = "pad", [255] = "end" },
+  last = 255,
+  { 1, "netmask", address },
+  { 3, "routers", addresses },
+  { 6, "dns", addresses },
+  { 12, "hostname", text },
+  { 15, "domain", text },
+  { 26, "mtu", form.number(2) },
+  { 28, "broadcast", address },
+  { 33, "static_routes", addresses }, -- destination and router in turn
+  { 42, "ntp", addresses },
+  { 43, "vendor", form.bytes },
+  { 50, "requested", address },
+  { 51, "lease", seconds },
+  { 52, "overload", form.number(1) },
+  { 53, "type", form.enum(1, types) },
+  { 54, "server", address },
+  { 55, "parameters", codes },
+  { 56, "message", text },
+  { 57, "max_size", form.number(2) },
+  { 58, "renewal", seconds },
+  { 59, "rebinding", seconds },
+  { 60, "class", text },
+  { 61, "client_id", form.bytes },
+  { 66, "tftp", text },
+  { 67, "bootfile", text },
+  { 82, "relay", form.bytes }, -- RFC 3046
+  { 121, "classless_routes", form.bytes }, -- RFC 3442
+}
+
+local methods = options.methods(kinds)
+
+--- The value of the first option with the name; nil when there is none.
+function methods.option(view, name)
+  for _, each in ipairs(view:options()) do
+    if each[1] == name then
+      return each[2]
+    end
+  end
+end
+
+header.declare("dhcp", {
+  { "op", 8, default = 1, enum = { request = 1, reply = 2 } },
+  { "htype", 8, default = 1 },
+  { "hlen", 8, default = 6 },
+  { "hops", 8 },
+  { "xid", 32, format = "0x%08x" },
+  { "secs", 16 },
+  { "broadcast", 1 },
+  { "flags", 15 },
+  { "ciaddr", 32, codec = "ip4" },
+  { "yiaddr", 32, codec = "ip4" },
+  { "siaddr", 32, codec = "ip4" },
+  { "giaddr", 32, codec = "ip4" },
+  { "chaddr", 48, codec = "mac" },
+  { "chaddr_rest", 80, codec = characters(10), default = "" },
+  { "sname", 512, codec = characters(64), default = "" },
+  { "file", 1024, codec = characters(128), default = "" },
+  { "magic", 32, default = 0x63825363, format = "0x%08x" },
+  valid = { "magic == 1669485411", "not DHCP's magic cookie" },
+  size = "stop - o",
+  area = options.area(kinds),
+  methods = methods,
+  follows = { udp = { 67, 68 } },
+  line = function(view, _, n)
+    local type = view:option "type"
+    return ("BOOTP/DHCP, %s%s, length %d"):format(view.op == 1 and "Request from " .. view.chaddr
+      or "Reply", type and ", " .. tostring(type) or "", n)
+  end,
+})

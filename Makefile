@@ -20,7 +20,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -fPIC $(or $(LUA_INCDIR:%=-I%), \
 # Looked for once, when something is compiled.
 HARDENING = $(eval HARDENING := $(call has,-fstack-protector-strong) \
 	$(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))$(HARDENING)
-LDHARDENING = $(call has,$(RELRO))
+LDHARDENING = $(if $(HARDENING),$(call has,$(RELRO)))
 RELRO = -Wl,-z,relro,-z,now
 has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
 	-x c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')

@@ -103,7 +103,7 @@ $(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 $(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o
 $(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
-		-rdynamic -o $@ $^ $(LIBLUA) -lmnl
+		-o $@ $^ $(LIBLUA) -lmnl
 
 $(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
 	@ln -sf script $@
@@ -136,7 +136,7 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE)
+spec: $(MODULE) fuzzers
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 

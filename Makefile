@@ -10,7 +10,7 @@ VERSION = 0.1.0
 PREFIX = /usr/local
 CFLAGS = -O2 -Wall -Wextra -Wshadow
 LIBFLAG = -shared
-# The folder of lua.h, for a Lua that is not Debian's.
+# The folder of lua.h, for a Lua that is not Debian's (make test LUAS=lua5.5).
 LUA_INCDIR =
 FLAGS = -std=c11 -D_GNU_SOURCE -fPIC $(or $(LUA_INCDIR:%=-I%), \
 	$(shell pkg-config --cflags $(LUA) 2>/dev/null), \
@@ -27,6 +27,7 @@ has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
+FAULT = $(BUILD)/fault.so
 SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
@@ -39,9 +40,9 @@ export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
 .DELETE_ON_ERROR:
-.PHONY: all module objects demo run examples test spec asan valgrind lint \
-	rock peers hostile fuzz fuzzers properties soak bench dist install \
-	uninstall clean help deps
+.PHONY: all module objects demo run examples test spec asan coverage valgrind \
+	lint rock peers hostile fuzz fuzzers inject starve starving properties \
+	soak bench dist install uninstall clean help deps
 
 all: module ## Build the C module (make LUA=lua5.4 for another Lua)
 	@mkdir -p csrc/tun && ln -sf ../../$(MODULE) csrc/tun/core.so
@@ -57,9 +58,8 @@ $(BUILD)/%.o: csrc/%.c | $(BUILD)/headers
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(QUIET) -c -o $@ $<
 
-# Conversions that are not all written out.
-$(BUILD)/poll.o $(BUILD)/netlink/ack.o: \
-	QUIET = -Wno-conversion -Wno-sign-conversion
+# libmnl's loops convert silently.
+$(BUILD)/netlink/ack.o: QUIET = -Wno-conversion
 
 # The compiler's "No such file" does not tell what to install.
 $(BUILD)/headers:
@@ -74,7 +74,7 @@ $(BUILD)/headers:
 	need linux/if_tun.h linux-libc-dev; \
 	need libmnl/libmnl.h libmnl-dev; \
 	$(if $(LUA_INCDIR),has lauxlib.h || fail "lauxlib.h in $(LUA_INCDIR)", \
-	  need lauxlib.h $(lastword $(call lua,$(LUA))))
+	  need lauxlib.h $(lastword $(call debian,$(LUA))))
 	@touch $@
 
 build/bench/%: spec/bench/%.c
@@ -136,7 +136,7 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE) fuzzers
+spec: $(MODULE) $(FAULT) fuzzers
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
@@ -155,28 +155,64 @@ build/asan/bin/%:
 	cp "$$(command -v $*)" $@
 	patchelf --add-needed "$$($(CC) -print-file-name=libasan.so)" $@
 
+# Lua 5.1 and LuaJIT run the same objects, the one by calls and the other by FFI.
+LINES = 97
+BRANCHES = 90
+coverage: deps-coverage ## What the specs run of csrc/ (LINES=, BRANCHES=: the least)
+	rm -rf build/coverage
+	$(call specs,luajit lua5.1,BUILD=build/coverage HARDENING= \
+		CFLAGS='-O0 --coverage')
+	@lua5.4 spec/coverage.lua build/coverage $(LINES) $(BRANCHES)
+
 valgrind: deps-valgrind ## Run the specs with Lua 5.4 under valgrind
 	$(call specs,lua5.4,INTERPRETER='valgrind -q --sim-hints=lax-ioctls \
 		--error-exitcode=1 --leak-check=full lua5.4')
 
-lint: deps-lint ## Check style and run the compilers and checkers, strictly
+# The headers that are not the C library's; musl-gcc looks nowhere else.
+MUSL = build/lint/musl/include
+$(MUSL): deps-lint
+	@mkdir -p $@
+	ln -sfnt $@ $(addprefix /usr/include/,linux asm-generic libmnl) \
+	  $(addprefix /usr/include/$(shell gcc -print-multiarch)/,asm \
+	  lua5.4-deb-multiarch.h)
+
+# Files of which gcc's analyzer does not know that a packet which was looked at
+# is still in its batch, which members a row has, how wide a vector's lanes are.
+# clang's analyzer runs in clang-tidy.
+UNCERTAIN = csrc/batch/% csrc/netlink/noun.c csrc/udp/receive.c \
+	csrc/wire/checksum.c
+analyze = printf '%s\n' $(1) | xargs -P 2 -I{} \
+	gcc $(FLAGS) $(CFLAGS) -Werror -fanalyzer $(2) -S -o /dev/null {}
+
+lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
 	  spec/bench/*.[ch])
-	lua5.4 -e 'dofile "rockspec/tun-scm-1.rockspec"' \
-		-e 'sources = build.modules["tun.core"].sources' \
-		-e 'table.sort(sources)' \
-		-e 'listed = table.concat(sources, " ")' \
-		-e 'assert(listed == "$(sort $(SOURCES))", "rockspec: sources")'
+	lua5.4 -e 'dofile "$(wildcard rockspec/*.rockspec)"' \
+		-e 'line = ("version = %q,"):format(version:match "(.*)-")' \
+		-e 'init = io.open "lua/tun/init.lua":read "a"' \
+		-e 'assert(init:find(line, 1, true), "lua/tun/init.lua: version")'
 	printf '%s\n' $(SOURCES) $(BENCHSOURCES) | xargs -P 4 -I{} \
 		clang-tidy --quiet {} -- $(FLAGS) 2>/dev/null
 	for cc in gcc clang; do \
 	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) || exit 1; \
 	  for lua in luajit lua5.1 lua5.2 lua5.3 lua5.4; do \
-	    $(MAKE) -s -j2 build/lint/$$cc/$$lua/tun/core.so CC=$$cc LUA=$$lua \
-	      BUILD=build/lint/$$cc/$$lua CFLAGS='$(CFLAGS) -Werror' || exit 1; \
+	    $(MAKE) -s -j2 module CC=$$cc LUA=$$lua BUILD=build/lint/$$cc/$$lua \
+	      CFLAGS='$(CFLAGS) -Wconversion -Werror' || exit 1; \
 	  done; \
 	done
+	lua5.4 spec/rooms.lua build/lint/gcc/lua5.4
+	$(MAKE) -s -j2 objects CC='musl-gcc -idirafter $(MUSL)' LUA=lua5.4 \
+	  BUILD=build/lint/musl \
+	  CFLAGS='$(CFLAGS) -Werror -Werror=implicit-function-declaration'
+	$(call analyze,$(filter-out $(UNCERTAIN),$(SOURCES)))
+	$(call analyze,$(filter $(UNCERTAIN),$(SOURCES)), \
+	  -Wno-analyzer-null-dereference -Wno-analyzer-null-argument \
+	  -Wno-analyzer-shift-count-overflow)
+
+rock: deps-rock ## Build, install and use the rock with LuaRocks
+	spec/rock.sh luajit /usr/include/luajit-2.1
+	spec/rock.sh lua5.4 /usr/include/lua5.4
 
 # Another seed on every day: what it finds is told with the seed.
 SEED = $(shell date +%Y%m%d)
@@ -211,6 +247,28 @@ soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 	$(LUA) spec/soak.lua $(SECONDS)
 
+# Of every run that there is, those whose number leaves n when divided by m.
+SLICE = 0/1
+search = @$(INTERPRETER) spec/inject/$(1).lua '$(SCENARIO)' $(SLICE)
+
+$(FAULT): spec/inject/fault.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
+inject: deps-test $(MODULE) $(FAULT) ## Fail each system call (SCENARIO=, SLICE=n/m)
+	$(call search,inject)
+
+starving: $(MODULE) $(FAULT)
+	@printf '%s, ' $(BUILD)
+	$(call search,starve)
+
+starve: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
+starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
+	@for lua in $(LUAS); do $(MAKE) -s starving LUA=$$lua || exit 1; done
+	@for lua in luajit lua5.4; do $(MAKE) -s starving LUA=$$lua \
+	  BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
+	  INTERPRETER=$(CURDIR)/build/asan/bin/$$lua || exit 1; done
+
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \
 	  $(MAKE) -s LUA=$$lua build/$$lua/tun/core.so || exit 1; done
@@ -232,18 +290,16 @@ uninstall: ## Remove what install put there
 # Of what is committed. URL is the folder where the archive can be fetched.
 URL = file://$(CURDIR)/build/dist
 release = tun-$(VERSION)
-rockspec = build/dist/$(release)-1.rockspec
-dist: ## Make the rockspec and the archive of VERSION (URL=)
+dist: deps-dist ## Make the rockspec and the archive of VERSION (URL=)
 	rm -rf build/dist
 	mkdir -p build/dist
 	git archive --prefix=$(release)/ HEAD | tar -x -C build/dist
-	cd build/dist/$(release) && sed -i 's/version = "scm/version = "$(VERSION)/' \
-	  lua/tun/init.lua rockspec/tun-scm-1.rockspec
-	sed -i 's|"git+file://."|"$(URL)/$(release).tar.gz"|' \
-	  build/dist/$(release)/rockspec/tun-scm-1.rockspec
-	cd build/dist/$(release)/rockspec && \
-	  cp tun-scm-1.rockspec ../../$(release)-1.rockspec && \
-	  mv tun-scm-1.rockspec $(release)-1.rockspec
+	cd build/dist/$(release) && \
+	  mv rockspec/tun-scm-1.rockspec rockspec/$(release)-1.rockspec && \
+	  sed -i -e 's/version = "scm/version = "$(VERSION)/' \
+	    -e 's|git+file://.|$(URL)/$(release).tar.gz|' \
+	    lua/tun/init.lua rockspec/$(release)-1.rockspec && \
+	  cp rockspec/$(release)-1.rockspec ..
 	tar -C build/dist --sort=name --owner=0 --group=0 --numeric-owner \
 	  -czf build/dist/$(release).tar.gz $(release)
 	rm -r build/dist/$(release)
@@ -255,7 +311,8 @@ clean: ## Remove everything that was built
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
-lua = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
+lua = $(if $(LUA_INCDIR),,$(call debian,$(1)))
+debian = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 	$(1) lib$(1:lua5.1=lua5.1-0)-dev)
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
@@ -264,13 +321,16 @@ packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv python3
 packages-soak = $(packages-demo) iperf3
 packages-asan = $(packages-test) patchelf
+packages-coverage = $(packages-test) $(call lua,lua5.4)
+packages-dist = git
 packages-fuzz = $(packages-demo) $(call lua,luajit) $(call lua,lua5.4) \
 	clang libclang-rt-14-dev
 packages-valgrind = $(packages-test) valgrind
 packages-examples = $(packages-soak) bind9-dnsutils curl python3
 packages-peers = $(packages-test) python3-scapy tshark
+packages-rock = $(packages-demo) $(call lua,lua5.4) lua-busted luarocks git
 packages-lint = $(packages-demo) lua-check clang clang-format clang-tidy \
-	$(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
+	musl-tools $(foreach v,5.1 5.2 5.3 5.4,$(call lua,lua$(v)))
 
 deps: deps-test deps-lint ## Install the Debian packages that are missing
 

@@ -8,7 +8,7 @@
 
 #define ROW(error)                                                             \
 	{                                                                      \
-		.name = #error, .number = error                                \
+		.name = #error, .number = (error)                              \
 	}
 
 /* As in asm-generic/errno.h; the numbers are not the same on every machine. The
@@ -154,7 +154,7 @@ static const struct {
 };
 
 /* The first name of a number is the one that it has. */
-void open_errno(lua_State *L)
+static void push_names(lua_State *L)
 {
 	size_t i = LENGTH(errors);
 
@@ -165,5 +165,27 @@ void open_errno(lua_State *L)
 		lua_pushinteger(L, errors[i].number);
 		lua_setfield(L, -2, errors[i].name);
 	}
+}
+
+/* core.failure(message, errno): raise what the world said to who cannot return
+ * it, such as an iterator, at the first line outside of the library: a sentence
+ * that ends in the name of the errno. Upvalue 1 is core.errno. */
+static int core_failure(lua_State *L)
+{
+	const char *message = luaL_checkstring(L, 1);
+
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));
+	if (!lua_isstring(L, -1))
+		lua_pushvalue(L, 2);
+	raise_misuse(L, "%s (%s)", message, lua_tostring(L, -1));
+}
+
+void open_errno(lua_State *L)
+{
+	push_names(L);
+	lua_pushvalue(L, -1);
+	lua_pushcclosure(L, core_failure, 1);
+	lua_setfield(L, -3, "failure");
 	lua_setfield(L, -2, "errno");
 }

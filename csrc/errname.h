@@ -6,8 +6,8 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Add core.errno, numbers by name and names by number, to the module table on
- * top of the stack. */
+/* Add core.errno, numbers by name and names by number, and core.failure to the
+ * module table on top of the stack. */
 void open_errno(lua_State *L);
 
 #pragma GCC visibility pop

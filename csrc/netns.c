@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NETNS "tun.netns"
@@ -21,8 +23,8 @@ struct handle *netns_new(lua_State *L)
 	return handle_new(L, NETNS, sizeof(struct handle), &netns_kind);
 }
 
-/* The inode number, by which namespaces are told apart; 0 and errno. */
-static ino_t inode(const struct handle *ns)
+/* The inode number, by which namespaces differ; 0 and errno. */
+static ino_t netns_inode(const struct handle *ns)
 {
 	struct stat status;
 
@@ -50,7 +52,7 @@ static int core_netns(lua_State *L)
 /* ns:id() -> inode number, equal for the same namespace */
 static int netns_id(lua_State *L)
 {
-	ino_t id = inode(handle_check(L));
+	ino_t id = netns_inode(handle_check(L));
 
 	if (!id)
 		return fail_errno(L, "network namespace");
@@ -65,12 +67,13 @@ static int netns_tostring(lua_State *L)
 	char text[32] = "net:[closed]";
 
 	if (ns->fd >= 0)
-		snprintf(text, sizeof(text), "net:[%ju]", (uintmax_t)inode(ns));
+		snprintf(text, sizeof(text), "net:[%ju]",
+			 (uintmax_t)netns_inode(ns));
 	lua_pushstring(L, text);
 	return 1;
 }
 
-static bool put(const char *path, const char *text)
+static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), code;
 	bool done;
@@ -91,13 +94,37 @@ static bool map_ids(uid_t uid, gid_t gid)
 
 	snprintf(users, sizeof(users), "0 %u 1", uid);
 	snprintf(groups, sizeof(groups), "0 %u 1", gid);
-	return put("/proc/self/uid_map", users) &&
-	       put("/proc/self/setgroups", "deny") &&
-	       put("/proc/self/gid_map", groups);
+	return write_file("/proc/self/uid_map", users) &&
+	       write_file("/proc/self/setgroups", "deny") &&
+	       write_file("/proc/self/gid_map", groups);
 }
 
-/* What a failure of unshare(2) means here. */
-static int unshare_failed(lua_State *L, bool user_too)
+/* Whether this process has a capability, as far as the kernel tells. */
+static bool has(int capability)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,
+						   0 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, sets) < 0)
+		return true;
+	return sets[CAP_TO_INDEX(capability)].effective &
+	       CAP_TO_MASK(capability);
+}
+
+/* Whether map_ids() may do so, as far as it can be known before there is no way
+ * back; false and errno. Source: user_namespaces(7) */
+static bool may_map_ids(uid_t uid)
+{
+	if (uid != 0 || has(CAP_SETFCAP))
+		return faccessat(AT_FDCWD, "/proc/self/uid_map", W_OK,
+				 AT_EACCESS) == 0;
+	errno = EPERM;
+	return false;
+}
+
+/* Push nil, what a failure of unshare(2) means here, and errno. Returns 3. */
+static int fail_unshare(lua_State *L, bool user_too)
 {
 	const char *reason = NULL;
 
@@ -121,17 +148,27 @@ static int unshare_failed(lua_State *L, bool user_too)
  *
  * Move this process to a new network namespace and, where user_too is true, to
  * a new user namespace as well, in which it is root. See unshare(2) and
- * user_namespaces(7). There is no way back. */
+ * user_namespaces(7). There is no way back, so what can be known is checked
+ * before; a failure after it says that the process has moved. Without
+ * CAP_NET_ADMIN there is nothing to do in a namespace of the same user
+ * namespace. */
 static int core_unshare(lua_State *L)
 {
 	bool user_too = lua_toboolean(L, 1);
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
+	errno = EPERM;
+	if (!user_too && !has(CAP_NET_ADMIN))
+		return fail_unshare(L, user_too);
+	if (user_too && !may_map_ids(uid))
+		return fail_errno(L, "new network namespace: "
+				     "/proc/self/uid_map");
 	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
-		return unshare_failed(L, user_too);
+		return fail_unshare(L, user_too);
 	if (user_too && !map_ids(uid, gid))
-		return fail_errno(L, "ids of the new user namespace");
+		return fail_errno(L, "new network namespace, to which the "
+				     "process has moved: user and group ids");
 	lua_pushboolean(L, true);
 	return 1;
 }

@@ -41,7 +41,8 @@ int poll_await(lua_State *L, struct pollfd *fds, nfds_t n, double until)
 		timeout = &time;
 		time.tv_sec = left > 0 ? (time_t)left : 0;
 		time.tv_nsec =
-			left > 0 ? (long)((left - time.tv_sec) * 1e9) : 0;
+			left > 0 ? (long)((left - (double)time.tv_sec) * 1e9)
+				 : 0;
 	}
 	ready = ppoll(fds, n, timeout, NULL);
 	if (ready == 0)
@@ -116,7 +117,7 @@ int fail_word(lua_State *L)
 
 /* Argument 2 of core.poll at an index, as poll(2) events: readable unless it
  * says otherwise. */
-static short toevents(lua_State *L, int i)
+static short check_events(lua_State *L, int i)
 {
 	const char *text = "r";
 	short events = 0;
@@ -138,7 +139,7 @@ static short toevents(lua_State *L, int i)
 
 /* Fill fds from the tables of arguments 1 and 2. Returns whether one of them
  * is closed. */
-static bool topollfds(lua_State *L, struct pollfd *fds, int n)
+static bool check_descriptors(lua_State *L, struct pollfd *fds, int n)
 {
 	bool closed = false;
 	lua_Integer fd;
@@ -149,14 +150,14 @@ static bool topollfds(lua_State *L, struct pollfd *fds, int n)
 		if (!arg_integer(L, -1, &fd) || fd < -1 || fd > INT_MAX)
 			raise_value(L, -1, "poll", "a descriptor");
 		lua_pop(L, 1);
-		fds[i] = (struct pollfd){ (int)fd, toevents(L, i + 1), 0 };
+		fds[i] = (struct pollfd){ (int)fd, check_events(L, i + 1), 0 };
 		closed |= fd < 0;
 	}
 	return closed;
 }
 
 /* Push what became of one descriptor. */
-static void pushready(lua_State *L, const struct pollfd *fd)
+static void push_ready(lua_State *L, const struct pollfd *fd)
 {
 	char text[3];
 	size_t n = 0;
@@ -192,12 +193,12 @@ static int core_poll(lua_State *L)
 		raise_value(L, 2, "events", "an array or nil");
 	n = (int)lua_rawlen(L, 1);
 	fds = lua_newuserdata(L, (size_t)n * sizeof(*fds));
-	closed = topollfds(L, fds, n);
+	closed = check_descriptors(L, fds, n);
 	if (!poll_await(L, fds, (nfds_t)n, closed ? 0 : until) && !closed)
 		return fail_word(L) ? 3 : fail_errno(L, "poll");
 	lua_createtable(L, n, 0);
 	for (i = 0; i < n; i++) {
-		pushready(L, fds + i);
+		push_ready(L, fds + i);
 		lua_rawseti(L, -2, i + 1);
 	}
 	return 1;

@@ -1,4 +1,4 @@
-/* poll.h -- waiting for descriptors, and heeding Ctrl-C. */
+/* poll.h -- waiting for descriptors, which Ctrl-C ends. */
 #ifndef TUN_POLL_H
 #define TUN_POLL_H
 

@@ -137,8 +137,7 @@ static int batch_sibling(lua_State *L)
 	return 1;
 }
 
-/* -- What is in it ------------------------------------------------------------
- */
+/* -- What is in it --------------------------------------------------------- */
 
 /* batch:count() -> how many packets are in it */
 static int batch_count(lua_State *L)

@@ -41,28 +41,31 @@ int fail_device(lua_State *L, struct device *dev)
 
 /* Numbers of the virtio-net header are in native order unless a device was told
  * otherwise. Source: drivers/net/tun_vnet.h, tun_vnet_is_little_endian(). */
-static bool is_foreign(const struct device *dev)
+static bool is_foreign(int little, int big)
 {
-	int little = 0, big = 0;
-
-	ioctl(dev->handle.fd, TUNGETVNETLE, &little);
-	ioctl(dev->handle.fd, TUNGETVNETBE, &big);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	return big && !little;
 #else
+	(void)big;
 	return little;
 #endif
 }
 
-void device_read_vnet(struct device *dev)
+bool device_read_vnet(struct device *dev)
 {
-	int size = 0;
+	int size = 0, little = 0, big = 0;
 
-	if (!(dev->flags & IFF_VNET_HDR) ||
-	    ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &size) < 0)
-		return;
+	if (!(dev->flags & IFF_VNET_HDR))
+		return true;
+	if (ioctl(dev->handle.fd, TUNGETVNETHDRSZ, &size) < 0 ||
+	    ioctl(dev->handle.fd, TUNGETVNETLE, &little) < 0)
+		return false;
+	/* EINVAL: a kernel that does not know it, CONFIG_TUN_VNET_CROSS_LE */
+	if (ioctl(dev->handle.fd, TUNGETVNETBE, &big) < 0 && errno != EINVAL)
+		return false;
 	dev->common->vnet = (size_t)size;
-	dev->common->foreign = is_foreign(dev);
+	dev->common->foreign = is_foreign(little, big);
+	return true;
 }
 
 static const struct handle_kind device_kind = { .noun = "device" };
@@ -127,8 +130,7 @@ static int device_attach(lua_State *L, struct device *dev, struct request *r)
 		return fail_open(L, dev, has_filter);
 	}
 	memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
-	device_read_vnet(dev);
-	return 1;
+	return device_read_vnet(dev) ? 1 : fail_open(L, dev, NULL);
 }
 
 /* core.open(options) -> device | nil, reason, errno

@@ -42,9 +42,9 @@ bool device_query(const struct device *dev, struct ifreq *ifr);
 /* The present name, or the last one known. Keeps errno. */
 const char *device_name(struct device *dev);
 
-/* Learn from the kernel what the virtio-net header is, if it tells: it does
- * not of a detached queue. */
-void device_read_vnet(struct device *dev);
+/* Learn from the kernel what the virtio-net header is. False with an errno, and
+ * what was known stays. */
+bool device_read_vnet(struct device *dev);
 
 /* Push nil, reason and errno of a failed call on the device. Returns 3. */
 int fail_device(lua_State *L, struct device *dev);

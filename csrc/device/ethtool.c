@@ -20,9 +20,9 @@ static bool ethtool_ask(int fd, const char *link, void *command)
 /* Ask for the names of the features, of which there are so many. */
 static bool ethtool_names(int fd, const char *link, struct features *f)
 {
-	struct {
+	union {
 		struct ethtool_gstrings head;
-		char names[FEATURES_MOST * ETH_GSTRING_LEN];
+		char room[sizeof(struct ethtool_gstrings) + sizeof(f->names)];
 	} strings = { .head = { .cmd = ETHTOOL_GSTRINGS,
 				.string_set = ETH_SS_FEATURES,
 				.len = f->count } };
@@ -31,35 +31,46 @@ static bool ethtool_names(int fd, const char *link, struct features *f)
 		return false;
 	if (strings.head.len < f->count)
 		f->count = strings.head.len;
-	memcpy(f->names, strings.names, sizeof(f->names));
+	memcpy(f->names, strings.room + sizeof(strings.head), sizeof(f->names));
 	return true;
+}
+
+/* Ask how many features there are. */
+static bool ethtool_count(int fd, const char *link, struct features *f)
+{
+	union {
+		struct ethtool_sset_info head;
+		unsigned int room[sizeof(struct ethtool_sset_info) /
+					  sizeof(unsigned int) +
+				  1];
+	} info = { .head = { .cmd = ETHTOOL_GSSET_INFO,
+			     .sset_mask = 1 << ETH_SS_FEATURES } };
+
+	if (!ethtool_ask(fd, link, &info))
+		return false;
+	f->count = info.room[LENGTH(info.room) - 1];
+	if (f->count <= FEATURES_MOST)
+		return true;
+	errno = E2BIG;
+	return false;
 }
 
 bool ethtool_features(int fd, const char *link, struct features *f)
 {
-	struct {
-		struct ethtool_sset_info head;
-		__u32 count;
-	} info = { .head = { .cmd = ETHTOOL_GSSET_INFO,
-			     .sset_mask = 1 << ETH_SS_FEATURES } };
-	struct {
+	union {
 		struct ethtool_gfeatures head;
-		struct ethtool_get_features_block blocks[FEATURE_BLOCKS];
+		char room[sizeof(struct ethtool_gfeatures) +
+			  FEATURE_BLOCKS *
+				  sizeof(struct ethtool_get_features_block)];
 	} all = { .head = { .cmd = ETHTOOL_GFEATURES,
 			    .size = FEATURE_BLOCKS } };
 	size_t i;
 
-	if (!ethtool_ask(fd, link, &info))
-		return false;
-	f->count = info.count;
-	if (f->count > FEATURES_MOST) {
-		errno = E2BIG;
-		return false;
-	}
-	if (!ethtool_names(fd, link, f) || !ethtool_ask(fd, link, &all))
+	if (!ethtool_count(fd, link, f) || !ethtool_names(fd, link, f) ||
+	    !ethtool_ask(fd, link, &all))
 		return false;
 	for (i = 0; i < FEATURE_BLOCKS; i++)
-		f->active[i] = all.blocks[i].active;
+		f->active[i] = all.head.features[i].active;
 	return true;
 }
 

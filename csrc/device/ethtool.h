@@ -1,4 +1,4 @@
-/* ethtool.h -- what the kernel tells of a link by SIOCETHTOOL. */
+/* ethtool.h -- what SIOCETHTOOL says of a link. */
 #ifndef TUN_DEVICE_ETHTOOL_H
 #define TUN_DEVICE_ETHTOOL_H
 

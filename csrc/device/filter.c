@@ -100,7 +100,7 @@ static void filter_keep(lua_State *L)
 }
 
 /* After a refused program the filter of before is still in force, but the
- * kernel has forgotten where its program was: tell it again. */
+ * kernel has forgotten where its program was: say it again. */
 static void filter_restore(lua_State *L, struct device *dev,
 			   const struct option *o)
 {
@@ -163,7 +163,7 @@ static void filter_push(lua_State *L, const struct sock_filter *row, int n)
 	}
 }
 
-/* The kernel tells only where in which process's memory the program was, even
+/* The kernel says only where in which process's memory the program was, even
  * after it was taken off; so what can be read is a program of our own. */
 static int get_filter(lua_State *L, struct device *dev, const struct option *o)
 {

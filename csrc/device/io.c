@@ -26,8 +26,8 @@ enum {
 
 /* Read one packet, and wait only when there is none. Returns 0, or how many
  * values of a failure it pushed. */
-static int take(lua_State *L, struct device *dev, void *packet, size_t room,
-		double seconds, size_t *size)
+static int device_read_packet(lua_State *L, struct device *dev, void *packet,
+			      size_t room, double seconds, size_t *size)
 {
 	double until = 0;
 	ssize_t n;
@@ -44,11 +44,12 @@ static int take(lua_State *L, struct device *dev, void *packet, size_t room,
 	return fail_errno(L, "%s", device_name(dev));
 }
 
-static int receive(lua_State *L, struct device *dev, double seconds)
+static int device_push_packet(lua_State *L, struct device *dev, double seconds)
 {
 	char packet[ROOM];
 	size_t n = 0;
-	int failed = take(L, dev, packet, sizeof(packet), seconds, &n);
+	int failed =
+		device_read_packet(L, dev, packet, sizeof(packet), seconds, &n);
 
 	if (failed)
 		return failed;
@@ -64,7 +65,7 @@ static int device_read(lua_State *L)
 {
 	struct device *dev = object_self(L);
 
-	return receive(L, dev, arg_seconds(L, 2));
+	return device_push_packet(L, dev, arg_seconds(L, 2));
 }
 
 /* dev:receive() -> bytes | nil, reason, errno
@@ -79,11 +80,12 @@ static int device_receive(lua_State *L)
 
 	poll_interrupt(L, dev->handle.mainthread);
 	return batch ? device_batch_receive(L, dev, batch)
-		     : receive(L, dev, dev->handle.timeout);
+		     : device_push_packet(L, dev, dev->handle.timeout);
 }
 
-/* What EINVAL means for a packet, of the many things that it does. */
-static const char *flaw(const struct device *dev, const char *packet, size_t n)
+/* What EINVAL means for a packet, of the many things that it may; or NULL. */
+static const char *invalid_reason(const struct device *dev, const char *packet,
+				  size_t n)
 {
 	size_t headers = dev->flags & IFF_NO_PI ? 0 : PI_SIZE;
 	int version, vnet = 0;
@@ -106,8 +108,8 @@ static const char *flaw(const struct device *dev, const char *packet, size_t n)
 	return NULL;
 }
 
-static int transmit(lua_State *L, struct device *dev, const char *packet,
-		    size_t n)
+static int device_write_packet(lua_State *L, struct device *dev,
+			       const char *packet, size_t n)
 {
 	const char *words;
 
@@ -115,23 +117,22 @@ static int transmit(lua_State *L, struct device *dev, const char *packet,
 		return 0;
 	if (errno != EINVAL)
 		return fail_device(L, dev);
-	words = flaw(dev, packet, n);
+	words = invalid_reason(dev, packet, n);
 	errno = EINVAL;
 	return words ? fail_errno(L, "%s: %s", device_name(dev), words)
 		     : fail_device(L, dev);
 }
 
 /* Argument as bytes. */
-static const char *tobytes(lua_State *L, int at, size_t *n)
+static const char *check_bytes(lua_State *L, int at, size_t *n)
 {
 	if (lua_type(L, at) != LUA_TSTRING)
 		raise_value(L, at, "packet", "a string");
 	return lua_tolstring(L, at, n);
 }
 
-/* Transmit arguments 2 and up as one packet: gathered, as writev(2) is slower
- * than a copy. */
-static int gather(lua_State *L, struct device *dev)
+/* Write arguments 2 and up as one packet: a copy, as writev(2) is slower. */
+static int device_write_parts(lua_State *L, struct device *dev)
 {
 	int i, top = lua_gettop(L);
 	char packet[ROOM];
@@ -139,7 +140,7 @@ static int gather(lua_State *L, struct device *dev)
 	size_t size, n = 0;
 
 	for (i = 2; i <= top; i++) {
-		part = tobytes(L, i, &size);
+		part = check_bytes(L, i, &size);
 		if (size > sizeof(packet) - n) {
 			errno = EMSGSIZE;
 			return fail_errno(L, "%s", device_name(dev));
@@ -147,7 +148,7 @@ static int gather(lua_State *L, struct device *dev)
 		memcpy(packet + n, part, size);
 		n += size;
 	}
-	return transmit(L, dev, packet, n);
+	return device_write_packet(L, dev, packet, n);
 }
 
 /* dev:write(...) -> true | nil, reason, errno
@@ -162,10 +163,10 @@ static int device_write(lua_State *L)
 
 	poll_interrupt(L, dev->handle.mainthread);
 	if (lua_gettop(L) > 2) {
-		failed = gather(L, dev);
+		failed = device_write_parts(L, dev);
 	} else {
-		packet = tobytes(L, 2, &n);
-		failed = transmit(L, dev, packet, n);
+		packet = check_bytes(L, 2, &n);
+		failed = device_write_packet(L, dev, packet, n);
 	}
 	if (failed)
 		return failed;
@@ -188,8 +189,8 @@ static int device_send(lua_State *L)
 	poll_interrupt(L, dev->handle.mainthread);
 	if (batch)
 		return device_batch_send(L, dev, batch);
-	packet = tobytes(L, 2, &n);
-	failed = transmit(L, dev, packet, n);
+	packet = check_bytes(L, 2, &n);
+	failed = device_write_packet(L, dev, packet, n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);
@@ -208,14 +209,14 @@ static int device_transmit(lua_State *L)
 	int failed;
 
 	poll_interrupt(L, dev->handle.mainthread);
-	failed = transmit(L, dev, (char *)bytes, (size_t)n);
+	failed = device_write_packet(L, dev, (char *)bytes, (size_t)n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, n);
 	return 1;
 }
 
-/* dev:device_batch_send_at(batch, i) -> number of bytes | nil, reason, errno
+/* dev:send_place(batch, i) -> number of bytes | nil, reason, errno
  *
  * Send one packet of a batch, where it stays. */
 static int device_send_place(lua_State *L)
@@ -232,9 +233,9 @@ static int device_send_place(lua_State *L)
 	return 1;
 }
 
-/* transmit() for the FFI: what fails is told by the method, which tries again.
- */
-static ssize_t drain(struct device *dev, const void *bytes, size_t n)
+/* device_write_packet() for the FFI, without reasons: who wants one sends the
+ * packet once more by the method. */
+static ssize_t device_write_raw(struct device *dev, const void *bytes, size_t n)
 {
 	return write(dev->handle.fd, bytes, n);
 }
@@ -259,7 +260,7 @@ static void push_addresses(lua_State *L)
 	} functions[] = {
 		{ "receive", (uintptr_t)device_batch_refill },
 		{ "send_place", (uintptr_t)device_batch_send_at },
-		{ "drain", (uintptr_t)drain },
+		{ "write", (uintptr_t)device_write_raw },
 	};
 	size_t i;
 

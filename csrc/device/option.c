@@ -78,6 +78,13 @@ static int core_getoption(lua_State *L)
 	return o->codec->get(L, dev, o);
 }
 
+/* Whether it changes what device_read_vnet() learns. */
+static bool is_vnet(const struct option *o)
+{
+	return o->get == TUNGETVNETHDRSZ || o->get == TUNGETVNETLE ||
+	       o->get == TUNGETVNETBE;
+}
+
 /* core.setoption(device, name, value) -> true | nil, reason, errno
  *
  * For tx_filter the number of addresses that are filtered exactly instead of
@@ -90,8 +97,11 @@ static int core_setoption(lua_State *L)
 
 	if (!o->set)
 		raise_misuse(L, "%s: can only be read", o->name);
+	if (!device_read_vnet(dev))
+		return fail_option(L, dev, o);
 	n = o->codec->set(L, dev, o);
-	device_read_vnet(dev);
+	if (n == 1 && is_vnet(o) && !device_read_vnet(dev))
+		return fail_option(L, dev, o);
 	return n;
 }
 

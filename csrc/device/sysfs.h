@@ -1,4 +1,4 @@
-/* sysfs.h -- what of a device neither an ioctl nor netlink tells. */
+/* sysfs.h -- options of a device that are files. */
 #ifndef TUN_DEVICE_SYSFS_H
 #define TUN_DEVICE_SYSFS_H
 

@@ -116,7 +116,7 @@ void ack_read(const struct object *o, const struct nlmsghdr *request,
 		return;
 	ack->code = error->error < 0 ? -error->error : 0;
 	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
-		read_tlvs(o, request, message, MNL_ALIGN(skip), ack);
+		read_tlvs(o, request, message, NLMSG_ALIGN(skip), ack);
 }
 
 /* Push "reason: kernel's text (attribute: bounds)". */

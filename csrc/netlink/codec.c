@@ -101,7 +101,8 @@ void encode_row(struct encoder *e, const struct field *f, unsigned char *base,
 {
 	size_t len = strlen(e->path);
 
-	if (f->is & READ || (e->filter && !(f->is & (FILTER | INLINE))))
+	if (f->is & (e->filter ? READ : READ | DUMP) ||
+	    (e->filter && !(f->is & (FILTER | INLINE))))
 		return;
 	luaL_checkstack(e->L, 8, NULL);
 	if (f->is & INLINE) {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Whether a whole message is there, in so many bytes. */
 static inline bool message_ok(const struct nlmsghdr *message, size_t left)
 {
@@ -22,5 +24,7 @@ static inline const char *message_end(const struct nlmsghdr *message)
 {
 	return (const char *)message + message->nlmsg_len;
 }
+
+#pragma GCC visibility pop
 
 #endif

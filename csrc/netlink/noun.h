@@ -13,7 +13,8 @@
 #define NOUNS(EACH)                                                            \
 	EACH(link)                                                             \
 	EACH(addr)                                                             \
-	EACH(route)
+	EACH(route)                                                            \
+	EACH(neigh)
 
 #define NOUN_OBJECT(name) extern const struct object name##_object;
 NOUNS(NOUN_OBJECT)

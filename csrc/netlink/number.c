@@ -313,9 +313,9 @@ static uint64_t pull_set(struct encoder *e, const struct field *f, size_t size,
 			raise_key(e, "true or false");
 		lua_pushvalue(L, -2);
 		bit = pull_label(e, f, size);
-		if (bit > (uint64_t)max_of(size))
-			raise_key(e, "a flag that can be here");
 		bit &= ~(uint64_t)f->readonly;
+		if (e->filter)
+			bit &= f->filter;
 		lua_pop(L, 1);
 		*named |= bit;
 		value |= lua_toboolean(L, -1) ? bit : 0;

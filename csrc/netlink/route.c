@@ -35,16 +35,20 @@ static const struct label preferences[] = {
 	(RTNH_F_DEAD | RTNH_F_OFFLOAD | RTNH_F_LINKDOWN | RTNH_F_UNRESOLVED |  \
 	 RTNH_F_TRAP)
 
-/* Of the route and, those that fit in 8 bits, of a next hop. */
+#define HOP_FLAG(name, flag) { name, RTNH_F_##flag },
+#define HOP_FLAGS(EACH)                                                        \
+	EACH("dead", DEAD)                                                     \
+	EACH("pervasive", PERVASIVE)                                           \
+	EACH("onlink", ONLINK)                                                 \
+	EACH("offload", OFFLOAD)                                               \
+	EACH("linkdown", LINKDOWN)                                             \
+	EACH("unresolved", UNRESOLVED)                                         \
+	EACH("trap", TRAP)
+
+static const struct label hop_flags[] = { HOP_FLAGS(HOP_FLAG){ NULL, 0 } };
+
 static const struct label flags[] = {
-	{ "dead", RTNH_F_DEAD },
-	{ "pervasive", RTNH_F_PERVASIVE },
-	{ "onlink", RTNH_F_ONLINK },
-	{ "offload", RTNH_F_OFFLOAD },
-	{ "linkdown", RTNH_F_LINKDOWN },
-	{ "unresolved", RTNH_F_UNRESOLVED },
-	{ "trap", RTNH_F_TRAP },
-	{ "notify", RTM_F_NOTIFY },
+	HOP_FLAGS(HOP_FLAG){ "notify", RTM_F_NOTIFY },
 	{ "cached", RTM_F_CLONED },
 	{ "equalize", RTM_F_EQUALIZE },
 	{ "prefix", RTM_F_PREFIX },
@@ -111,7 +115,7 @@ static const struct field metrics[] = {
 
 static const struct field hop_head[] = {
 	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .is = SPARSE,
-	     .readonly = HOP_STATE, .labels = flags),
+	     .readonly = HOP_STATE, .labels = hop_flags),
 	HEAD("weight", weight, struct rtnexthop, rtnh_hops),
 	HEAD("dev", interface, struct rtnexthop, rtnh_ifindex),
 	END,

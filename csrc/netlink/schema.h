@@ -45,7 +45,7 @@ enum shape {
 	PREFIX,	 /* LENGTH_AT */
 	SCALED,	 /* DIVISOR */
 	NAMED,	 /* LABELS: an enum */
-	FLAGS,	 /* LABELS, and READONLY or nothing */
+	FLAGS,	 /* LABELS; READONLY and FILTER, or nothing */
 	NEST,	 /* ROWS of attributes */
 	RECORD,	 /* ROWS of members, SIZE of the struct */
 	LIST,	 /* ROWS: that of its elements */
@@ -80,6 +80,7 @@ enum {
 	FILTER = 2, /* the kernel can filter a dump by it */
 	INLINE = 4, /* a nest or record whose keys stand in the table around */
 	SPARSE = 8, /* a header member that is left out when it is 0 */
+	DUMP = 16,  /* sent to filter a dump, and nowhere else */
 };
 
 struct field {
@@ -87,12 +88,13 @@ struct field {
 	const struct kind *kind;
 	unsigned short where; /* attribute type, or offset in the header */
 	unsigned short size;  /* of a header member or record; else 0 */
-	unsigned short is;    /* READ, FILTER, INLINE, SPARSE */
+	unsigned short is;    /* READ, FILTER, INLINE, SPARSE, DUMP */
 	/* What the shape of the kind asks for, and nothing else. */
 	unsigned short most;	  /* bytes of a text, with its end */
 	unsigned short divisor;	  /* from the kernel's unit to ours */
 	unsigned short length_at; /* of a prefix, an offset in the header */
 	uint32_t readonly;	  /* flags that only the kernel sets */
+	uint32_t filter;	  /* flags that a dump can be filtered by */
 	const struct label *labels;
 	const struct field *rows;
 	const struct layout *layout;

@@ -3,6 +3,7 @@
 #include "socket.h"
 
 #include "../handle.h"
+#include "../poll.h"
 #include "ack.h"
 #include "codec.h"
 #include "message.h"
@@ -129,27 +130,59 @@ static bool send_request(lua_State *L, struct netlink *nl,
 	return true;
 }
 
-/* One whole datagram from the kernel, of any size. */
+/* Take a datagram of any size, if there is one. Returns its bytes and where it
+ * is from, or -1 with an errno. */
+static ssize_t take(lua_State *L, struct netlink *nl, uint32_t *from)
+{
+	int fd = nl->handle.fd;
+	struct sockaddr_nl address = { 0 };
+	socklen_t len = sizeof(address);
+	ssize_t size = 0;
+
+	if (!nl->brief)
+		size = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
+	if (size < 0)
+		return -1;
+	reserve(L, nl, (size_t)size);
+	size = recvfrom(fd, nl->received, nl->size, 0,
+			(struct sockaddr *)&address, &len);
+	*from = address.nl_pid;
+	return size;
+}
+
+/* One whole datagram from the kernel. An error of the socket, such as ENOBUFS,
+ * comes before an answer that is there, so this looks behind the first one:
+ * whoever asked has to know what became of it. Returns -1 with an errno when
+ * there is none, or a signal came while it waited. Source: netlink(7) */
 static ssize_t receive(lua_State *L, struct netlink *nl)
 {
 	struct pollfd wait = { .fd = nl->handle.fd, .events = POLLIN };
-	struct sockaddr_nl from = { 0 };
-	socklen_t len = sizeof(from);
-	ssize_t size = 0;
+	int code = 0;
+	uint32_t from = 0;
+	ssize_t size;
 
 	for (;;) {
-		if (!nl->brief)
-			size = recv(wait.fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
-		if (size >= 0) {
-			reserve(L, nl, (size_t)size);
-			size = recvfrom(wait.fd, nl->received, nl->size, 0,
-					(struct sockaddr *)&from, &len);
-		}
-		if (size >= 0 && from.nl_pid == 0)
+		size = take(L, nl, &from);
+		if (size >= 0 && from == 0)
 			return size;
-		if (size < 0 && (errno != EAGAIN || poll(&wait, 1, -1) < 0))
-			return -1;
+		if (size >= 0)
+			continue;
+		if (code || (errno == EAGAIN && poll(&wait, 1, -1) < 0))
+			break;
+		code = errno == EAGAIN ? 0 : errno;
 	}
+	errno = code ? code : errno;
+	return -1;
+}
+
+/* Push nil, reason and errno of a call that failed. */
+static int fail_netlink(lua_State *L)
+{
+	if (errno != EINTR)
+		return fail_errno(L, "netlink");
+	poll_interrupt(L, poll_mainthread(L));
+	errno = EINTR;
+	return fail_word(L);
 }
 
 /* The next message that answers the last request; NULL and errno. */
@@ -230,13 +263,13 @@ static int netlink_request(lua_State *L)
 		raise_misuse(L,
 			     "\"list\" is not a request: call socket:list()");
 	if (!drain(L, nl))
-		return fail_errno(L, "netlink");
+		return fail_netlink(L);
 	ifnames_clear(&nl->names);
 	if (!send_request(L, nl, o, v, 4))
 		return 3;
 	message = next_message(L, nl);
 	if (!message)
-		return fail_errno(L, "netlink");
+		return fail_netlink(L);
 	if (message->nlmsg_type == o->type)
 		return push_object(L, nl, o, message) ? 1
 						      : fail_malformed(L, o);
@@ -252,7 +285,7 @@ static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 	static const struct verb list = { "list", 2, NLM_F_DUMP, NULL };
 
 	if (!drain(L, nl)) {
-		fail_errno(L, "netlink");
+		fail_netlink(L);
 		return false;
 	}
 	nl->object = o;
@@ -269,7 +302,7 @@ static int next_object(lua_State *L, struct netlink *nl)
 	struct ack ack;
 
 	if (!message)
-		return fail_errno(L, "netlink");
+		return fail_netlink(L);
 	nl->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 	if (message->nlmsg_type == nl->object->type)
 		return push_object(L, nl, nl->object, message)

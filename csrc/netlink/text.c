@@ -141,12 +141,13 @@ static size_t ip_size(unsigned char family)
 	return family == AF_INET ? 4 : 16;
 }
 
-/* The first address decides the family of a message; the others follow it. */
+/* The first address decides the family of a message; the others follow it. A
+ * bridge has addresses of either. */
 static void check_family(struct encoder *e, unsigned char family)
 {
 	if (e->family == 0)
 		e->family = family;
-	if (e->family != family)
+	if (e->family != family && e->family != AF_BRIDGE)
 		raise_key(e, family == AF_INET
 				     ? "an IPv6 address, as the others"
 				     : "an IPv4 address, as the others");

@@ -20,22 +20,28 @@ enum {
 	LAYOUT = 64,
 	CHOICES = 128,
 	SIZE = 256,
-	MEMBERS = 9,
+	FILTERED = 512,
+	MEMBERS = 10,
 };
 
 static const char *const members[MEMBERS] = {
 	".most", ".divisor", ".length_at", ".readonly", ".labels",
-	".rows", ".layout",  ".choices",   ".size",
+	".rows", ".layout",  ".choices",   ".size",	".filter",
 };
 
 static const struct {
 	unsigned short needs, may;
 } shapes[] = {
-	[TEXT] = { 0, MOST },		[PREFIX] = { LENGTH_AT, 0 },
-	[SCALED] = { DIVISOR, 0 },	[NAMED] = { LABELS, 0 },
-	[FLAGS] = { LABELS, READONLY }, [NEST] = { ROWS, 0 },
-	[RECORD] = { ROWS | SIZE, 0 },	[LIST] = { ROWS, 0 },
-	[MESSAGE] = { LAYOUT, 0 },	[HOPS] = { LAYOUT, 0 },
+	[TEXT] = { 0, MOST },
+	[PREFIX] = { LENGTH_AT, 0 },
+	[SCALED] = { DIVISOR, 0 },
+	[NAMED] = { LABELS, 0 },
+	[FLAGS] = { LABELS, READONLY | FILTERED },
+	[NEST] = { ROWS, 0 },
+	[RECORD] = { ROWS | SIZE, 0 },
+	[LIST] = { ROWS, 0 },
+	[MESSAGE] = { LAYOUT, 0 },
+	[HOPS] = { LAYOUT, 0 },
 	[CHOICE] = { CHOICES, 0 },
 };
 
@@ -55,7 +61,7 @@ static unsigned int members_of(const struct field *f)
 	       (f->length_at ? LENGTH_AT : 0) | (f->readonly ? READONLY : 0) |
 	       (f->labels ? LABELS : 0) | (f->rows ? ROWS : 0) |
 	       (f->layout ? LAYOUT : 0) | (f->choices ? CHOICES : 0) |
-	       (f->size ? SIZE : 0);
+	       (f->size ? SIZE : 0) | (f->filter ? FILTERED : 0);
 }
 
 /* The member of a set that comes first. */
@@ -106,6 +112,18 @@ static bool verify_request(struct verifier *v, const struct field *f,
 		     f->kind->name);
 }
 
+/* Whether all names are of numbers that the kind can hold. */
+static bool verify_labels(struct verifier *v, const struct field *f)
+{
+	size_t size = f->kind->size == 8 ? 4 : f->kind->size;
+	const struct label *row;
+
+	for (row = f->labels; row && row->name; row++)
+		if (row->value >> (8 * size))
+			return fault(v, "its kind cannot hold ", row->name);
+	return true;
+}
+
 static bool verify_use(struct verifier *v, const struct field *f)
 {
 	unsigned char shape = f->kind->shape;
@@ -153,7 +171,7 @@ static bool verify_neighbours(struct verifier *v, const struct field *rows,
 {
 	const struct field *before = rows;
 
-	if (schema_find(rows, f->where) != f)
+	if (schema_find(rows, f->where) != f && !(f->is & DUMP))
 		return fault(v, "its type is taken by ",
 			     schema_find(rows, f->where)->key);
 	if (!f->choices)
@@ -182,6 +200,7 @@ static bool verify_rows(struct verifier *v, const struct field *rows,
 		if (!f->kind || !f->kind->push)
 			return fault(v, "has no kind", "");
 		if (!verify_members(v, f, size != NULL) || !verify_use(v, f) ||
+		    !verify_labels(v, f) ||
 		    (size && !verify_place(v, f, *size)) ||
 		    (!size && !verify_neighbours(v, rows, f)) ||
 		    (!((is | f->is) & READ) &&

@@ -26,8 +26,7 @@ struct codec {
 	bool (*set)(lua_State *L, struct udp *udp, const struct row *r);
 };
 
-/* -- Numbers -----------------------------------------------------------------
- */
+/* -- Numbers --------------------------------------------------------------- */
 
 /* Whether an IPv6 socket has an option of its own, beside the one for what it
  * does with IPv4. */
@@ -46,16 +45,14 @@ static bool udp_get_number(const struct udp *udp, const struct row *r, int *n)
 			  own ? r->option6 : r->option, n, &size) == 0;
 }
 
-/* Both of an IPv6 socket: the second one tells whether it worked. */
+/* Both of an IPv6 socket. */
 static bool udp_set_number(const struct udp *udp, const struct row *r, int n)
 {
-	int error =
-		setsockopt(udp->handle.fd, r->level, r->option, &n, sizeof(n));
-
-	if (is_twofold(udp, r))
-		error = setsockopt(udp->handle.fd, r->level6, r->option6, &n,
-				   sizeof(n));
-	return error == 0;
+	if (setsockopt(udp->handle.fd, r->level, r->option, &n, sizeof(n)) < 0)
+		return false;
+	return !is_twofold(udp, r) ||
+	       setsockopt(udp->handle.fd, r->level6, r->option6, &n,
+			  sizeof(n)) == 0;
 }
 
 static int check_number(lua_State *L, const struct row *r)
@@ -108,8 +105,7 @@ static bool set_flag(lua_State *L, struct udp *udp, const struct row *r)
 static const struct codec as_integer = { get_integer, set_integer };
 static const struct codec as_flag = { get_flag, set_flag };
 
-/* -- Others ------------------------------------------------------------------
- */
+/* -- Others ---------------------------------------------------------------- */
 
 /* The second option goes over the limit of the system, which only root may. */
 static bool get_buffer(lua_State *L, const struct udp *udp, const struct row *r)
@@ -230,8 +226,9 @@ static const struct row rows[] = {
 	{ "sndbuf", &as_buffer, SOL_SOCKET, SO_SNDBUF, SOL_SOCKET,
 	  SO_SNDBUFFORCE },
 	{ "mark", &as_integer, SOL_SOCKET, SO_MARK, 0, 0 },
-	{ "priority", &as_integer, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "tos", &as_integer, SOL_IP, IP_TOS, SOL_IPV6, IPV6_TCLASS },
+	/* After tos, which sets it too. */
+	{ "priority", &as_integer, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "ttl", &as_integer, SOL_IP, IP_TTL, SOL_IPV6, IPV6_UNICAST_HOPS },
 	{ "df", &as_fragment, SOL_IP, IP_MTU_DISCOVER, SOL_IPV6,
 	  IPV6_MTU_DISCOVER },

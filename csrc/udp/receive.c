@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* -- Messages of a system call -----------------------------------------------
- */
+/* -- Messages of a system call --------------------------------------------- */
 
 struct inbox {
 	struct mmsghdr headers[MESSAGES_IN];
@@ -26,7 +25,7 @@ struct inbox {
 };
 
 /* Say where the i-th message is to go. */
-static void offer(struct inbox *in, uint32_t i, void *bytes, size_t room)
+static void inbox_offer(struct inbox *in, uint32_t i, void *bytes, size_t room)
 {
 	in->rooms[i] = (struct iovec){ bytes, room };
 	in->headers[i].msg_hdr = (struct msghdr){
@@ -41,7 +40,7 @@ static void offer(struct inbox *in, uint32_t i, void *bytes, size_t room)
 
 /* How long the datagrams of a message are, of which the last may be shorter.
  * Source: udp(7), UDP_GRO */
-static uint32_t step_of(const struct mmsghdr *header)
+static uint32_t message_step(const struct mmsghdr *header)
 {
 	struct msghdr *msg = (struct msghdr *)&header->msg_hdr;
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
@@ -55,7 +54,7 @@ static uint32_t step_of(const struct mmsghdr *header)
 
 /* Receive into what was offered. Returns how many messages there were, at
  * least one, or -1 with an errno. */
-static int take(struct udp *udp, struct inbox *in, uint32_t n)
+static int udp_take(struct udp *udp, struct inbox *in, uint32_t n)
 {
 	int got = recvmmsg(udp->handle.fd, in->headers, n, MSG_DONTWAIT, NULL);
 
@@ -67,12 +66,12 @@ static int take(struct udp *udp, struct inbox *in, uint32_t n)
 }
 
 /* The i-th message, whose bytes are where they were offered room. */
-static struct message message_of(const struct inbox *in, uint32_t i)
+static struct message inbox_message(const struct inbox *in, uint32_t i)
 {
 	struct message m = {
 		.bytes = in->rooms[i].iov_base,
 		.size = in->headers[i].msg_len,
-		.step = step_of(in->headers + i),
+		.step = message_step(in->headers + i),
 	};
 
 	memcpy(&m.peer, in->peers + i, in->headers[i].msg_hdr.msg_namelen);
@@ -80,7 +79,7 @@ static struct message message_of(const struct inbox *in, uint32_t i)
 }
 
 /* The next datagram of a message, which is then without it. */
-static uint32_t next(struct message *m, const unsigned char **bytes)
+static uint32_t message_next(struct message *m, const unsigned char **bytes)
 {
 	uint32_t n = m->step < m->size ? m->step : m->size;
 
@@ -90,11 +89,10 @@ static uint32_t next(struct message *m, const unsigned char **bytes)
 	return n;
 }
 
-/* -- What is held back -------------------------------------------------------
- */
+/* -- What is held back ----------------------------------------------------- */
 
 /* Keep a message for later, whose bytes are lent. */
-static void hold(struct udp *udp, const struct message *m)
+static void udp_hold(struct udp *udp, const struct message *m)
 {
 	unsigned char *bytes = udp->held + (size_t)udp->last * MESSAGE_ROOM;
 	struct message *kept = udp->messages + udp->last++;
@@ -104,7 +102,7 @@ static void hold(struct udp *udp, const struct message *m)
 }
 
 /* The first message that is held back, or NULL. */
-static struct message *held(struct udp *udp)
+static struct message *udp_held(struct udp *udp)
 {
 	if (udp->first < udp->last)
 		return udp->messages + udp->first;
@@ -113,35 +111,35 @@ static struct message *held(struct udp *udp)
 }
 
 /* Receive messages to be held back, where none are. */
-static int take_held(struct udp *udp, uint32_t n)
+static int udp_take_held(struct udp *udp, uint32_t n)
 {
 	struct inbox in;
 	uint32_t i;
 	int got;
 
 	for (i = 0; i < n; i++)
-		offer(&in, i, udp->held + (size_t)i * MESSAGE_ROOM,
-		      MESSAGE_ROOM);
-	got = take(udp, &in, n);
+		inbox_offer(&in, i, udp->held + (size_t)i * MESSAGE_ROOM,
+			    MESSAGE_ROOM);
+	got = udp_take(udp, &in, n);
 	for (i = 0; (int)i < got; i++)
-		udp->messages[i] = message_of(&in, i);
+		udp->messages[i] = inbox_message(&in, i);
 	udp->first = 0;
 	udp->last = got > 0 ? (uint32_t)got : 0;
 	return got;
 }
 
 /* Move what is held back to a batch, as far as it has slots. Returns how many
- * datagrams; one that a slot has no room for is left out and told. */
-static int unhold(struct udp *udp, struct batch *batch)
+ * datagrams; one that a slot has no room for is left out and reported. */
+static int udp_unhold(struct udp *udp, struct batch *batch)
 {
 	const unsigned char *bytes;
 	struct message *m;
 	struct slot *slot;
 	int n = 0;
 
-	while ((m = held(udp)) && slots_has_room(batch)) {
+	while ((m = udp_held(udp)) && slots_has_room(batch)) {
 		slot = slots_append(batch);
-		slot->size = next(m, &bytes);
+		slot->size = message_next(m, &bytes);
 		slot->peer = m->peer;
 		udp->first += m->size == 0;
 		if (slot->size <= batch->pool->room) {
@@ -156,12 +154,12 @@ static int unhold(struct udp *udp, struct batch *batch)
 	return n;
 }
 
-/* -- A batch -----------------------------------------------------------------
- */
+/* -- A batch --------------------------------------------------------------- */
 
 /* How many messages to receive: as many as the slots will do for, to go by the
  * last ones. */
-static uint32_t wanted(const struct udp *udp, const struct batch *batch)
+static uint32_t messages_wanted(const struct udp *udp,
+				const struct batch *batch)
 {
 	uint32_t n = batch->pool->unused / udp->most;
 
@@ -176,21 +174,21 @@ static uint32_t wanted(const struct udp *udp, const struct batch *batch)
 
 /* List the datagrams of a message that is in the room of a slot whose number
  * is listed next. What there is no slot for is held back. Returns how many. */
-static uint32_t list(struct udp *udp, struct batch *batch, uint32_t number,
-		     struct message *m)
+static uint32_t batch_list_message(struct udp *udp, struct batch *batch,
+				   uint32_t number, struct message *m)
 {
 	uint32_t i = batch->count, n = 0;
 	const unsigned char *bytes;
 	struct slot *slot;
 
 	batch->list[batch->count++] = number;
-	slot = slots_get(batch, i);
+	slot = slot_meta(batch->pool, number);
 	do {
 		if (n && !(slot = slots_append_within(batch, i))) {
-			hold(udp, m);
+			udp_hold(udp, m);
 			break;
 		}
-		slot->size = next(m, &bytes);
+		slot->size = message_next(m, &bytes);
 		slot->at = (uint32_t)(bytes - batch->pool->bytes);
 		slot->peer = m->peer;
 		n++;
@@ -202,8 +200,8 @@ static uint32_t list(struct udp *udp, struct batch *batch, uint32_t number,
 
 /* List the messages that are in the rooms of the last slots of the batch, in
  * whose place their datagrams come. Returns how many. */
-static int list_all(struct udp *udp, struct batch *batch,
-		    const struct inbox *in, uint32_t messages)
+static int batch_list_messages(struct udp *udp, struct batch *batch,
+			       const struct inbox *in, uint32_t messages)
 {
 	uint32_t numbers[MESSAGES_IN], i;
 	struct message m;
@@ -214,14 +212,15 @@ static int list_all(struct udp *udp, struct batch *batch,
 	       messages * sizeof(*numbers));
 	udp->most -= udp->most > 1 ? (udp->most + 7) / 8 : 0;
 	for (i = 0; i < messages; i++) {
-		m = message_of(in, i);
+		m = inbox_message(in, i);
 		if (in->headers[i].msg_hdr.msg_flags & MSG_TRUNC) {
 			udp->code = EMSGSIZE;
-		} else if (!held(udp)) {
-			n += (int)list(udp, batch, numbers[i], &m);
+		} else if (!udp_held(udp)) {
+			n += (int)batch_list_message(udp, batch, numbers[i],
+						     &m);
 			continue;
 		} else {
-			hold(udp, &m);
+			udp_hold(udp, &m);
 		}
 		batch->list[batch->count++] = numbers[i];
 		slots_withdraw(batch);
@@ -230,46 +229,47 @@ static int list_all(struct udp *udp, struct batch *batch,
 }
 
 /* Receive messages into the rooms of free slots. */
-static int take_direct(struct udp *udp, struct batch *batch, uint32_t n,
-		       int *got)
+static int udp_take_direct(struct udp *udp, struct batch *batch, uint32_t n,
+			   int *got)
 {
 	struct inbox in;
 	uint32_t i;
 
 	for (i = 0; i < n; i++)
-		offer(&in, i, batch->pool->bytes + slots_append(batch)->at,
-		      batch->pool->room);
-	*got = take(udp, &in, n);
+		inbox_offer(&in, i,
+			    batch->pool->bytes + slots_append(batch)->at,
+			    batch->pool->room);
+	*got = udp_take(udp, &in, n);
 	for (; (int)i > *got && i > 0; i--)
 		slots_withdraw(batch);
-	return *got < 0 ? 0 : list_all(udp, batch, &in, i);
+	return *got < 0 ? 0 : batch_list_messages(udp, batch, &in, i);
 }
 
 /* Receive one time. Where slots are too small for what UDP_GRO may give, their
  * datagrams are copied to them. Sets how many messages it asked for and got;
  * returns how many datagrams. */
-static int take_once(struct udp *udp, struct batch *batch, uint32_t *asked,
-		     int *got)
+static int udp_take_once(struct udp *udp, struct batch *batch, uint32_t *asked,
+			 int *got)
 {
-	*asked = wanted(udp, batch);
+	*asked = messages_wanted(udp, batch);
 	if (!udp->gro || batch->pool->room >= MESSAGE_ROOM - 1)
-		return take_direct(udp, batch, *asked, got);
-	*got = take_held(udp, *asked);
-	return unhold(udp, batch);
+		return udp_take_direct(udp, batch, *asked, got);
+	*got = udp_take_held(udp, *asked);
+	return udp_unhold(udp, batch);
 }
 
 /* Receive until there is no datagram, or no slot. Returns how many, or -1 with
  * an errno when the first could not be received. */
-static int receive_all(struct udp *udp, struct batch *batch)
+static int udp_receive_all(struct udp *udp, struct batch *batch)
 {
-	int got, n = unhold(udp, batch);
+	int got, n = udp_unhold(udp, batch);
 	uint32_t asked;
 
 	while (slots_has_room(batch) &&
 	       (!n || batch->pool->unused >= udp->most)) {
-		if (udp->code || held(udp))
+		if (udp->code || udp_held(udp))
 			break;
-		n += take_once(udp, batch, &asked, &got);
+		n += udp_take_once(udp, batch, &asked, &got);
 		if (got < 0 && errno != EAGAIN)
 			udp->code = errno;
 		if (got < (int)asked)
@@ -282,18 +282,18 @@ static int receive_all(struct udp *udp, struct batch *batch)
 	return -1;
 }
 
-/* udp:receive(batch, timeout) -> how many packets were added, which is 0 when
- * it has no slot free | nil, reason, errno
+/* udp:receive(batch, timeout) -> how many packets were added, which
+ * is 0 when it has no slot free | nil, reason, errno
  *
  * As that of a device. Each has the sender as its peer. */
-static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
+static int udp_receive_batch(lua_State *L, struct udp *udp, struct batch *batch)
 {
 	double seconds = handle_seconds(L, 3, &udp->handle);
 	double until = 0;
 	int n;
 
 	slots_compact(batch);
-	while ((n = receive_all(udp, batch)) < 0) {
+	while ((n = udp_receive_all(udp, batch)) < 0) {
 		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
@@ -301,26 +301,25 @@ static int receive_into(lua_State *L, struct udp *udp, struct batch *batch)
 	return 1;
 }
 
-/* -- Strings -----------------------------------------------------------------
- */
+/* -- Strings --------------------------------------------------------------- */
 
 /* Push the text of a sender, which often is that of the one before. */
 static void push_sender(lua_State *L, struct udp *udp, const union endpoint *e)
 {
 	lua_getuservalue(L, 1);
-	if (endpoint_size(&udp->told) && endpoint_equal(&udp->told, e)) {
+	if (endpoint_size(&udp->sender) && endpoint_equal(&udp->sender, e)) {
 		lua_rawgeti(L, -1, 2);
 	} else {
 		endpoint_push(L, e);
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, -3, 2);
-		udp->told = *e;
+		udp->sender = *e;
 	}
 	lua_remove(L, -2);
 }
 
 /* Push a datagram and who sent it. */
-static int receive(lua_State *L, struct udp *udp, double seconds)
+static int udp_push_datagram(lua_State *L, struct udp *udp, double seconds)
 {
 	const unsigned char *bytes;
 	double until = 0;
@@ -328,15 +327,15 @@ static int receive(lua_State *L, struct udp *udp, double seconds)
 	uint32_t n;
 
 	poll_interrupt(L, udp->handle.mainthread);
-	while (!(m = held(udp))) {
+	while (!(m = udp_held(udp))) {
 		errno = udp->code;
 		udp->code = 0;
-		if (!errno && take_held(udp, 1) > 0)
+		if (!errno && udp_take_held(udp, 1) > 0)
 			continue;
 		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);
 	}
-	n = next(m, &bytes);
+	n = message_next(m, &bytes);
 	udp->first += m->size == 0;
 	lua_pushlstring(L, (const char *)bytes, n);
 	push_sender(L, udp, &m->peer);
@@ -351,22 +350,22 @@ static int udp_read(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 
-	return receive(L, udp, arg_seconds(L, 2));
+	return udp_push_datagram(L, udp, arg_seconds(L, 2));
 }
 
 /* udp:receive() -> bytes, sender | nil, reason, errno
  *
  * As read(), with the timeout of settimeout(). Sizes, which LuaSocket and
  * copas pass, do not matter: a datagram comes whole. A batch takes as many as
- * there are, see receive_into(). */
+ * there are, see udp_receive_batch(). */
 static int udp_receive(lua_State *L)
 {
 	struct udp *udp = object_self(L);
 	struct batch *batch = batch_to(L, 2);
 
 	poll_interrupt(L, udp->handle.mainthread);
-	return batch ? receive_into(L, udp, batch)
-		     : receive(L, udp, udp->handle.timeout);
+	return batch ? udp_receive_batch(L, udp, batch)
+		     : udp_push_datagram(L, udp, udp->handle.timeout);
 }
 
 static const luaL_Reg methods[] = {

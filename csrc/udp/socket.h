@@ -35,7 +35,7 @@ struct udp {
 	int family;
 	bool connected; /* to one peer */
 	bool gso, gro;	/* whether the kernel splits and joins */
-	int code;	/* an errno that the next receive() tells; 0: none */
+	int code;	/* an errno for the next receive(); 0: none */
 	/* What was received, but not given to the caller yet: of messages,
 	 * those from `first` up to before `last`. */
 	uint32_t first, last;
@@ -44,7 +44,7 @@ struct udp {
 	struct message messages[MESSAGES_IN];
 	unsigned char *held;	/* HELD bytes: MESSAGE_ROOM for each */
 	unsigned char *scratch; /* SCRATCH bytes */
-	union endpoint told;	/* whose text is at 2 in the user value */
+	union endpoint sender;	/* whose text is at 2 in the user value */
 };
 
 /* Push nil, reason and errno of a failed call on the socket. Returns 3. */

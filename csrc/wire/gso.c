@@ -69,7 +69,7 @@ static const struct kind {
 
 static const struct kind *kindof(const struct vnet *vnet)
 {
-	uint8_t type = vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL);
+	uint8_t type = (uint8_t)(vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL));
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)

@@ -135,7 +135,8 @@ function explain.open(t, why, errno, link)
   if why:find("^/dev/net/tun") then
     subject, rows = "/dev/net/tun", file
   end
-  local words = first(rows, errno, t, link)
+  local _, parts = why:gsub(": ", "")
+  local words = parts < 2 and first(rows, errno, t, link) -- it is explained already
   return words and subject .. ": " .. words or why
 end
 

@@ -25,8 +25,11 @@ local LOST = set "EIO ENETDOWN ENETUNREACH EHOSTUNREACH ENOBUFS"
 
 local function direction(from, to, t, stats)
   local slots = t.slots or getmetatable(from) == core.udp_socket and DATAGRAMS or SLOTS
-  return { from = from, to = to, held = false, stats = stats,
-           batch = assert(batch { slots = slots, headroom = t.headroom }) }
+  local memory, why, errno = batch { slots = slots, headroom = t.headroom }
+  if not memory then
+    return nil, why, errno
+  end
+  return { from = from, to = to, held = false, stats = stats, batch = memory }
 end
 
 -- One object as a list of one; a list as it is.
@@ -40,7 +43,12 @@ local function all_directions(a, b, t, result)
   for i, sides in ipairs { { queues(a), queues(b) }, { queues(b), queues(a) } } do
     result[i] = { packets = 0, bytes = 0, dropped = 0, refused = 0 }
     for j, from in ipairs(sides[1]) do
-      list[#list + 1] = direction(from, sides[2][(j - 1) % #sides[2] + 1], t, result[i])
+      local to = sides[2][(j - 1) % #sides[2] + 1]
+      local each, why, errno = direction(from, to, t, result[i])
+      if not each then
+        return nil, why, errno
+      end
+      list[#list + 1] = each
     end
   end
   return list
@@ -132,7 +140,10 @@ end
 local function forward(a, b, t)
   t = check(t or {})
   local result = {}
-  local directions = all_directions(a, b, t, result)
+  local directions, no_memory, code = all_directions(a, b, t, result)
+  if not directions then
+    return result, no_memory, code
+  end
   local stop = core.now() + (t.seconds or math.huge)
   while true do
     local moved

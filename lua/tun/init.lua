@@ -1,4 +1,4 @@
--- tun: complete control of Linux TUN/TAP devices, and of links, addresses and routes.
+-- tun: complete control of Linux TUN/TAP devices, and of links, addresses, routes and the like.
 local core = require "tun.core"
 
 -- Errors of a caller are reported at the first line outside of the folder of this file.
@@ -22,4 +22,5 @@ return {
   link = netlink.link,
   addr = netlink.addr,
   route = netlink.route,
+  neigh = netlink.neigh,
 }

@@ -54,7 +54,7 @@ if jitted then
 
   local c_receive = of_core("receive", "int (*)(void *, void *)")
   local c_place = of_core("send_place", "intptr_t (*)(void *, void *, uint32_t)")
-  local c_drain = of_core("drain", "intptr_t (*)(void *, const void *, size_t)")
+  local c_write = of_core("write", "intptr_t (*)(void *, const void *, size_t)")
 
   function handle(batch)
     return ffi.cast(batch_type, ffi.cast("uintptr_t", batch:address()))
@@ -92,7 +92,7 @@ if jitted then
   end
 
   function quick_send(dev, p, at, n)
-    n = tonumber(c_drain(dev, p + at, n))
+    n = tonumber(c_write(dev, p + at, n))
     return n
   end
 else
@@ -180,19 +180,19 @@ local QUICK = 64
 local wait
 
 -- No loop, which would end a trace.
-local function waited(state, n, why)
+local function waited(state, n, why, errno)
   if n or ENDS[why] then
     return n
   elseif why ~= "interrupted" then
-    core.misuse(why)
+    core.failure(why, errno)
   end
   return wait(state)
 end
 
 function wait(state)
   state.quick = QUICK
-  local n, why = receive(state.dev, state.batch:clear(), math.huge)
-  n = waited(state, n, why)
+  local n, why, errno = receive(state.dev, state.batch:clear(), math.huge)
+  n = waited(state, n, why, errno)
   return n
 end
 
@@ -223,7 +223,8 @@ function packets.each(dev)
   end
   local mode = flags.tap and "tap" or "tun"
   local headroom = room.HEADROOM + core.front_most
-  local state = viewer(assert(core.batch(1, core.packet_most, headroom, mode)))
+  local memory, why = core.batch(1, core.packet_most, headroom, mode)
+  local state = viewer(memory or core.misuse(why))
   state.dev, state.quick = dev, 0
   return next_view, state
 end

@@ -41,11 +41,30 @@ local function explained(what, subject, why, code)
   return nil, known and ("%s: %s"):format(subject, known) or why, code
 end
 
--- Set options again to what they were.
+-- The kernel doubles what these are set to: socket(7).
+local DOUBLED = { rcvbuf = true, sndbuf = true }
+
+-- Set options again to what they were, the last one first: some change others.
 local function restore(self, was)
-  for name, value in pairs(was) do
-    self:setoption(name, value)
+  for i = #was, 1, -1 do
+    local name, value = was[i][1], was[i][2]
+    self:setoption(name, DOUBLED[name] and math.floor(value / 2) or value)
   end
+end
+
+-- The names of options in the order to set them; what is none is raised.
+local function in_order(self, t)
+  local names = {}
+  for _, name in ipairs(OPTIONS) do
+    names[#names + 1] = t[name] ~= nil and name or nil
+    names[name] = true
+  end
+  for name in pairs(t) do
+    if not names[name] then
+      self:getoption(name)
+    end
+  end
+  return names
 end
 
 --- Set options, all or none of them.
@@ -53,17 +72,17 @@ end
 -- @return true | nil, message, errno
 function socket:set(t)
   local was = {}
-  for name, value in pairs(t) do
+  for _, name in ipairs(in_order(self, t)) do
     local old, why, code = self:getoption(name)
     local ok = not code
     if ok then
-      ok, why, code = self:setoption(name, value)
+      ok, why, code = self:setoption(name, t[name])
     end
     if not ok then
       restore(self, was)
       return explained(name, "udp: " .. name, why, code)
     end
-    was[name] = old or false
+    was[#was + 1] = { name, old or false }
   end
   return true
 end
@@ -118,7 +137,7 @@ local function next_datagram(self)
     bytes, peer, code = read(self)
   until bytes or not PASSING[code]
   if not bytes and code ~= errno.EBADF then
-    core.misuse(peer)
+    core.failure(peer, code)
   end
   return bytes, peer
 end

@@ -119,7 +119,7 @@ local function expected(bytes, kind, operation, t)
   if by_name[operation](p, t) == false then
     return false
   end
-  return p:fix():bytes()
+  return p:fix(operation == "fix" and "all" or nil):bytes()
 end
 
 local function hex(bytes)

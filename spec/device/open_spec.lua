@@ -311,6 +311,32 @@ describe("tun.device.open", function()
     end)
   end)
 
+  -- The kernel changes the flags, attaches nothing and reports success: skip_filter of
+  -- drivers/net/tun.c is the bit of no_pi.
+  local flags = { { pi = false, vnet_hdr = false }, { pi = true, vnet_hdr = false } }
+  for _, was in ipairs(flags) do
+    it(("of a device with a filter fails, and it stays pi = %s"):format(tostring(was.pi)), function()
+      local made = assert(tun.open { name = "tap7", mode = "tap", pi = was.pi, persist = true,
+                                     filter = { { 6, 0, 0, 65535 } } })
+      made:close()
+      local before, count = tun.link.get("tap7").tun, process.descriptors()
+      refuses({ name = "tap7", vnet_hdr = true, pi = true }, "EBUSY", "tap7: has a filter; take it "
+        .. "off, attach the queue, and put it on again: Device or resource busy")
+      assert.same(before, tun.link.get("tap7").tun)
+      assert.equal(count, process.descriptors())
+      assert(tun.link.del "tap7")
+    end)
+  end
+
+  it("says what cannot be undone", function()
+    local made = assert(tun.open { name = "p0", mode = "tap", multi_queue = true, persist = true })
+    refuses({ name = "p0", multi_queue = true, tx_filter = { "02:00:00:00:00:01" },
+              steering_bpf = 0 }, "EINVAL", "p0: steering_bpf: not a program of type "
+      .. "BPF_PROG_TYPE_SOCKET_FILTER; not undone: tx_filter")
+    made:close()
+    assert(tun.link.del "p0")
+  end)
+
   it("without a name for it keeps the flags of a persistent device", function()
     local made = assert(tun.open { name = "p0", mode = "tap", pi = true, vnet_hdr = true,
                                    persist = true })

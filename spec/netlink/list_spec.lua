@@ -57,7 +57,7 @@ local LINKS = {
   { "ifb0", "ip link add ifb0 type ifb", needs = "type ifb" },
 }
 
--- Behind them, one each: addresses, next hop objects, routes.
+-- Behind them, one each: addresses, next hop objects, routes, neighbours.
 local COMMANDS = [[
 addr add 10.0.0.1/24 dev veth1 label veth1:a
 addr add 10.0.0.2/24 dev veth1 metric 7 valid_lft 1000 preferred_lft 500
@@ -100,6 +100,19 @@ route add default via 10.0.0.1 dev veth1
 -6 route add default via fd00::5 dev veth1 table 5000 pref low
 -6 route add fd14::/64 via fd00::5 metric 1000 mtu 1300 hoplimit 7 src fd00::1
 -6 route add fd19::/64 via fd00::6 dev veth1 onlink
+neigh add 10.0.0.50 lladdr 02:00:00:00:00:01 dev veth1 router protocol static
+neigh add 10.0.0.51 lladdr 02:00:00:00:00:02 dev veth1 nud stale extern_learn
+neigh add fd00::50 lladdr 02:00:00:00:00:03 dev veth1 nud noarp
+neigh add fd00::51 lladdr 02:00:00:00:00:04 dev veth0 nud stale router
+neigh add proxy 10.0.0.52 dev veth1
+neigh add proxy fd00::52 dev veth0 protocol 77
+]]
+
+-- As COMMANDS, of bridge(8).
+local ENTRIES = [[
+fdb add 02:00:00:00:00:11 dev port0 master static sticky
+fdb add 02:00:00:00:00:12 dev port0 master dynamic extern_learn
+fdb add 02:00:00:00:00:13 dev veth0 self
 ]]
 
 -- As COMMANDS, where the kernel has what is on the left.
@@ -109,6 +122,9 @@ local OPTIONAL = {
   ["route add 127.9.0.0/16 dev lo realm 5/7"] =
     { "route add 10.30.0.0/16 dev veth1 realm 5/7",
       "route add 10.31.0.0/16 nexthop via 10.0.0.98 realm 3 nexthop via 10.0.0.97 realm 2/4" },
+  ["link add probe type vxlan id 5 dstport 4789 dev p0"] =
+    { "-s neigh show; bridge fdb add 02:00:00:00:00:14 dev vx0 dst 10.0.0.7 port 4000 vni 7" ..
+      " via veth1" },
   ["route add 127.9.0.0/16 dev lo congctl bbr"] =
     { "-6 route add fd1a::/64 dev veth1 congctl bbr" },
 }
@@ -130,6 +146,9 @@ local function set_up()
     veth = { peer = { name = "far1", netns_fd = outside:fd() } } }))
   for command in COMMANDS:gsub("\n +", " "):gmatch "[^\n]+" do
     process.must("ip " .. command)
+  end
+  for command in ENTRIES:gmatch "[^\n]+" do
+    process.must("bridge " .. command)
   end
   for probe, commands in pairs(OPTIONAL) do
     if can("ip " .. probe) then
@@ -360,6 +379,21 @@ local route = words("type dev table scope prefsrc metric nhid tos pref expires m
     t.metrics = translate(value[1], metrics)
   end })
 
+local function is_flag(_, t, _, name)
+  flag(true, t, name)
+end
+
+local neigh = words("dst dev lladdr probes refcnt used confirmed updated", {
+  router = is_flag, proxy = is_flag, extern_learn = is_flag, offload = is_flag,
+  protocol = "proto", state = function(list, t)
+    t.state = list[1]:lower()
+  end })
+
+local entry = words("dst port vni master used updated",
+  { mac = "lladdr", ifname = "dev", viaIf = "via", flags = some, state = function(value, t)
+    t.state = value == "" and "reachable" or value
+  end })
+
 -- A value of ip and ours: ip writes some booleans as numbers and many numbers as text, and
 -- leaves false out. A timer that began anew meanwhile may have been above both.
 local function agrees(key, theirs, first, last)
@@ -395,6 +429,7 @@ local OURS = {
     mcast_eht_hosts_limit mcast_eht_hosts_cnt]]),
   addr = words "created updated proto dev flags permanent",
   route = words "family flags lock",
+  neigh = words "family refcnt flags flags_ext state confirmed",
 }
 
 -- Every key of ours is one of ip's or in that list.
@@ -413,7 +448,9 @@ describe("a list", function()
   local links, before, after = {}, {}, {}
 
   local function ip(arguments)
-    return assert(json.decode(process.must("ip -d -s -s -j " .. arguments), 1, json.null))
+    local command = arguments:gsub("^%a+", { bridge = "bridge -d -s -s -j" })
+    command = command == arguments and "ip -d -s -s -j " .. arguments or command
+    return assert(json.decode(process.must(command), 1, json.null))
   end
 
   -- What we tell before and after ip tells it; again while the kernel adds or removes any, as
@@ -427,7 +464,8 @@ describe("a list", function()
       local same = #first == #last
       for i, one in ipairs(first) do
         local other = last[i] or {}
-        same = same and one.dst == other.dst and one.peer == other.peer and one.name == other.name
+        same = same and one.dst == other.dst and one.lladdr == other.lladdr
+          and one.peer == other.peer and one.name == other.name
       end
       if same then
         return first, theirs, last
@@ -523,6 +561,39 @@ describe("a list", function()
     end)
   end
 
+  -- What ip says in whole seconds, or in fewer words.
+  local function rounded(list)
+    for _, object in ipairs(list) do
+      for _, key in ipairs { "used", "confirmed", "updated" } do
+        object[key] = object[key] and math.floor(object[key])
+      end
+      object.state = object.family == "bridge"
+        and ({ ["local"] = "permanent", noarp = "static" })[object.state] or object.state
+    end
+    return list
+  end
+
+  local NEIGHBOURS = {
+    { "neighbours", {}, "neigh show nud all", neigh, 5 },
+    { "proxies", { flags = { proxy = true } }, "neigh show proxy", neigh, 2 },
+    { "entries of bridges", { family = "bridge" }, "bridge fdb", entry, 3 },
+  }
+  for _, row in ipairs(NEIGHBOURS) do
+    it(("of %s tells what ip tells"):format(row[1]), function()
+      local first, theirs, last = around("neigh", row[2], row[3])
+      rounded(first)
+      rounded(last)
+      assert.equal(#theirs, #first)
+      assert.is_true(#first >= row[5])
+      for i, object in ipairs(theirs) do
+        local name = ("%s %s"):format(first[i].dst or first[i].lladdr, first[i].dev)
+        local translated = translate(object, row[4])
+        compare(translated, first[i], last[i], name)
+        covered(first[i], translated, OURS.neigh, name)
+      end
+    end)
+  end
+
   it("of both families is the two one after the other", function()
     local inet = around("route", { family = "inet" }, "route")
     local inet6 = around("route", { family = "inet6" }, "route")
@@ -559,6 +630,21 @@ describe("a list", function()
     end
     local again = assert(socket:list("route", { table = "main" }))
     assert.equal(#list, #again)
+  end)
+
+  it("can be given back: every neighbour", function()
+    for _, filter in ipairs { {}, { flags = { proxy = true } }, { family = "bridge" } } do
+      for _, object in ipairs(assert(socket:list("neigh", filter))) do
+        local shared = object.lladdr and object.lladdr:find "^[03][13]:" -- of a group
+        if object.state ~= "none" and not shared and not object.master then
+          local name = (object.dst or object.lladdr) .. ": "
+          local ok, why = socket:request("neigh", "del", object)
+          assert(ok, name .. tostring(why))
+          ok, why = socket:request("neigh", "add", object)
+          assert(ok, name .. tostring(why))
+        end
+      end
+    end
   end)
 
   it("can be given back: every address", function()

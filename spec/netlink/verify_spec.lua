@@ -19,6 +19,9 @@ local ROWS = {
     "thing.x: its kind has no use for .rows" },
   { 'ATTR("x", enum8, 1, .labels = labels, .readonly = 1)',
     "thing.x: its kind has no use for .readonly" },
+  { 'ATTR("x", u32, 1, .filter = 1)', "thing.x: its kind has no use for .filter" },
+  { 'ATTR("x", flags8, 1,  .labels = wide)',
+    "thing.x: its kind cannot hold y" },
   { 'ATTR("x", string, 1, .size = 16)', "thing.x: its kind has no use for .size" },
   { 'ATTR("x", string, 1, .most = 257)', "thing.x: longer than a value can be" },
   { 'ATTR("x", u32, 1), ATTR("y", u8, 1)', "thing.y: its type is taken by x" },
@@ -71,7 +74,7 @@ __attribute__((visibility("default"))) int luaopen_faults(lua_State *L)
 	const char *fault;
 	int i, count = sizeof(tries) / sizeof *tries;
 
-	(void)labels;
+	(void)labels, (void)wide;
 	lua_newtable(L);
 	for (i = 0; i < count; i++) {
 		fault = tries[i]();
@@ -90,7 +93,8 @@ end
 local function source()
   local parts = { '#include "nest.h"\n#include "number.h"\n#include "text.h"\n',
     '#include "verify.h"\n#include <lauxlib.h>\n',
-    'static const struct label labels[] = { { "one", 1 }, { NULL, 0 } };\n' }
+    'static const struct label labels[] = { { "one", 1 }, { NULL, 0 } };\n',
+    'static const struct label wide[] = { { "y", 256 }, { NULL, 0 } };\n' }
   local calls = {}
   for i, row in ipairs(ROWS) do
     parts[#parts + 1] = CODE:format(i, list(row[4]), list(row[3]), list(row[1]),

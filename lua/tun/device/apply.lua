@@ -2,6 +2,7 @@
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
+local netns = require "tun.netlink.netns"
 local offload = require "tun.device.offload"
 local option = require "tun.device.option"
 local snapshot = require "tun.device.undo"
@@ -9,22 +10,36 @@ local snapshot = require "tun.device.undo"
 local setup = {}
 
 -- The steps of a plan return true | nil, message, errno, and append what undoes them to
--- undo, unless that is nil: then closing the device undoes everything.
+-- undo, unless that is nil: then closing the device undoes everything. They do so before
+-- they act, when there may be no memory left for it afterwards.
+
+-- What sets an option to what it was; what the kernel does not tell cannot be.
+local function take_back(device, name, old)
+  return function()
+    if old == nil then
+      return nil, name
+    end
+    return core.setoption(device, name, old)
+  end
+end
 
 local function set_option(device, name, value, undo)
   local old = undo and option.get(device, name)
+  if undo then
+    table.insert(undo, take_back(device, name, old))
+  end
   local done, why, errno = core.setoption(device, name, value)
   if done == 0 and type(value) == "table" and value[1] then
     done, why, errno = nil, "it is off", core.errno.ENOSPC
   end
-  if not done then
-    return nil, explain.option(device, name, why, errno), errno
-  elseif old ~= nil then
-    table.insert(undo, function()
-      return core.setoption(device, name, old)
-    end)
+  if done then
+    return true
   end
-  return true
+  -- It may have changed although it failed.
+  if undo and (old == nil or type(old) == "table" or option.get(device, name) == old) then
+    table.remove(undo)
+  end
+  return nil, explain.option(device, name, why, errno), errno
 end
 
 local function set_options(part)
@@ -45,6 +60,17 @@ local function set_options(part)
     end
     return true
   end
+end
+
+-- A device that was opened stays with the namespace that it was opened in.
+local function bind(device, plan)
+  if plan.opened then
+    netns.bind(device)
+  end
+  if plan.opened == "attached" then
+    option.get(device, "offload") -- what is on already, its batches have to know
+  end
+  return true
 end
 
 -- Whether the kernel does the whole plan or none of it: one key of the link, or an MTU,
@@ -73,11 +99,14 @@ local function go_down(device, plan, undo)
     return true
   end
   if plan.before and plan.before.flags.up then
-    local regain = snapshot.contents(device, plan.before)
+    local regain, why, errno = snapshot.contents(device, plan.before)
+    if not regain then
+      return nil, why, errno
+    end
     table.insert(undo, function()
-      local ok, why = device:up()
+      local ok, reason = device:up()
       if not ok then
-        return nil, why
+        return nil, reason
       end
       return regain()
     end)
@@ -100,7 +129,11 @@ local function set_link(device, plan, undo)
   if not next(wanted) then
     return true
   elseif plan.before then
-    table.insert(undo, snapshot.link(device, plan.before, wanted))
+    local back, why, errno = snapshot.link(device, plan.before, wanted)
+    if not back then
+      return nil, why, errno
+    end
+    table.insert(undo, back)
   end
   local later = comes_up_later(wanted)
   wanted.dev, wanted.up = device, not later and wanted.up or nil
@@ -115,21 +148,24 @@ local function add(part, noun)
   return function(device, plan, undo)
     for _, object in ipairs(plan[part]) do
       object.dev = object.dev or device
+      local done
+      if undo then
+        table.insert(undo, function()
+          return not done or noun.del(object, device)
+        end)
+      end
       local ok, why, errno = noun.add(object, device)
       if not ok then
         return nil, why, errno
-      elseif undo then
-        table.insert(undo, function()
-          return noun.del(object, device)
-        end)
       end
+      done = true
     end
     return true
   end
 end
 
 -- Some options want the link to be down; routes want it up.
-local STEPS = { look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
+local STEPS = { bind, look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
                 add("routes", netlink.route), set_options("last") }
 
 local function run(device, plan, undo)
@@ -142,13 +178,13 @@ local function run(device, plan, undo)
   return true
 end
 
--- Undo the last thing first; says what could not be undone.
-local function roll_back(undo)
+-- Undo the last thing first, all that can be; says what could not be undone.
+local function roll_back(device, undo)
   local failure = ""
   for i = #undo, 1, -1 do
-    local ok, why = undo[i]()
-    if not ok then
-      failure = failure .. "; not undone: " .. tostring(why)
+    local ran, ok, why = pcall(undo[i], device)
+    if not (ran and ok) then
+      failure = failure .. "; not undone: " .. tostring(ran and why or ok)
     end
   end
   return failure
@@ -156,23 +192,21 @@ end
 
 --- Do what a plan says. When any of it fails or raises, what was done is undone.
 -- @param device  an open device
--- @param plan  of option.sort
--- @param opened  "new" or "attached" for a device to close on failure: closing a new one
---   undoes everything
--- @param regain  optional; what undoes the opening of one that was attached
+-- @param plan  of option.sort; with opened = "new" or "attached" for a device to close on failure
+-- @param undo  functions of the device that undo what was done before; nil for a new device:
+--   closing it undoes everything
 -- @return true | nil, message, errno
-function setup.apply(device, plan, opened, regain)
-  local undo = opened ~= "new" and { regain } or nil
+function setup.apply(device, plan, undo)
   local ran, ok, why, errno = pcall(run, device, plan, undo)
   if ran and ok then
     return true
   end
-  local failure = roll_back(undo or {})
-  if opened then
+  local failure = roll_back(device, undo or {})
+  if plan.opened then
     device:close()
   end
   if not ran then
-    error(ok, 0)
+    error(type(ok) == "string" and ok .. failure or ok, 0)
   end
   return nil, why .. failure, errno
 end

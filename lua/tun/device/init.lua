@@ -60,7 +60,7 @@ end
 function device:set(t)
   local plan = option.sort("set", t)
   offload.check(plan, self)
-  return setup.apply(self, plan)
+  return setup.apply(self, plan, {})
 end
 
 --- The value of one option; nil where the device or its link has none. That of offload is
@@ -133,12 +133,12 @@ meta.__close = device.close
 local ENDS = { closed = true, deleted = true }
 
 local function next_packet(self)
-  local bytes, why
+  local bytes, why, errno
   repeat
-    bytes, why = read(self)
+    bytes, why, errno = read(self)
   until why ~= "interrupted"
   if not bytes and not ENDS[why] then
-    core.misuse(why)
+    core.failure(why, errno)
   end
   return bytes
 end

@@ -96,6 +96,14 @@ function offload.set(device, value, undo, size)
   local function try(set)
     return core.setoption(device, "offload", set)
   end
+  if undo then
+    table.insert(undo, function()
+      if old == nil then
+        return nil, "offload"
+      end
+      return try(old)
+    end)
+  end
   local ok, why, errno
   if value == true then
     ok, why, errno = offload.descend(try, size and size < core.tunnel_header)
@@ -103,11 +111,8 @@ function offload.set(device, value, undo, size)
     ok, why, errno = try(value)
   end
   if not ok then
+    table.remove(undo or {})
     return nil, explain.option(device, "offload", why, errno), errno
-  elseif undo and old ~= nil then
-    table.insert(undo, function()
-      return try(old)
-    end)
   end
   return lengthen(device, undo)
 end

@@ -7,11 +7,20 @@ local offload = require "tun.device.offload"
 local option = require "tun.device.option"
 local setup = require "tun.device.apply"
 
--- The link of that name, if there is one.
+-- The link of that name; false when there is none | nil, message, errno
 local function existing(name)
-  local socket = netns.socket()
-  local index = socket and type(name) == "string" and socket:index(name)
-  return index and netlink.link.get(index)
+  if type(name) ~= "string" then
+    return false
+  end
+  local link, index
+  local socket, why, errno = netns.socket()
+  if socket then
+    index, why, errno = socket:index(name)
+  end
+  if index then
+    link, why, errno = netlink.link.get(index)
+  end
+  return link or errno ~= core.errno.ENODEV and link, why, errno
 end
 
 -- What the core is asked for. What was not said is as the device is, since attaching
@@ -35,21 +44,49 @@ local function request(create, link)
   return t
 end
 
--- What gives a device that existed its flags again, if opening it changed them.
-local function regain(device, asked, is)
-  if not is or is.vnet_hdr == asked.vnet_hdr and is.pi ~= asked.no_pi then
-    return nil
-  end
-  return function()
-    local name = device:name() or asked.name
-    device:close()
-    local again, why = core.open { name = name, mode = is.type, multi_queue = is.multi_queue,
-                                   no_pi = not is.pi, vnet_hdr = is.vnet_hdr }
-    if not again then
-      return nil, why
-    end
+-- Whether two states of a device differ in what attaching to it changes.
+local function differs(a, b)
+  return a.vnet_hdr ~= b.vnet_hdr or a.pi ~= b.pi
+end
+
+-- Give a device that existed its flags again: they are those of who attached last.
+-- @param name, is  the present name, and link.tun as it was
+-- @return true | nil, message
+local function give_back(name, is)
+  local again, why = core.open { name = name, mode = is.type, multi_queue = is.multi_queue,
+                                 no_pi = not is.pi, vnet_hdr = is.vnet_hdr }
+  if again then
     return again:close()
   end
+  -- With a filter on it the kernel changes the flags and then attaches nothing.
+  local now = netlink.link.get { name = name }
+  if now and now.tun and not differs(now.tun, is) then
+    return true
+  end
+  return nil, why
+end
+
+-- What undoes the opening of a device that existed: a list of functions of the device.
+local function regain(asked, is)
+  if not is or not differs(is, { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi }) then
+    return {}
+  end
+  return { function(device)
+    local name = device:name() or asked.name
+    device:close()
+    return give_back(name, is)
+  end }
+end
+
+-- What a failed attempt to attach changed all the same is undone.
+-- @return "", or words for what could not be undone
+local function leave(name, is)
+  local now = is and netlink.link.get { name = name }
+  if not now or not now.tun or not differs(now.tun, is) then
+    return ""
+  end
+  local ok, why = give_back(name, is)
+  return ok and "" or "; not undone: " .. why
 end
 
 --- Open a TUN/TAP device: a new one, or one that exists. Nothing is touched that is not
@@ -67,20 +104,22 @@ end
 local function open(t)
   local plan = option.sort("open", t or {})
   offload.check(plan)
-  local link = existing(plan.create.name)
+  local link, why, errno = existing(plan.create.name)
+  if link == nil then
+    return nil, why, errno
+  end
   local asked = request(plan.create, link)
-  local device, why, errno = core.open(asked)
+  local undo = link and regain(asked, link.tun) or nil
+  local device, refusal, code = core.open(asked)
   if not device then
-    return nil, explain.open(asked, why, errno, link), errno
+    local failure = leave(asked.name, link and link.tun)
+    return nil, explain.open(asked, refusal, code, link) .. failure, code
   end
-  netns.bind(device)
-  if link then
-    option.get(device, "offload") -- what is on already, its batches have to know
-  end
-  local ok, reason, code = setup.apply(device, plan, link and "attached" or "new",
-    regain(device, asked, link and link.tun))
+  plan.opened = link and "attached" or "new"
+  local ok
+  ok, refusal, code = setup.apply(device, plan, undo)
   if not ok then
-    return nil, reason, code
+    return nil, refusal, code
   end
   return device
 end

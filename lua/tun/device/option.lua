@@ -62,8 +62,8 @@ local function of_link(device, name)
   local link, why, errno = device:link()
   if not link then
     return nil, why, errno
-  elseif link.tun and link.tun[name] ~= nil then
-    return link.tun[name]
+  elseif ioctls[name] and name ~= "carrier" or link.tun and link.tun[name] ~= nil then
+    return link.tun and link.tun[name]
   elseif name == "up" then
     return link.flags.up or false
   end

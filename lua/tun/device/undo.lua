@@ -34,16 +34,22 @@ local function regain(noun, objects, device)
 end
 
 --- What is lost when a link goes down or has no room for IPv6.
--- @return function that puts it back and returns true | nil, message
+-- @return function that puts it back and returns true | nil, message; or nil, message, errno
 function snapshot.contents(device, link)
-  local addresses = device:addresses() or {}
-  local routes = device:routes { table = "all" } or {}
+  local routes
+  local addresses, why, errno = device:addresses()
+  if addresses then
+    routes, why, errno = device:routes { table = "all" }
+  end
+  if not routes then
+    return nil, why, errno
+  end
   return function()
     netlink.link.set { dev = device, inet6_addr_gen_mode = link.inet6_addr_gen_mode }
     trim(device, addresses)
-    local ok, why = regain(netlink.addr, addresses, device)
+    local ok, reason = regain(netlink.addr, addresses, device)
     if not ok then
-      return nil, why
+      return nil, reason
     end
     return regain(netlink.route, routes, device)
   end
@@ -79,11 +85,18 @@ local function same(a, b)
 end
 
 --- What a link is under the keys that are to be set.
--- @return function that puts it back, if it changed, and returns true | nil, message
+-- @return function that puts it back, if it changed, and returns true | nil, message; or nil,
+--   message, errno
 function snapshot.link(device, link, wanted)
   local old = values(link, wanted)
-  local smaller = type(wanted.mtu) == "number" and wanted.mtu < link.mtu
-  local contents = smaller and snapshot.contents(device, link)
+  local contents
+  if type(wanted.mtu) == "number" and wanted.mtu < link.mtu then
+    local why, errno
+    contents, why, errno = snapshot.contents(device, link)
+    if not contents then
+      return nil, why, errno
+    end
+  end
   return function()
     local now, why = device:link()
     if not now then

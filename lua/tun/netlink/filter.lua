@@ -5,6 +5,9 @@ local request = require "tun.netlink.request"
 
 local filter = {}
 
+-- Types of values that the kernel may write in another way.
+local WRITTEN = { string = true, number = true, boolean = true }
+
 -- What the kernel does not filter by, written as it writes its answers.
 local function remainder(row, wanted, socket)
   local plain, want = {}, {}
@@ -13,7 +16,7 @@ local function remainder(row, wanted, socket)
     if not field.filter then
       local link = field.kind == "interface"
       want[key] = link and type(value) == "number" and socket:name(value) or value
-      plain[key] = not link and type(value) ~= "table" and value or nil
+      plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
   end
   local written = next(plain) and core.decode(row.object, core.encode(row.object, "get", plain))
@@ -29,7 +32,11 @@ end
 function filter.matches(object, want)
   for key, value in pairs(want) do
     local found = object[key]
-    if type(value) == "table" then
+    if type(value) == "function" then
+      if not value(found, object) then
+        return false
+      end
+    elseif type(value) == "table" then
       if not filter.matches(found or {}, value) then
         return false
       end

@@ -154,6 +154,18 @@ local function first(row, what)
   return objects[1]
 end
 
+-- A copy with what is missing in it.
+local function with_defaults(t, defaults)
+  local new = {}
+  for key, value in pairs(defaults or {}) do
+    new[key] = value
+  end
+  for key, value in pairs(t) do
+    new[key] = value
+  end
+  return new
+end
+
 --- Delete all that match a filter, as `ip addr|route flush`; what is gone already is fine.
 -- @param what  a filter that is not empty
 -- @return how many there were | nil, message, errno of the first that was refused; all that
@@ -163,7 +175,7 @@ local function flush(row, what)
   if not next(t) then
     core.misuse(row.plural .. ": flush needs a filter")
   end
-  local objects, why, errno = list(row, t)
+  local objects, why, errno = list(row, with_defaults(t, row.flushed))
   if not objects then
     return nil, why, errno
   end
@@ -182,8 +194,19 @@ end
 
 local NO_TOKEN = "::"
 
+-- Take the steps that follow the making of an object, which a key names.
+local function take_steps(row, name, later)
+  for _, step in ipairs(later) do
+    local ok, why, errno = ask(row, step.verb, { [row.key] = name, [step.key] = step.value })
+    if not ok then
+      return nil, why, errno
+    end
+  end
+  return true
+end
+
 --- Add one whose kernel takes some keys only when it exists, as a link's. When a part is
--- refused, nothing is left of it.
+-- refused, nothing is left of it, or the message says so.
 -- @param what  { kind =, name =, ... }
 -- @return true [, the kernel's warning] | nil, message, errno
 local function add_in_steps(row, what)
@@ -195,16 +218,23 @@ local function add_in_steps(row, what)
       later[#later + 1] = { verb = row.later[key], key = key, value = value }
     end
   end
-  local ok, why, errno = ask(row, "add", now)
-  for _, step in ipairs(ok and later or {}) do
-    local done, refusal, code = ask(row, step.verb,
-      { [row.key] = now[row.key], [step.key] = step.value })
-    if not done then
-      ask(row, "del", { [row.key] = now[row.key] })
-      return nil, refusal, code
-    end
+  if later[1] and not now[row.key] then
+    core.misuse(("%s: %s needs %s="):format(row.word, later[1].key, row.key))
   end
-  return ok, why, errno
+  local ok, why, errno = ask(row, "add", now)
+  if not ok then
+    return nil, why, errno
+  end
+  local ran, done, refusal, code = pcall(take_steps, row, now[row.key], later)
+  if ran and done then
+    return ok, why
+  end
+  local gone, reason = ask(row, "del", { [row.key] = now[row.key] })
+  local failure = gone and "" or "; not undone: " .. reason
+  if not ran then
+    error(done .. failure, 0)
+  end
+  return nil, refusal .. failure, code
 end
 
 -- The function of a verb; those that are not here are a request of that name.

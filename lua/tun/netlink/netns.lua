@@ -53,11 +53,22 @@ function netns.index(device)
   return index, why, errno
 end
 
+-- Bring loopback up in the namespace that the script is in now.
+local function loopback_up()
+  local socket, why, errno = netns.socket()
+  if not socket then
+    return nil, why, errno
+  end
+  local ok
+  ok, why, errno = socket:request("link", "set", { name = "lo", flags = { up = true } })
+  return ok, not ok and "link lo: " .. why or nil, errno
+end
+
 --- Move this script into a network namespace of its own, with loopback up:
 -- nothing that it does from now on can touch the host. Without the privilege to
 -- do so it gets a user namespace of its own as well, in which it is root.
 -- Devices that are open keep working where they are.
--- @return true
+-- @return true | nil, message, errno; the message tells if the script has moved all the same
 -- Source: unshare(2), network_namespaces(7), user_namespaces(7)
 function netns.sandbox()
   local ok, why, errno = core.unshare(false)
@@ -68,16 +79,16 @@ function netns.sandbox()
     return nil, why, errno
   end
   current = nil
-  local socket
-  socket, why, errno = netns.socket()
-  if not socket then
-    return nil, why, errno
+  local ran
+  ran, ok, why, errno = pcall(loopback_up)
+  if ran and ok then
+    return true
   end
-  ok, why, errno = socket:request("link", "set", { name = "lo", flags = { up = true } })
-  if not ok then
-    return nil, "link lo: " .. why, errno
+  why = "new network namespace, to which the process has moved: " .. (ran and why or ok)
+  if not ran then
+    error(why, 0)
   end
-  return true
+  return nil, why, errno
 end
 
 return netns

@@ -82,6 +82,39 @@ local function shape_route(t, verb)
   return t
 end
 
+-- As ip(8) and bridge(8): what is added is permanent, in a bridge the entry of the link itself;
+-- what is got or deleted is known by its addresses.
+local function shape_neighbour(t, verb)
+  local bridge, flags = t.family == "bridge", t.flags or {}
+  local key = bridge and "lladdr" or "dst"
+  if t[key] == nil or t.dev == nil then
+    core.misuse(("neighbour: %s= and dev= are needed"):format(key))
+  elseif bridge and type(flags) == "table" and not (flags.self or flags.master) then
+    flags.self = true
+    t.flags = flags
+  end
+  if verb == "add" or verb == "replace" then
+    t.state = t.state or type(t.flags_ext) == "table" and t.flags_ext.managed and "none"
+      or "permanent"
+  else
+    t.state, t.proto, t.flags_ext = nil, nil, nil
+    t.flags = (bridge or flags.proxy) and flags or nil
+    t.lladdr = bridge and t.lladdr or nil
+  end
+  return t
+end
+
+-- As ip(8): those that need no lookup are shown when they are asked for, and like permanent
+-- ones they stay when others are flushed.
+local function is_cached(state, t)
+  return state ~= "noarp" or t.family == "bridge"
+end
+
+local STAYS = { noarp = true, permanent = true, ["local"] = true, static = true }
+local function is_passing(state)
+  return not STAYS[state]
+end
+
 local function link_of(request, socket)
   local by = type(request.dev) == "number" and "index" or "name"
   return socket:request("link", "get", { [by] = request.dev })
@@ -98,7 +131,9 @@ end
 --   listed    get is the first of a list: the kernel does not look one up
 --   later     add: keys that the kernel takes only of one that exists, and by which verb
 --   links     keys whose value is a link, beside those that the core knows
---   default   of filters
+--   default   of filters; a value may be a function(value, object) that tells if it matches
+--   flushed   default of the filters of flush
+--   recheck   keys by which the kernel filters some objects only
 --   shape(t, verb, socket)  finish a copy of what the caller wrote: t | nil, message, errno
 --   tidy(t)   finish what the kernel told
 --   errors    words for an errno that the kernel does not explain, as in tun.explain
@@ -131,11 +166,23 @@ local noun = {
     verbs = "list each get add replace append change del flush",
     default = { table = "main" }, shape = shape_route,
   },
+  neigh = {
+    word = "neighbour", plural = "neighbours", key = "dst",
+    verbs = "list each get add replace del flush",
+    default = { state = is_cached }, flushed = { state = is_passing },
+    recheck = { flags = true }, shape = shape_neighbour,
+  },
 }
 
--- The fields of a list by their keys, with those inside of them.
+-- The fields of a list by their keys, with those inside of them. A flag that has the name of no
+-- key stands there as well: { flag_of = the key of its set }.
 local function by_key(list)
   local fields = {}
+  for _, field in ipairs(list) do
+    for _, name in ipairs(field.kind:find "flags" and field.names or {}) do
+      fields[name] = fields[name] or { flag_of = field.key }
+    end
+  end
   for _, field in ipairs(list) do
     field.fields = field.fields and by_key(field.fields)
     fields[field.key] = field
@@ -146,6 +193,9 @@ end
 -- object: what the core calls it; fields: the keys that it knows, as core.fields tells them.
 for name, row in pairs(noun) do
   row.object, row.fields, row.default = name, by_key(core.fields(name)), row.default or {}
+  for key in pairs(row.recheck or {}) do
+    row.fields[key].filter = false
+  end
   for _, key in ipairs(row.links or {}) do
     row.fields[key] = { key = key, kind = "interface" }
   end

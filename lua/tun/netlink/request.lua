@@ -32,13 +32,18 @@ local function link_of(value)
   return value
 end
 
--- Set the flags of a request: up = true beside others in flags.
-local function add_flags(new, flags, more)
-  if type(more or flags) == "table" then
-    for name, value in pairs(more or {}) do
-      flags[name] = value
+-- Add a flag to a set of a request, beside those that the caller's own set has.
+local function add_flag(new, t, key, name, value)
+  if type(t[key] or {}) ~= "table" then
+    return
+  elseif not new[key] or new[key] == t[key] then
+    new[key] = {}
+    for other, on in pairs(t[key] or {}) do
+      new[key][other] = on
     end
-    new.flags = flags
+  end
+  if new[key][name] == nil then
+    new[key][name] = value
   end
 end
 
@@ -80,22 +85,19 @@ function copy(fields, t)
   if type(t) ~= "table" then
     return t
   end
-  local new, flags, device = {}, nil, nil
+  local new, device = {}, nil
   for key, value in pairs(t) do
     local field = fields[key]
-    if type(value) == "boolean" and not field and fields.flags then
-      flags = flags or {}
-      flags[key] = value
-    else
+    local set = field and field.flag_of or not field and fields.flags and "flags"
+    if set and type(value) == "boolean" then
+      add_flag(new, t, set, key, value)
+    elseif new[key] == nil then
       local copied, found, errno = copy_value(field, value)
       if copied == nil then
         return nil, found, errno
       end
       new[key], device = copied, device or found
     end
-  end
-  if flags then
-    add_flags(new, flags, t.flags)
   end
   return new, device
 end

@@ -290,6 +290,19 @@ static int batch_append(lua_State *L)
 	return appended(L, slot);
 }
 
+/* Put the i-th packet at the end of a batch over the same memory, or of its
+ * own. A list that is full has a gap then, as there are no more packets than
+ * slots. */
+static void batch_transfer(struct batch *batch, uint32_t i, struct batch *to)
+{
+	uint32_t number = batch->list[i];
+
+	batch->list[i] = NO_SLOT;
+	if (to->count == to->pool->slots)
+		slots_compact(to);
+	to->list[to->count++] = number;
+}
+
 /* batch:move(i, to) -> true | nil, reason, errno
  *
  * Let the i-th packet be in another batch, at its end: the same bytes where the
@@ -305,10 +318,7 @@ static int batch_move(lua_State *L)
 		raise_misuse(L, "packet %d was dropped or moved already",
 			     (int)i + 1);
 	if (to->pool == batch->pool) {
-		if (to->count == to->pool->slots)
-			slots_compact(to);
-		to->list[to->count++] = batch->list[i];
-		batch->list[i] = NO_SLOT;
+		batch_transfer(batch, i, to);
 		return appended(L, slot);
 	}
 	bytes = slot_bytes(batch->pool, slot, &n);

@@ -409,7 +409,7 @@ static uint32_t collect(const struct batch *batch, uint32_t i,
 			continue;
 		bytes = slot_bytes(batch->pool, slot, &size);
 		units[*n] = (struct gro_packet){
-			.bytes = bytes,
+			.bytes = bytes ? bytes : batch->pool->bytes,
 			.size = bytes ? size : 0,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};

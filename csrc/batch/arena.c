@@ -4,6 +4,7 @@
 
 #include "../core.h"
 #include "../wire/checksum.h"
+#include "../wire/crc32c.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -290,6 +291,16 @@ static int arena_sum(lua_State *L)
 	return 1;
 }
 
+/* crc32c(arena, offset, n) -> CRC32c of so many bytes */
+static int arena_crc32c(lua_State *L)
+{
+	size_t n = checklength(L, 3);
+	const unsigned char *bytes = checkspan(L, object_self(L), 2, n);
+
+	lua_pushinteger(L, (lua_Integer)crc32c(bytes, n));
+	return 1;
+}
+
 static int arena_size(lua_State *L)
 {
 	lua_pushinteger(L, (lua_Integer)((struct arena *)object_self(L))->size);
@@ -320,14 +331,14 @@ static const luaL_Reg meta[] = {
 };
 
 static const luaL_Reg methods[] = {
-	{ "get8", get8 },	  { "get16", get16 },
-	{ "get32", get32 },	  { "getbits", getbits },
-	{ "setbits", setbits },	  { "bytes", arena_bytes },
-	{ "load", loads },	  { "getter", getter },
-	{ "write", arena_write }, { "copy", arena_copy },
-	{ "zero", arena_zero },	  { "sum", arena_sum },
-	{ "size", arena_size },	  { "address", arena_address },
-	{ NULL, NULL },
+	{ "get8", get8 },	    { "get16", get16 },
+	{ "get32", get32 },	    { "getbits", getbits },
+	{ "setbits", setbits },	    { "bytes", arena_bytes },
+	{ "load", loads },	    { "getter", getter },
+	{ "write", arena_write },   { "copy", arena_copy },
+	{ "zero", arena_zero },	    { "sum", arena_sum },
+	{ "size", arena_size },	    { "address", arena_address },
+	{ "crc32c", arena_crc32c }, { NULL, NULL },
 };
 
 /* core.ntop(bytes) -> the text of an address of 4 or 16 bytes */
@@ -363,6 +374,13 @@ static int core_pton(lua_State *L)
 static int core_checksum_address(lua_State *L)
 {
 	lua_pushnumber(L, (lua_Number)(uintptr_t)checksum);
+	return 1;
+}
+
+/* core.crc32c_address() -> where crc32c() of crc32c.h is, for the FFI */
+static int core_crc32c_address(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)(uintptr_t)crc32c);
 	return 1;
 }
 
@@ -434,6 +452,7 @@ static const luaL_Reg functions[] = {
 	{ "ntop", core_ntop },
 	{ "pton", core_pton },
 	{ "checksum_address", core_checksum_address },
+	{ "crc32c_address", core_crc32c_address },
 	{ "checksums", core_checksums },
 	{ "checksum", core_checksum },
 	{ NULL, NULL },

@@ -305,7 +305,7 @@ describe("a batch", function()
       dev:receive(batch)
       for p in batch:packets() do
         assert.equal(29, #p:bytes())
-        assert.equal(t.pi and 0x800, p.tun_pi and p.tun_pi.proto)
+        assert.equal(t.pi and 0x800, p.tun_pi and p.tun_pi.proto_n)
         assert.equal(t.vnet_hdr or false, p.virtio_net ~= nil)
         turn(p)
       end

@@ -30,6 +30,13 @@ packet.methods = {
 -- What every view of a layer can do, beside what its protocol says.
 layer.methods.line, layer.methods.show = line.view, show.view
 
+--- Replace a layer's options: as layer.options = list.
+-- @return the layer
+function layer.methods.set_options(view, list)
+  view.options = list
+  return view
+end
+
 header.protocol.__tostring = show.protocol
 
 local accessors, methods, meta = header.accessors, packet.methods, object.meta
@@ -53,11 +60,11 @@ return function(self, key)
 end]]
 
 local function look_up()
-  local given = { methods = methods, unknown = unknown }
+  local given = { methods = methods, unknown = unknown, expected = header.is_expected }
   local choice = source.choice({ { accessors, "value = act(self)" }, { methods, "value = act" } },
-    "value = methods[key] or unknown(key)", given)
+    "value = methods[key] if value == nil and not expected(key) then unknown(key) end", given)
   local text = source.fill(INDEX, { found = layer.found(given), choice = choice })
-  return bytes.compile("packet", text, given)
+  return bytes.compile("packet/index", text, given)
 end
 
 -- Compiled at its next use.

@@ -73,7 +73,7 @@ end
 local STEP = [[
   now, at = step(self, now, this, lower, at, kept, lower ~= nil)
   lower, this = this, this[1] ]]
-local lay = bytes.compile("build", ([[
+local lay = bytes.compile("packet/lay", ([[
 return function(self, now, this, lower, at, kept)
   %s
   while this do

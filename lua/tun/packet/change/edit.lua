@@ -131,6 +131,30 @@ local function outermost(self)
   return self
 end
 
+edit.outermost = outermost
+
+--- Iterate over a packet and those that it is inside of.
+function edit.outwards(self)
+  return function(_, each)
+    if not each then
+      return self
+    end
+    return each[OUTER] or nil
+  end
+end
+
+--- Let an outermost packet have room for so many bytes more.
+function edit.make_room(whole, more)
+  if whole[STOP] + more > whole[CEILING] then
+    grow(whole, whole[START] - whole[FLOOR], more)
+  end
+end
+
+--- Let the batch know that an outermost packet's end has changed.
+function edit.settle(whole)
+  packet.settle(whole, 0)
+end
+
 --- Replace what is behind the innermost header; bytes behind its end go.
 function edit.set_payload(self, text)
   if type(text) ~= "string" then
@@ -138,9 +162,7 @@ function edit.set_payload(self, text)
   end
   local whole = outermost(self)
   local more = self[PAYLOAD] + #text - whole[STOP]
-  if whole[STOP] + more > whole[CEILING] then
-    grow(whole, whole[START] - whole[FLOOR], more)
-  end
+  edit.make_room(whole, more)
   bytes.fill(self[POINTER], self[PAYLOAD], text)
   local stop, each = self[PAYLOAD] + #text, self
   self[INNER], self[slot.INSIDE] = false, false

@@ -119,7 +119,8 @@ local function unspoken(p, ip, too_big)
   local ip4, icmp, icmp6 = p.ip4, p.icmp, p.icmp6
   local group = ip4 and not host4(ip.dst_n) or not ip4 and not host6(ip.dst)
   local loopback = ip4 and math.floor(ip.src_n / 16777216) == 127
-  if icmp and IS_ERROR[icmp.type] or icmp6 and (icmp6.type < 128 or icmp6.type == 137) then
+  if icmp and IS_ERROR[icmp.type_n]
+    or icmp6 and (icmp6.type_n < 128 or icmp6.type == "redirect") then
     return "it is an error itself"
   elseif loopback then
     return "it comes from no single host"
@@ -179,7 +180,7 @@ end
 
 local function arp(p, how)
   local asked = p.arp
-  if asked.op ~= 1 then
+  if asked.op ~= "request" then
     return nil, "it asks nothing"
   elseif not how.mac then
     core.misuse "reply: to ARP needs mac, the address to answer with"
@@ -232,7 +233,7 @@ local function usual(p, how)
     return nil, "a fragment"
   elseif p.ns then
     return neighbour(p, how)
-  elseif icmp and icmp.type == (p.icmp and 8 or 128) then
+  elseif icmp and icmp.type == "echo" then
     return echo(p, how)
   elseif icmp then
     return nil, "it asks nothing"

@@ -189,7 +189,7 @@ analyze = printf '%s\n' $(1) | xargs -P 2 -I{} \
 lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
-	  spec/bench/*.[ch] spec/fuzz/*.[ch])
+	  spec/bench/*.[ch] spec/fuzz/*.[ch] spec/inject/*.c)
 	lua5.4 -e 'dofile "$(wildcard rockspec/*.rockspec)"' \
 		-e 'line = ("version = %q,"):format(version:match "(.*)-")' \
 		-e 'init = io.open "lua/tun/init.lua":read "a"' \

@@ -21,6 +21,14 @@ static size_t checkmtu(lua_State *L, int at)
 	return (size_t)mtu;
 }
 
+/* Argument as the bytes of a packet. */
+static const char *check_packet(lua_State *L, int at, size_t *n)
+{
+	if (lua_type(L, at) != LUA_TSTRING)
+		raise_value(L, at, "packet", "a string");
+	return lua_tolstring(L, at, n);
+}
+
 /* core.split(bytes, vnet, mtu, ethernet) -> list of packets | nil
  *
  * The packets that a super-packet stands for, with complete checksums. vnet is
@@ -29,7 +37,7 @@ static size_t checkmtu(lua_State *L, int at)
 static int core_split(lua_State *L)
 {
 	size_t i, n, size;
-	const char *bytes = luaL_checklstring(L, 1, &n);
+	const char *bytes = check_packet(L, 1, &n);
 	struct vnet vnet = vnet_check(L, 2);
 	size_t mtu = checkmtu(L, 3);
 	bool ethernet = lua_toboolean(L, 4);
@@ -55,7 +63,7 @@ static int core_split(lua_State *L)
 static int core_complete(lua_State *L)
 {
 	size_t n;
-	const char *bytes = luaL_checklstring(L, 1, &n);
+	const char *bytes = check_packet(L, 1, &n);
 	struct vnet vnet = vnet_check(L, 2);
 	unsigned char *out = lua_newuserdata(L, n ? n : 1);
 
@@ -73,8 +81,9 @@ static int core_complete(lua_State *L)
 
 /* Begin to split a packet, where it was left when a device took only a part of
  * it. Returns how many packets it becomes; 0 when there is nothing to do. */
-static uint32_t begin(const struct batch *batch, const struct slot *slot,
-		      size_t mtu, struct gso *s)
+static uint32_t begin_segments(const struct batch *batch,
+			       const struct slot *slot, size_t mtu,
+			       struct gso *s)
 {
 	const struct vnet *vnet;
 	unsigned char *bytes;
@@ -105,7 +114,7 @@ static uint32_t reach(const struct batch *batch, size_t mtu, uint32_t *slots)
 
 	*slots = 0;
 	for (i = 0; i < batch->count; i++) {
-		n = begin(batch, slots_get(batch, i), mtu, &s);
+		n = begin_segments(batch, slots_get(batch, i), mtu, &s);
 		if (n > batch->pool->unused - *slots + 1)
 			break;
 		*slots += n ? n - 1 : 0;
@@ -155,7 +164,8 @@ static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
 
 	batch->count = to;
 	while (i-- > 0) {
-		n = i < packets ? begin(batch, slots_get(batch, i), mtu, &s)
+		n = i < packets ? begin_segments(batch, slots_get(batch, i),
+						 mtu, &s)
 				: 0;
 		if (n > to - i) /* packets that lie in one another */
 			n = 0;

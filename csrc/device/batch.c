@@ -69,15 +69,15 @@ static bool is_flawed_now(struct device *dev)
 }
 
 /* Whether its packets begin with an Ethernet header. */
-static bool istap(const struct device *dev)
+static bool device_is_tap(const struct device *dev)
 {
 	return dev->flags & IFF_TAP;
 }
 
 /* What lies in front of a packet, in the slot's own words, and back. What of
  * the virtio-net header the kernel has no use for is not looked at. */
-static void note(const struct device *dev, struct slot *slot,
-		 const unsigned char *from)
+static void read_front(const struct device *dev, struct slot *slot,
+		       const unsigned char *from)
 {
 	if (!(dev->flags & IFF_NO_PI)) {
 		memcpy(&slot->pi, from, sizeof(slot->pi));
@@ -98,7 +98,7 @@ static void note(const struct device *dev, struct slot *slot,
 
 /* Read one packet into a slot of its own. Returns false with an errno, and the
  * batch as it was. */
-static bool take(const struct device *dev, struct batch *batch)
+static bool device_take(const struct device *dev, struct batch *batch)
 {
 	struct pool *pool = batch->pool;
 	size_t before = front(dev);
@@ -108,7 +108,7 @@ static bool take(const struct device *dev, struct batch *batch)
 
 	if (n >= (ssize_t)before && n <= (ssize_t)(before + pool->room)) {
 		slot->size = (uint32_t)n - (uint32_t)before;
-		note(dev, slot, bytes);
+		read_front(dev, slot, bytes);
 		return true;
 	}
 	slots_withdraw(batch);
@@ -130,9 +130,9 @@ int device_batch_fill(const struct device *dev, struct batch *batch)
 {
 	int n = 0;
 
-	batch->ethernet = istap(dev);
+	batch->ethernet = device_is_tap(dev);
 	while (slots_has_room(batch)) {
-		if (!take(dev, batch))
+		if (!device_take(dev, batch))
 			return n ? n : -1;
 		n++;
 	}
@@ -198,9 +198,9 @@ static uint16_t ethertype(const unsigned char *bytes)
 
 /* Write what a device wants in front of a packet to there. What is known of
  * packet information is in the slot. */
-static void introduce(const struct device *dev, const struct slot *slot,
-		      const struct vnet *vnet, const unsigned char *bytes,
-		      unsigned char *to)
+static void write_front(const struct device *dev, const struct slot *slot,
+			const struct vnet *vnet, const unsigned char *bytes,
+			unsigned char *to)
 {
 	size_t n = dev->common->vnet;
 	struct tun_pi pi = slot->pi;
@@ -222,26 +222,28 @@ static void introduce(const struct device *dev, const struct slot *slot,
 
 /* Write one packet, with room in front of it for what the device wants there.
  * False with an errno. */
-static bool put(const struct device *dev, const struct slot *slot,
-		const struct vnet *vnet, unsigned char *bytes, size_t size)
+static bool device_put(const struct device *dev, const struct slot *slot,
+		       const struct vnet *vnet, unsigned char *bytes,
+		       size_t size)
 {
 	size_t before = front(dev);
 
 	if (before)
-		introduce(dev, slot, vnet, bytes, bytes - before);
+		write_front(dev, slot, vnet, bytes, bytes - before);
 	return write(dev->handle.fd, bytes - before, before + size) >= 0;
 }
 
 /* The same without room. */
-static bool gather(const struct device *dev, const struct slot *slot,
-		   const struct vnet *vnet, const unsigned char *bytes,
-		   size_t size)
+static bool device_put_gathered(const struct device *dev,
+				const struct slot *slot,
+				const struct vnet *vnet,
+				const unsigned char *bytes, size_t size)
 {
 	unsigned char lead[FRONT_MOST];
 	struct iovec parts[] = { { lead, front(dev) },
 				 { (void *)bytes, size } };
 
-	introduce(dev, slot, vnet, bytes, lead);
+	write_front(dev, slot, vnet, bytes, lead);
 	return writev(dev->handle.fd, parts, LENGTH(parts)) >= 0;
 }
 
@@ -253,8 +255,8 @@ static bool isrefusal(int code)
 
 /* Send a super-packet as single ones, and remember how far it got. One whose
  * segments are longer than any packet should be is refused. */
-static bool put_split(struct sending *s, struct slot *slot,
-		      const unsigned char *bytes, size_t size)
+static bool device_put_split(struct sending *s, struct slot *slot,
+			     const unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
 	unsigned char room[FRONT_MOST + SEGMENT_MOST];
@@ -262,13 +264,14 @@ static bool put_split(struct sending *s, struct slot *slot,
 	struct gso all;
 	size_t n;
 
-	if (!gso_begin(&all, bytes, size, &slot->vnet, 0, istap(s->dev))) {
+	if (!gso_begin(&all, bytes, size, &slot->vnet, 0,
+		       device_is_tap(s->dev))) {
 		errno = EINVAL;
 		return false;
 	}
 	all.next = slot->sent < all.count ? slot->sent : 0;
 	while ((n = gso_next(&all, out, SEGMENT_MOST)))
-		if (!put(s->dev, slot, &nothing, out, n)) {
+		if (!device_put(s->dev, slot, &nothing, out, n)) {
 			slot->sent = (uint16_t)(all.next - 1);
 			return false;
 		}
@@ -285,8 +288,8 @@ static bool takes(const struct device *dev, const struct vnet *vnet)
 }
 
 /* Send a packet as it is, as far as the device can take it. */
-static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
-		       unsigned char *bytes, size_t size)
+static bool device_put_single(struct sending *s, uint32_t i, struct slot *slot,
+			      unsigned char *bytes, size_t size)
 {
 	static const struct vnet nothing;
 	const struct vnet *vnet = &slot->vnet;
@@ -295,22 +298,22 @@ static bool put_single(struct sending *s, uint32_t i, struct slot *slot,
 		vnet = &nothing;
 	} else if (slot->sent || !takes(s->dev, vnet)) {
 		if (vnet->gso_type & ~GSO_ECN)
-			return put_split(s, slot, bytes, size);
+			return device_put_split(s, slot, bytes, size);
 		if (!gso_complete(bytes, size, &slot->vnet)) {
 			errno = EINVAL;
 			return false;
 		}
 	}
 	if (slots_headroom(s->batch, i, bytes) >= front(s->dev)
-		    ? put(s->dev, slot, vnet, bytes, size)
-		    : gather(s->dev, slot, vnet, bytes, size))
+		    ? device_put(s->dev, slot, vnet, bytes, size)
+		    : device_put_gathered(s->dev, slot, vnet, bytes, size))
 		return true;
 	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
-	       put_split(s, slot, bytes, size);
+	       device_put_split(s, slot, bytes, size);
 }
 
 /* Note how the sending of a packet went; whether to go on. */
-static bool settle(struct sending *s, struct slot *slot, bool sent)
+static bool device_settle(struct sending *s, struct slot *slot, bool sent)
 {
 	if (!sent && !isrefusal(errno))
 		return false;
@@ -332,8 +335,8 @@ static bool send_single(struct sending *s, uint32_t i)
 		return true;
 	bytes = slot_bytes(s->batch->pool, slot, &size);
 	errno = EINVAL;
-	sent = bytes && put_single(s, i, slot, bytes, size);
-	return (sent || !is_flawed_now(s->dev)) && settle(s, slot, sent);
+	sent = bytes && device_put_single(s, i, slot, bytes, size);
+	return (sent || !is_flawed_now(s->dev)) && device_settle(s, slot, sent);
 }
 
 /* -- Out, joined -------------------------------------------------------------
@@ -341,11 +344,11 @@ static bool send_single(struct sending *s, uint32_t i)
 
 enum { WINDOW = 256 }; /* packets that are looked at together */
 
-/* Write the super-packet that begins with a unit: its headers and the payloads
- * of all. */
-static bool put_joined(const struct sending *s, const struct slot *slot,
-		       const struct gro_packet *units, size_t first,
-		       struct gro_joined *joined)
+/* Write the super-packet that begins with a packet: its headers and the
+ * payloads of all. */
+static bool device_put_joined(const struct sending *s, const struct slot *slot,
+			      const struct gro_packet *packets, size_t first,
+			      struct gro_joined *joined)
 {
 	unsigned char lead[FRONT_MOST];
 	struct iovec parts[2 + SEGMENTS_MOST];
@@ -353,11 +356,11 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 	int n = 2;
 	size_t i;
 
-	introduce(s->dev, slot, &joined->vnet, joined->headers, lead);
+	write_front(s->dev, slot, &joined->vnet, joined->headers, lead);
 	parts[0] = (struct iovec){ lead, front(s->dev) };
 	parts[1] = (struct iovec){ joined->headers, joined->size };
 	for (i = first; i != NO_PACKET; i = u->next) {
-		u = units + i;
+		u = packets + i;
 		ensure(n < (int)LENGTH(parts));
 		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
 					     u->size - u->payload };
@@ -367,7 +370,7 @@ static bool put_joined(const struct sending *s, const struct slot *slot,
 
 /* Send the packets of a super-packet joined, or else one by one, when the
  * kernel does not take such. */
-static bool send_joined(struct sending *s, const struct gro_packet *units,
+static bool send_joined(struct sending *s, const struct gro_packet *packets,
 			const uint32_t *places, size_t first)
 {
 	bool *may = &s->dev->common->coalesce, sent = false;
@@ -375,19 +378,19 @@ static bool send_joined(struct sending *s, const struct gro_packet *units,
 	struct gro_joined joined;
 	size_t i;
 
-	if (*may && gro_join(units, first, istap(s->dev), &joined)) {
-		sent = put_joined(s, slot_meta(s->batch->pool, number), units,
-				  first, &joined);
+	if (*may && gro_join(packets, first, device_is_tap(s->dev), &joined)) {
+		sent = device_put_joined(s, slot_meta(s->batch->pool, number),
+					 packets, first, &joined);
 		if (!sent && errno != EINVAL)
 			return false;
 		*may = sent;
 	}
-	for (i = first; i != NO_PACKET; i = units[i].next) {
+	for (i = first; i != NO_PACKET; i = packets[i].next) {
 		if (sent)
-			settle(s,
-			       slot_meta(s->batch->pool,
-					 s->batch->list[places[i]]),
-			       true);
+			device_settle(s,
+				      slot_meta(s->batch->pool,
+						s->batch->list[places[i]]),
+				      true);
 		else if (!send_single(s, places[i]))
 			return false;
 	}
@@ -396,8 +399,9 @@ static bool send_joined(struct sending *s, const struct gro_packet *units,
 
 /* Collect the packets from the i-th on that may be joined, as many as are
  * looked at together. Returns where it stopped. */
-static uint32_t collect(const struct batch *batch, uint32_t i,
-			struct gro_packet *units, uint32_t *places, size_t *n)
+static uint32_t device_window(const struct batch *batch, uint32_t i,
+			      struct gro_packet *packets, uint32_t *places,
+			      size_t *n)
 {
 	struct slot *slot;
 	const unsigned char *bytes;
@@ -408,7 +412,7 @@ static uint32_t collect(const struct batch *batch, uint32_t i,
 		if (!slot)
 			continue;
 		bytes = slot_bytes(batch->pool, slot, &size);
-		units[*n] = (struct gro_packet){
+		packets[*n] = (struct gro_packet){
 			.bytes = bytes ? bytes : batch->pool->bytes,
 			.size = bytes ? size : 0,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
@@ -420,18 +424,19 @@ static uint32_t collect(const struct batch *batch, uint32_t i,
 
 static bool send_window(struct sending *s, uint32_t *i)
 {
-	struct gro_packet units[WINDOW];
+	struct gro_packet packets[WINDOW];
 	uint32_t places[WINDOW];
 	size_t n, each;
 
-	*i = collect(s->batch, *i, units, places, &n);
-	gro_coalesce(units, n, s->dev->common->offload, istap(s->dev));
+	*i = device_window(s->batch, *i, packets, places, &n);
+	gro_coalesce(packets, n, s->dev->common->offload,
+		     device_is_tap(s->dev));
 	for (each = 0; each < n; each++) {
-		if (units[each].follows)
+		if (packets[each].follows)
 			continue;
-		if (!(units[each].next == NO_PACKET
+		if (!(packets[each].next == NO_PACKET
 			      ? send_single(s, places[each])
-			      : send_joined(s, units, places, each)))
+			      : send_joined(s, packets, places, each)))
 			return false;
 	}
 	return true;
@@ -441,7 +446,7 @@ static bool send_window(struct sending *s, uint32_t *i)
  */
 
 /* Send until the device takes no more. False with an errno. */
-static bool send_all(struct sending *s)
+static bool device_send_all(struct sending *s)
 {
 	uint32_t i = 0;
 
@@ -465,7 +470,7 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 	errno = bytes ? EOPNOTSUPP : EINVAL;
 	if (!bytes || flaw_of(dev))
 		return -1;
-	if (!put_single(&s, i, slot, bytes, size)) {
+	if (!device_put_single(&s, i, slot, bytes, size)) {
 		is_flawed_now(dev); /* and if so, whoever asks why is told */
 		return -1;
 	}
@@ -485,7 +490,7 @@ int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 
 	if (flaw_of(dev))
 		return fail_device_batch(L, dev);
-	all = send_all(&s);
+	all = device_send_all(&s);
 	code = all ? s.refused : errno;
 
 	slots_compact(batch);

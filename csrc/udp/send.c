@@ -64,7 +64,8 @@ static bool joins(const struct gathered *m, size_t size,
 }
 
 /* Begin a message. False when there are as many as there can be. */
-static bool begin(struct outbox *out, size_t size, const union endpoint *peer)
+static bool outbox_begin(struct outbox *out, size_t size,
+			 const union endpoint *peer)
 {
 	if (out->count == MESSAGES_OUT || out->used == PIECES)
 		return false;
@@ -81,7 +82,8 @@ static bool begin(struct outbox *out, size_t size, const union endpoint *peer)
 }
 
 /* Add bytes to the last message. False when there is no piece left. */
-static bool gather(struct outbox *out, const unsigned char *bytes, size_t size)
+static bool outbox_gather(struct outbox *out, const unsigned char *bytes,
+			  size_t size)
 {
 	struct msghdr *msg = &out->headers[out->count - 1].msg_hdr;
 	struct iovec *piece = out->pieces + out->used - 1;
@@ -115,14 +117,15 @@ static void segmented(struct outbox *out)
 
 /* Add a datagram, to the last message if it may join. False when the outbox is
  * full. */
-static bool put(struct outbox *out, const unsigned char *bytes, size_t size,
-		const union endpoint *peer, bool join)
+static bool outbox_put(struct outbox *out, const unsigned char *bytes,
+		       size_t size, const union endpoint *peer, bool join)
 {
 	struct gathered *m;
 
 	join = join && out->count &&
 	       joins(out->messages + out->count - 1, size, peer);
-	if ((!join && !begin(out, size, peer)) || !gather(out, bytes, size))
+	if ((!join && !outbox_begin(out, size, peer)) ||
+	    !outbox_gather(out, bytes, size))
 		return false;
 	m = out->messages + out->count - 1;
 	m->last = size;
@@ -156,7 +159,7 @@ static bool before(struct place a, struct place b)
 	       (a.packet == b.packet && a.segment < b.segment);
 }
 
-static void refused(struct sending *s, int code)
+static void udp_refused(struct sending *s, int code)
 {
 	if (!s->code)
 		s->code = code;
@@ -172,11 +175,12 @@ static const union endpoint *peer_of(const struct sending *s,
 
 /* Add a datagram, behind which the batch is at a place. False when the outbox
  * is full. */
-static bool post(struct sending *s, struct outbox *out, const struct slot *slot,
-		 const unsigned char *bytes, size_t size, struct place behind)
+static bool udp_post(struct sending *s, struct outbox *out,
+		     const struct slot *slot, const unsigned char *bytes,
+		     size_t size, struct place behind)
 {
-	if (!put(out, bytes, size, peer_of(s, slot),
-		 s->udp->gso && !before(s->at, s->plain)))
+	if (!outbox_put(out, bytes, size, peer_of(s, slot),
+			s->udp->gso && !before(s->at, s->plain)))
 		return false;
 	out->messages[out->count - 1].end = s->at = behind;
 	return true;
@@ -185,18 +189,15 @@ static bool post(struct sending *s, struct outbox *out, const struct slot *slot,
 /* Leave out the packet that is next, for it cannot be sent. */
 static void leave_out(struct sending *s, int code)
 {
-	uint32_t number = s->batch->list[s->at.packet];
-
-	if (number != NO_SLOT)
-		slot_meta(s->batch->pool, number)->flags |= SLOT_DROPPED;
-	refused(s, code);
+	slots_drop(s->batch, s->at.packet);
+	udp_refused(s, code);
 	s->at = (struct place){ s->at.packet + 1, 0 };
 }
 
 /* Add the segments of a super-packet from where it stands. False when the
  * outbox or the scratch memory is full. */
-static bool post_split(struct sending *s, struct outbox *out, struct slot *slot,
-		       struct gso *all)
+static bool udp_post_split(struct sending *s, struct outbox *out,
+			   struct slot *slot, struct gso *all)
 {
 	struct place behind = s->at;
 	unsigned char *bytes;
@@ -215,7 +216,7 @@ static bool post_split(struct sending *s, struct outbox *out, struct slot *slot,
 			leave_out(s, EMSGSIZE);
 			return true;
 		}
-		if (!n || !post(s, out, slot, bytes, n, behind))
+		if (!n || !udp_post(s, out, slot, bytes, n, behind))
 			return false;
 		s->scratch += n;
 	}
@@ -230,7 +231,7 @@ static bool is_super(const struct slot *slot)
 }
 
 /* Add the packet that is next. False when the outbox is full. */
-static bool post_packet(struct sending *s, struct outbox *out)
+static bool udp_post_packet(struct sending *s, struct outbox *out)
 {
 	struct slot *slot = slots_get(s->batch, s->at.packet);
 	struct place behind = { s->at.packet + 1, 0 };
@@ -246,17 +247,17 @@ static bool post_packet(struct sending *s, struct outbox *out)
 	if (bytes && is_super(slot)) {
 		if (gso_begin(&all, bytes, size, &slot->vnet, 0,
 			      s->batch->ethernet))
-			return post_split(s, out, slot, &all);
+			return udp_post_split(s, out, slot, &all);
 	} else if (bytes && (!(slot->flags & SLOT_VNET) ||
 			     gso_complete(bytes, size, &slot->vnet))) {
-		return post(s, out, slot, bytes, size, behind);
+		return udp_post(s, out, slot, bytes, size, behind);
 	}
 	leave_out(s, EINVAL);
 	return true;
 }
 
 /* Note that all is sent up to a place. */
-static void settle(struct sending *s, struct place end)
+static void udp_settle(struct sending *s, struct place end)
 {
 	struct slot *slot;
 
@@ -304,7 +305,7 @@ static bool recover(struct sending *s, const struct gathered *m)
 		s->udp->gso = code != EIO;
 		return true;
 	}
-	refused(s, code);
+	udp_refused(s, code);
 	if (before(s->tried, first) || before(first, s->tried)) {
 		s->tried = first;
 		return true;
@@ -335,21 +336,22 @@ static bool flush(struct sending *s, struct outbox *out)
 		if (n < 0)
 			return recover(s, out->messages + i);
 		i += (unsigned int)n;
-		settle(s, out->messages[i - 1].end);
+		udp_settle(s, out->messages[i - 1].end);
 		s->stumbled |= i < out->count;
 	}
 	return true;
 }
 
 /* Send until the socket takes no more. False with an errno. */
-static bool send_all(struct sending *s)
+static bool udp_send_all(struct sending *s)
 {
 	struct outbox out;
 
 	while (s->at.packet < s->batch->count) {
 		out.count = out.used = 0;
 		s->scratch = 0;
-		while (s->at.packet < s->batch->count && post_packet(s, &out))
+		while (s->at.packet < s->batch->count &&
+		       udp_post_packet(s, &out))
 			;
 		if (!flush(s, &out))
 			return false;
@@ -392,7 +394,7 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 	bool all;
 	int code;
 
-	all = send_all(&s);
+	all = udp_send_all(&s);
 	code = all ? s.code : errno;
 	if (all && !code)
 		code = inquire(&s);
@@ -422,8 +424,8 @@ static const union endpoint *topeer(lua_State *L, union endpoint *e)
 }
 
 /* Send argument 2. Returns 0, or how many values of a failure it pushed. */
-static int transmit(lua_State *L, struct udp *udp, const union endpoint *peer,
-		    size_t *n)
+static int udp_transmit(lua_State *L, struct udp *udp,
+			const union endpoint *peer, size_t *n)
 {
 	const char *bytes;
 
@@ -449,7 +451,7 @@ static int udp_write(lua_State *L)
 	size_t n;
 
 	poll_interrupt(L, udp->handle.mainthread);
-	failed = transmit(L, udp, topeer(L, &peer), &n);
+	failed = udp_transmit(L, udp, topeer(L, &peer), &n);
 	if (failed)
 		return failed;
 	lua_pushboolean(L, true);
@@ -473,7 +475,7 @@ static int udp_send(lua_State *L)
 	to = topeer(L, &peer);
 	if (batch)
 		return send_from(L, udp, batch, to);
-	failed = transmit(L, udp, to, &n);
+	failed = udp_transmit(L, udp, to, &n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);

@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 /* CRC32c of n bytes. On the wire its lowest byte comes first. */
 uint32_t crc32c(const unsigned char *bytes, size_t n);
+
+#pragma GCC visibility pop
 
 #endif

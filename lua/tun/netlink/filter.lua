@@ -37,7 +37,7 @@ function filter.matches(object, want)
         return false
       end
     elseif type(value) == "table" then
-      if not filter.matches(found or {}, value) then
+      if not filter.matches(type(found) == "table" and found or {}, value) then
         return false
       end
     elseif (found or false) ~= value then

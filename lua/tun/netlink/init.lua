@@ -1,4 +1,5 @@
 -- netlink/init.lua: the verbs of ip(8), for every noun.
+local check = require "tun.check"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local filter = require "tun.netlink.filter"
@@ -88,8 +89,13 @@ local function raise_errno(why, errno)
   core.misuse(("%s (%s)"):format(why, core.errno[errno] or errno))
 end
 
+local streams = {}
+
 -- The next object of a dump: the iterator of each, which needs no closure.
 local function next_match(stream)
+  if getmetatable(stream) ~= streams then
+    check.refuse("each", stream, "what the loop goes through: write for object in each() do")
+  end
   local row, want = stream.row, stream.want
   local object, why, errno
   repeat
@@ -138,7 +144,7 @@ local function each(row, what)
   if not started then
     raise_errno(row.plural .. ": " .. why, errno)
   end
-  return next_match, { row = row, socket = own, want = want }, nil, own
+  return next_match, setmetatable({ row = row, socket = own, want = want }, streams), nil, own
 end
 
 --- Get the first address that matches; the kernel does not look addresses up.

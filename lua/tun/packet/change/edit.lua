@@ -78,6 +78,27 @@ local function grow(self, front, behind)
   leave(self, from, self[START] - start)
 end
 
+--- Where in its batch a packet is: what is dropped, moved or swapped may have changed the
+-- place that it was seen at.
+-- @return batch, place | nil: it is in no batch, or in it no more
+function packet.place(self)
+  local where = self[SLOT]
+  local batch = where and where.batch
+  if not batch then
+    return nil
+  elseif batch:slot(where.i) ~= where.base then
+    local i = 1
+    while batch:slot(i) ~= where.base do
+      if batch:slot(i) == false then
+        return nil
+      end
+      i = i + 1
+    end
+    where.i = i
+  end
+  return batch, where.i
+end
+
 --- After the extent of a packet has changed: what is known of it counts from its start, and
 -- the batch that it is in, if it is, has to know where it lies.
 -- @param by  how many bytes came in front; negative when they went
@@ -87,8 +108,9 @@ function packet.settle(self, by)
   if info then
     info.csum_start = math.max(info.csum_start + by, 0)
   end
-  if where and where.batch then
-    where.batch:resize(where.i, self[START], self[STOP] - self[START])
+  local batch, i = packet.place(self)
+  if batch then
+    batch:resize(i, self[START], self[STOP] - self[START])
   end
 end
 
@@ -239,18 +261,25 @@ function edit.drop(self)
   if not where or not where.batch then
     core.misuse "drop: the packet is in no batch"
   end
-  where.batch:drop(where.i)
+  local batch, i = packet.place(self)
+  if batch then
+    batch:drop(i)
+  end
 end
 
---- Put the packet in another batch, at its end: the same bytes where the memory is shared,
--- else a copy.
+--- Put the packet at the end of another batch, or of its own: the same bytes where the
+-- memory is shared, else a copy.
 -- @return true | nil, message, errno: all slots there are in use
 function edit.move(self, to)
   local where = self[SLOT]
   if not where or not where.batch then
     core.misuse "move: the packet is in no batch; use batch:add(packet)"
   end
-  return where.batch:move(where.i, to)
+  local batch, i = packet.place(self)
+  if not batch then
+    core.misuse "move: the packet is in its batch no more"
+  end
+  return batch:move(i, to)
 end
 
 return edit

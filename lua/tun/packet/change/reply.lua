@@ -1,5 +1,6 @@
 -- reply.lua: the packet that answers a packet: echo, ARP, neighbour discovery, TCP reset,
 -- and ICMP errors that quote it.
+local check = require "tun.check"
 local core = require "tun.core"
 local header = require "tun.packet.declare.header"
 local slot = require "tun.packet.memory.slot"
@@ -259,10 +260,7 @@ local KEYS = { error = true, mtu = true, src = true, mac = true }
 -- Source: RFC 792, RFC 826, RFC 1122 3.2.2, RFC 1812 4.3.2, RFC 4443 2.4, RFC 9293 3.5.2
 local function reply(p, how)
   local given = {}
-  for key, value in pairs(how or {}) do
-    if not KEYS[key] then
-      core.misuse(("reply: no key %s; there are: error, mac, mtu, src"):format(tostring(key)))
-    end
+  for key, value in pairs(check.options("reply", how == nil and {} or how, "key", KEYS)) do
     given[key] = value
   end
   local broken = p.error or p.cut

@@ -1,6 +1,7 @@
 -- layer.lua: the layers of a packet: where they stand, by which numbers one is told from
 -- another, and the views by which a script sees them.
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
@@ -290,34 +291,35 @@ end
 function layer.views(protocol)
   local methods, tail = protocol.row.methods or {}, protocol.tail
   local unknown = layer.unknown(protocol, tail and tail.names)
+  local meta = { protocol = protocol }
+  local own = check.methods({}, meta)
   local function other(view, key)
     if tail and tail.get[key] then
       return tail.get[key](view)
     end
-    local method = methods[key] or layer.methods[key]
-    if method == nil then
-      unknown(key)
+    if own[key] == nil then
+      own[key] = methods[key] or layer.methods[key] or unknown(key)
     end
-    return method
+    return own[key]
   end
   local function set(view, key, value)
     local act = tail and tail.set[key] or unknown(key)
     act(view, value)
   end
-  local view = { protocol = protocol, __tostring = function(view)
+  function meta.__tostring(view)
     return layer.methods.line(view)
-  end }
-  function view.__index(self, key)
-    view.__index = chosen(protocol.name .. "/read", READ, protocol.get,
+  end
+  function meta.__index(self, key)
+    meta.__index = chosen(protocol.name .. "/read", READ, protocol.get,
       "value = act(view[1], view[2])", "value = other(view, key)", { other = other })
-    return view.__index(self, key)
+    return meta.__index(self, key)
   end
-  function view.__newindex(self, key, value)
-    view.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.set,
+  function meta.__newindex(self, key, value)
+    meta.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.set,
       "act(view[3], view[1], view[2], value)", "other(view, key, value)", { other = set })
-    view.__newindex(self, key, value)
+    meta.__newindex(self, key, value)
   end
-  return view
+  return meta
 end
 
 -- What the functions of layers with a level have as constants, by name. Without a JIT

@@ -32,10 +32,11 @@ SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
 BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
+FUZZSOURCES = $(wildcard spec/fuzz/*.c)
 
 # Whatever is run from here finds the module of this Lua, child processes too,
 # and can compile another one.
-export LUA FLAGS
+export LUA BUILD FLAGS
 export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
@@ -86,10 +87,11 @@ build/bench/%: spec/bench/%.c
 # its name, and have system calls that are faked.
 MAIN = $(BUILD)/fuzz/replay.o
 HELPERS = replay script system
-FUZZED = $(filter-out $(HELPERS),$(basename $(notdir $(wildcard spec/fuzz/*.c))))
+FUZZED = $(filter-out $(HELPERS),$(basename $(notdir $(FUZZSOURCES))))
 SCRIPTED = $(filter-out seeds,$(basename $(notdir $(wildcard spec/fuzz/*.lua))))
 FAKED = open read write writev ioctl ppoll recvmmsg sendmmsg sendto
-LIBLUA = $(or $(shell pkg-config --libs $(LUA) 2>/dev/null),-l$(LUA))
+LIBLUA = $(or $(LUA_INCDIR:%=-L%/../lib -llua -lm -ldl), \
+	$(shell pkg-config --libs $(LUA) 2>/dev/null),-l$(LUA))
 
 fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZED) $(SCRIPTED))
 
@@ -103,7 +105,7 @@ $(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 $(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o
 $(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
-		-rdynamic -o $@ $^ $(LIBLUA) -lmnl
+		-o $@ $^ $(LIBLUA) -lmnl
 
 $(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
 	@ln -sf script $@
@@ -136,7 +138,7 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE) $(FAULT)
+spec: $(MODULE) $(FAULT) fuzzers
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
@@ -196,7 +198,8 @@ lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, stric
 	printf '%s\n' $(SOURCES) $(BENCHSOURCES) | xargs -P 4 -I{} \
 		clang-tidy --quiet {} -- $(FLAGS) 2>/dev/null
 	for cc in gcc clang; do \
-	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) || exit 1; \
+	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) \
+	    $(FUZZSOURCES) || exit 1; \
 	  for lua in luajit lua5.1 lua5.2 lua5.3 lua5.4; do \
 	    $(MAKE) -s -j2 module CC=$$cc LUA=$$lua BUILD=build/lint/$$cc/$$lua \
 	      CFLAGS='$(CFLAGS) -Wconversion -Werror' || exit 1; \
@@ -234,14 +237,11 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/batch/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
-FUZZING = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
-	-fsanitize=address,undefined,fuzzer-no-link
-
 fuzz: SECONDS = 60
 fuzz: deps-fuzz $(MODULE) ## Look for inputs that break it (SECONDS= each, TARGET=)
 	@for lua in lua5.4 luajit; do $(MAKE) -s -j2 fuzzers LUA=$$lua CC=clang \
-	  CFLAGS='$(FUZZING)' HARDENING= BUILD=build/fuzz/$$lua \
-	  MAIN=-fsanitize=fuzzer || exit 1; done
+	  BUILD=build/fuzz/$$lua CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	  HARDENING= MAIN=-fsanitize=fuzzer || exit 1; done
 	@$(LUA) spec/fuzz/seeds.lua build/fuzz/seeds
 	@spec/fuzz/run.sh $(SECONDS) $(TARGET)
 

@@ -414,7 +414,7 @@ static uint32_t window_fill(const struct batch *batch, uint32_t i,
 			continue;
 		bytes = slot_bytes(batch->pool, slot, &size);
 		packets[*n] = (struct gro_packet){
-			.bytes = bytes,
+			.bytes = bytes ? bytes : batch->pool->bytes,
 			.size = bytes ? size : 0,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};

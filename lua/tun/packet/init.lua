@@ -4,6 +4,7 @@ local core = require "tun.core"
 -- Errors of a caller are reported at the first line outside of the library's folder.
 core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
+local check = require "tun.packet.declare.check"
 local fragment = require "tun.packet.change.fragment"
 local header = require "tun.packet.declare.header"
 local index = require "tun.packet.protocol.index"
@@ -25,10 +26,15 @@ for name, kind in pairs(kinds) do
   header.kinds[name] = kind
 end
 
-return setmetatable({
+local library = {
   parse = packet.parse,
   header = header.declare,
   bind = header.bind,
   fragment = fragment.fragment,
   reassembler = fragment.reassembler,
-}, { __index = header.protocols })
+}
+for name in pairs(library) do
+  check.packet[name] = true
+end
+
+return setmetatable(library, { __index = header.protocols })

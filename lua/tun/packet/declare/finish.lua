@@ -153,7 +153,7 @@ function computed.next(protocol, each, given)
     if row then
       given["space" .. i] = layer.space(row[1])
       lines[#lines + 1] = source.fill(FOLLOWS, { space = row[1], i = i, present = each.load,
-        second = row[3] and source.expression(protocol, row[3]) or "false",
+        second = row.least and ("%s < %d and 1"):format(each.load, row.least) or "false",
         fit = fit(each, "number", given) })
     end
   end

@@ -154,10 +154,16 @@ local function inside(row, expression, given)
     and ("if %s then %s end"):format(expression(row.quotes), text) or text
 end
 
+-- A number that is too small for one is a length, and 1 says what follows.
+local LEAST = [[
+  local number = $value
+  if number < $least then number = 1 end
+  $dispatch]]
+
 -- A second number says what follows when the first one is not known, if anything follows.
 local EITHER = bytes.ports and [[
-  local number = $value
-  if known[number] == 0 then number = $second end
+  local number = $value $value_guard
+  if known[number] == 0 then number = $second $second_guard end
   if known[number] == 0 or o + $header == stop then
     $ends
   else
@@ -173,17 +179,43 @@ local EITHER = bytes.ports and [[
 
 local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
 
-local function following(row, expression, header, given)
+-- Which numbers lead to something.
+local function known(where)
+  if not where.known then
+    where.known = bytes.ports()
+    for _, numbers in ipairs { where.protocols, where.waiting } do
+      for number in pairs(numbers) do
+        where.known[number % 65536] = 1
+      end
+    end
+  end
+  return where.known
+end
+
+-- What is not a field of 16 bits or less may be any number.
+local function guard(fields, text)
+  local field = fields[text]
+  return field and field.width <= 16 and ""
+    or "if not (number >= 0 and number < 65536) then number = 65536 end"
+end
+
+local function following(fields, row, expression, header, given)
   local ends_here = source.fill(ENDS, { header = header })
   if not row.next then
     return ends_here
   end
   given.next = layer.space(row.next[1])
   local value = expression(row.next[2])
+  if row.next.least then
+    return source.fill(LEAST, { value = value, least = row.next.least,
+                                dispatch = source.fill(DISPATCH, { header = header,
+                                                                   value = "number" }) })
+  end
   if row.next[3] then
-    given.known = given.next.known
+    given.known = bytes.ports and known(given.next)
     return source.fill(EITHER, { value = value, second = expression(row.next[3]),
-                                 header = header, ends = ends_here })
+      value_guard = guard(fields, row.next[2]), second_guard = guard(fields, row.next[3]),
+      header = header, ends = ends_here })
   end
   local early = row.next.size
     and source.fill(EARLY, { value = value,
@@ -224,7 +256,7 @@ function parser.compile(protocol)
       or "if again(packet, protocol, o, stop, layers) then return end",
     extent = part(EXTENT, row.extent),
     inner = inside(row, expression, given),
-    finish = following(row, expression, header, given),
+    finish = following(protocol.fields, row, expression, header, given),
   }), given)
 end
 
@@ -279,8 +311,8 @@ end
 
 local function name_it(where, name, number)
   word.add(where.names, name, number)
-  if where.known and number < 65536 and number >= 0 then
-    where.known[number] = 1
+  if where.known then
+    where.known[number % 65536] = 1
   end
 end
 

@@ -1,7 +1,6 @@
 -- What a declaration can say, and what it is told when it is none.
-local form = require "tun.packet.value.form"
-local options = require "tun.packet.value.options"
 local packet = require "tun.packet"
+local form, options = packet.form, packet.options
 
 local function complaint(name, rows)
   local ok, why = pcall(function()
@@ -155,14 +154,14 @@ describe("a codec of a script", function()
 end)
 
 describe("what stands behind the fields", function()
-  local inner = options.kinds { head = { { "kind", 16 }, { "length", 16 } }, pad = 4,
+  local inner = options { head = { { "kind", 16 }, { "length", 16 } }, pad = 4,
     { 1, "name", form.bytes }, { 2, "number", form.number(4) } }
   packet.header("spec_lists", {
     { "units", 8, computed = "size" },
     { "count", 8 },
     { "id", form.counted(1) },
     { "numbers", form.list(form.number(2)), count = "count" },
-    { "options", options.kinds {
+    { "options", options {
       head = { { "kind", 7 }, { "length", 9 } }, multiple = 1,
       { 5, "text", form.bytes }, { 6, "nested", inner },
     } },

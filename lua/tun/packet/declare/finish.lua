@@ -169,6 +169,18 @@ return function(packet, p, o, behind, limit, following, kept)
 %s
 end]]
 
+-- When the length of an application is computed: there may be more behind it in what holds it,
+-- and of a stream's message the rest may be elsewhere.
+local function within(protocol)
+  if protocol.stream then
+    return " and kept"
+  elseif protocol.level == LEVELS.application then
+    return source.fill(" and (kept or packet[$STALE] or $extent > limit - o)",
+      { extent = source.expression(protocol, protocol.row.extent) })
+  end
+  return ""
+end
+
 --- finish(packet, p, o, behind, limit, following, kept) of a protocol, which computes all
 -- fields but those in kept. Checksums last: they cover the rest.
 function finish.everything(protocol)
@@ -188,6 +200,9 @@ function finish.everything(protocol)
       if each.computed and (each.computed == "checksum") == last then
         local text = computed[each.computed](protocol, each, given)
         local guard = each.when and ("(%s) ~= 0"):format(each.when) or "true"
+        if each.computed == "extent" then
+          guard = guard .. within(protocol)
+        end
         parts[#parts + 1] = ("if %s and not (kept and kept.%s) then %s end")
           :format(guard, each.name, text)
       end

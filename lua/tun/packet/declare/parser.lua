@@ -98,7 +98,7 @@ local SIZE = [[
 -- The size of what only the values behind the fields tell.
 local MEASURE = [[
   local size, cut = measure(p, o, stop)
-  if cut then
+  if cut and $strict then
     fault(packet, protocol, o, "cut: not all is there that it says")
   end]]
 
@@ -111,6 +111,17 @@ local EXTENT = [[
     broken(packet, protocol, o, extent, stop - o)
   else
     stop = o + extent
+  end]]
+
+-- What an application's header covers says nothing of the headers in front, and of a stream's
+-- message the rest may come later.
+local EXTENT_WITHIN = [[
+  local extent = $extent
+  if extent < $header then
+    ends(packet, o + $header, stop, layers)
+    return broken(packet, protocol, o, extent)
+  elseif extent > stop - o and $strict then
+    broken(packet, protocol, o, extent, stop - o)
   end]]
 
 -- Some headers end early when more is known of what follows.
@@ -230,6 +241,7 @@ function parser.compile(protocol)
   local row = protocol.row
   local header = protocol.size_text and "size" or protocol.size
   local application = protocol.level == layer.LEVELS.application
+  local lenient, strict = application or protocol.stream, protocol.stream and "false" or "true"
   local next = row.next or {}
   local loads, expression = source.together(protocol, {
     row.valid and row.valid[1] or "", protocol.size_text or "", row.extent or "", row.unless or "",
@@ -239,7 +251,7 @@ function parser.compile(protocol)
     given = given and expression(given)
     return given and source.fill(text, { size = given, extent = given,
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
-      other = application and "unlike" or "wrong",
+      other = lenient and "unlike" or "wrong", strict = strict,
       header = header }) or ""
   end
   local level = protocol.level
@@ -248,13 +260,14 @@ function parser.compile(protocol)
                   fault = fault }
   return bytes.compile(protocol.name .. "/parse", source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,
-    missing = application and "unlike" or "short",
+    missing = lenient and "unlike" or "short",
     valid = part(VALID, row.valid and row.valid[1]),
-    size = protocol.measure and MEASURE or part(SIZE, protocol.size_text),
+    size = protocol.measure and source.fill(MEASURE, { strict = strict })
+      or part(SIZE, protocol.size_text),
     enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
       mark = protocol.mark, offset = slot.FIRST + level })
       or "if again(packet, protocol, o, stop, layers) then return end",
-    extent = part(EXTENT, row.extent),
+    extent = part(lenient and EXTENT_WITHIN or EXTENT, row.extent),
     inner = inside(row, expression, given),
     finish = following(protocol.fields, row, expression, header, given),
   }), given)

@@ -253,10 +253,11 @@ local function try_module(name, module)
 end
 
 -- The methods of packets and of layers are in tables of modules of the library.
-local function methods_of(mark)
+local function methods_with(one, other)
   for _, module in pairs(package.loaded) do
-    if type(module) == "table" and rawget(module, "methods") and mark(module) then
-      return module.methods
+    local methods = type(module) == "table" and rawget(module, "methods")
+    if type(methods) == "table" and methods[one] and not methods[other] then
+      return methods
     end
   end
   error "no such module"
@@ -271,9 +272,9 @@ local TYPES = {
     "socket", "closed socket", "collected socket" },
   { "netns", getmetatable(object "netns").__index, "netns", "closed netns", "collected netns" },
   { "reassembler", getmetatable(object "reassembler").__index, "reassembler" },
-  { "packet", methods_of(function(module) return module.meta == getmetatable(object "packet") end),
+  { "packet", methods_with("push", "nosuch"),
     "packet", "packet of a batch", "packet of a collected batch", "stack" },
-  { "layer", methods_of(function(module) return module.protocols == protocols end), "layer" },
+  { "layer", methods_with("line", "push"), "layer" },
   { "layer", packet.tcp.row.methods, "layer" },
 }
 

@@ -228,8 +228,9 @@ peers: deps-peers ## Compare packets with scapy and tshark (SEED=, COUNT=)
 hostile: COUNT = 1000000
 hostile: deps-test ## Put random and mutated packets through all (SEED=, COUNT=)
 	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
-	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
-	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) || exit 1; done
+	  export LUA_CPATH='$(CURDIR)'/build/$$lua/?.so && \
+	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) && \
+	  $$lua spec/batch/hostile.lua $(SEED) $$(( $(COUNT) / 100 )) || exit 1; done
 
 properties: COUNT = 100000
 properties: deps-test ## Join and split random flows (SEED=, COUNT=)

@@ -20,7 +20,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -fPIC $(or $(LUA_INCDIR:%=-I%), \
 # Looked for once, when something is compiled.
 HARDENING = $(eval HARDENING := $(call has,-fstack-protector-strong) \
 	$(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))$(HARDENING)
-LDHARDENING = $(call has,$(RELRO))
+LDHARDENING = $(if $(HARDENING),$(call has,$(RELRO)))
 RELRO = -Wl,-z,relro,-z,now
 has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
 	-x c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
@@ -144,11 +144,12 @@ spec: $(MODULE) $(FAULT) fuzzers
 
 SANITIZE = -g -O1 -DTUN_DEBUG -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZED = BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' HARDENING= \
+	INTERPRETER=$(CURDIR)/build/asan/bin/$$lua
 
 asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
 asan: ## Run the specs with the module under ASan and UBSan
-	$(call specs,luajit lua5.4,BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-		HARDENING= INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
+	$(call specs,luajit lua5.4,$(SANITIZED))
 
 # A Lua that loads the sanitizer first. LD_PRELOAD would do so as well in ip(8)
 # and all else that the specs run.
@@ -266,9 +267,8 @@ starving: $(MODULE) $(FAULT)
 starve: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
 starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
 	@for lua in $(LUAS); do $(MAKE) -s starving LUA=$$lua || exit 1; done
-	@for lua in luajit lua5.4; do $(MAKE) -s starving LUA=$$lua \
-	  BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-	  INTERPRETER=$(CURDIR)/build/asan/bin/$$lua || exit 1; done
+	@for lua in luajit lua5.4; do \
+	  $(MAKE) -s starving LUA=$$lua $(SANITIZED) || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \

@@ -10,6 +10,7 @@
 #include "device/device.h"
 #include "device/io.h"
 #include "device/option.h"
+#include "device/sysfs.h"
 #include "errname.h"
 #include "netlink/noun.h"
 #include "netlink/socket.h"
@@ -24,11 +25,12 @@ __attribute__((visibility("default"))) int luaopen_tun_core(lua_State *L);
 
 /* What makes a type comes before what adds methods to it. */
 static void (*const rooms[])(lua_State *L) = {
-	open_core,	open_errno,   open_device,     open_option,
-	open_device_io, open_poll,    open_netns,      open_arena,
-	open_batch,	open_segment, open_coalesce,   open_edit,
-	open_peer,	open_udp,     open_udp_option, open_udp_receive,
-	open_udp_send,	open_walk,    open_noun,       open_netlink,
+	open_core,	  open_errno,	 open_device,  open_option,
+	open_device_io,	  open_sysfs,	 open_poll,    open_netns,
+	open_arena,	  open_batch,	 open_segment, open_coalesce,
+	open_edit,	  open_peer,	 open_udp,     open_udp_option,
+	open_udp_receive, open_udp_send, open_walk,    open_noun,
+	open_netlink,
 };
 
 int luaopen_tun_core(lua_State *L)

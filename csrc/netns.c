@@ -100,7 +100,7 @@ static bool map_ids(uid_t uid, gid_t gid)
 }
 
 /* Whether this process has a capability, as far as the kernel tells. */
-static bool has(int capability)
+static bool has_capability(int capability)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,
 						   0 };
@@ -116,7 +116,7 @@ static bool has(int capability)
  * back; false and errno. Source: user_namespaces(7) */
 static bool may_map_ids(uid_t uid)
 {
-	if (uid != 0 || has(CAP_SETFCAP))
+	if (uid != 0 || has_capability(CAP_SETFCAP))
 		return faccessat(AT_FDCWD, "/proc/self/uid_map", W_OK,
 				 AT_EACCESS) == 0;
 	errno = EPERM;
@@ -158,9 +158,10 @@ static int core_unshare(lua_State *L)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
-	errno = EPERM;
-	if (!user_too && !has(CAP_NET_ADMIN))
+	if (!user_too && !has_capability(CAP_NET_ADMIN)) {
+		errno = EPERM;
 		return fail_unshare(L, user_too);
+	}
 	if (user_too && !may_map_ids(uid))
 		return fail_errno(L, "new network namespace: "
 				     "/proc/self/uid_map");

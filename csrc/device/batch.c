@@ -21,8 +21,8 @@ enum { PI_SIZE = sizeof(struct tun_pi) };
 _Static_assert(FRONT_MOST == PI_SIZE + VNET_MAX, "what is in front");
 
 /* Bytes that the kernel puts in front of a packet; more than FRONT_MOST only
- * while flaw_of() tells so. */
-static size_t front(const struct device *dev)
+ * while device_flaw() tells so. */
+static size_t device_front(const struct device *dev)
 {
 	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
 }
@@ -30,7 +30,7 @@ static size_t front(const struct device *dev)
 /* Why packets of the device cannot be in a batch; NULL when they can. Numbers
  * in another byte order would be misread; another process may have set a header
  * of any length. */
-static const char *flaw_of(const struct device *dev)
+static const char *device_flaw(const struct device *dev)
 {
 	if (dev->common->foreign)
 		return "virtio-net headers in another byte order";
@@ -44,10 +44,10 @@ int fail_device_batch(lua_State *L, struct device *dev)
 {
 	if (dev->handle.fd < 0)
 		errno = EBADF;
-	if (dev->handle.fd < 0 || !flaw_of(dev))
+	if (dev->handle.fd < 0 || !device_flaw(dev))
 		return fail_device(L, dev);
 	errno = EOPNOTSUPP;
-	return fail_errno(L, "%s: %s", device_name(dev), flaw_of(dev));
+	return fail_errno(L, "%s: %s", device_name(dev), device_flaw(dev));
 }
 
 /* Whether another process made the device one of these meanwhile, which the
@@ -62,7 +62,7 @@ static bool is_flawed_now(struct device *dev)
 		return false;
 	device_read_vnet(dev);
 	errno = code;
-	if (flaw_of(dev))
+	if (device_flaw(dev))
 		return true;
 	dev->common->vnet = was;
 	return false;
@@ -76,8 +76,8 @@ static bool device_is_tap(const struct device *dev)
 
 /* What lies in front of a packet, in the slot's own words, and back. What of
  * the virtio-net header the kernel has no use for is not looked at. */
-static void read_front(const struct device *dev, struct slot *slot,
-		       const unsigned char *from)
+static void device_read_front(const struct device *dev, struct slot *slot,
+			      const unsigned char *from)
 {
 	if (!(dev->flags & IFF_NO_PI)) {
 		memcpy(&slot->pi, from, sizeof(slot->pi));
@@ -93,22 +93,21 @@ static void read_front(const struct device *dev, struct slot *slot,
 	}
 }
 
-/* -- In ----------------------------------------------------------------------
- */
+/* -- In -------------------------------------------------------------------- */
 
 /* Read one packet into a slot of its own. Returns false with an errno, and the
  * batch as it was. */
 static bool device_take(const struct device *dev, struct batch *batch)
 {
 	struct pool *pool = batch->pool;
-	size_t before = front(dev);
+	size_t before = device_front(dev);
 	struct slot *slot = slots_append(batch);
 	unsigned char *bytes = pool->bytes + slot->at - before;
 	ssize_t n = read(dev->handle.fd, bytes, before + pool->room + 1);
 
 	if (n >= (ssize_t)before && n <= (ssize_t)(before + pool->room)) {
 		slot->size = (uint32_t)n - (uint32_t)before;
-		read_front(dev, slot, bytes);
+		device_read_front(dev, slot, bytes);
 		return true;
 	}
 	slots_withdraw(batch);
@@ -120,10 +119,10 @@ static bool device_take(const struct device *dev, struct batch *batch)
 int device_batch_refill(const struct device *dev, struct batch *batch)
 {
 	slots_clear(batch);
+	if (!device_flaw(dev) && device_front(dev) <= batch->pool->headroom)
+		return device_batch_fill(dev, batch);
 	errno = EINVAL;
-	if (flaw_of(dev) || front(dev) > batch->pool->headroom)
-		return -1;
-	return device_batch_fill(dev, batch);
+	return -1;
 }
 
 int device_batch_fill(const struct device *dev, struct batch *batch)
@@ -154,12 +153,12 @@ int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 	double until = 0;
 	int n, code;
 
-	if (flaw_of(dev))
+	if (device_flaw(dev))
 		return fail_device_batch(L, dev);
-	if (front(dev) > batch->pool->headroom)
+	if (device_front(dev) > batch->pool->headroom)
 		raise_misuse(L, "batch: headroom of %d bytes; %s needs %d",
 			     (int)batch->pool->headroom, device_name(dev),
-			     (int)front(dev));
+			     (int)device_front(dev));
 	slots_compact(batch);
 	while ((n = device_batch_fill(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
@@ -179,8 +178,7 @@ int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 	return 3;
 }
 
-/* -- Out ---------------------------------------------------------------------
- */
+/* -- Out ------------------------------------------------------------------- */
 
 /* How sending goes. */
 struct sending {
@@ -198,14 +196,14 @@ static uint16_t ethertype(const unsigned char *bytes)
 
 /* Write what a device wants in front of a packet to there. What is known of
  * packet information is in the slot. */
-static void write_front(const struct device *dev, const struct slot *slot,
-			const struct vnet *vnet, const unsigned char *bytes,
-			unsigned char *to)
+static void device_write_front(const struct device *dev,
+			       const struct slot *slot, const struct vnet *vnet,
+			       const unsigned char *bytes, unsigned char *to)
 {
 	size_t n = dev->common->vnet;
 	struct tun_pi pi = slot->pi;
 
-	ensure(front(dev) <= FRONT_MOST);
+	ensure(device_front(dev) <= FRONT_MOST);
 
 	if (!(dev->flags & IFF_NO_PI)) {
 		if (!(slot->flags & SLOT_PI))
@@ -226,29 +224,28 @@ static bool device_put(const struct device *dev, const struct slot *slot,
 		       const struct vnet *vnet, unsigned char *bytes,
 		       size_t size)
 {
-	size_t before = front(dev);
+	size_t before = device_front(dev);
 
 	if (before)
-		write_front(dev, slot, vnet, bytes, bytes - before);
+		device_write_front(dev, slot, vnet, bytes, bytes - before);
 	return write(dev->handle.fd, bytes - before, before + size) >= 0;
 }
 
 /* The same without room. */
-static bool device_put_gathered(const struct device *dev,
-				const struct slot *slot,
-				const struct vnet *vnet,
-				const unsigned char *bytes, size_t size)
+static bool device_put_parts(const struct device *dev, const struct slot *slot,
+			     const struct vnet *vnet,
+			     const unsigned char *bytes, size_t size)
 {
 	unsigned char lead[FRONT_MOST];
-	struct iovec parts[] = { { lead, front(dev) },
+	struct iovec parts[] = { { lead, device_front(dev) },
 				 { (void *)bytes, size } };
 
-	write_front(dev, slot, vnet, bytes, lead);
+	device_write_front(dev, slot, vnet, bytes, lead);
 	return writev(dev->handle.fd, parts, LENGTH(parts)) >= 0;
 }
 
 /* Whether what a call said is about the packet, and not about the device. */
-static bool isrefusal(int code)
+static bool is_packet_error(int code)
 {
 	return code == EINVAL || code == EMSGSIZE;
 }
@@ -276,12 +273,14 @@ static bool device_put_split(struct sending *s, struct slot *slot,
 			return false;
 		}
 	slot->sent = 0; /* it may stay, and be sent again */
+	if (all.next == all.count)
+		return true;
 	errno = EMSGSIZE;
-	return all.next == all.count;
+	return false;
 }
 
 /* Whether the device takes what the slot's virtio-net header says. */
-static bool takes(const struct device *dev, const struct vnet *vnet)
+static bool device_accepts(const struct device *dev, const struct vnet *vnet)
 {
 	return dev->common->vnet >=
 	       (vnet->gso_type & GSO_TUNNEL ? sizeof(*vnet) : VNET_MIN);
@@ -296,7 +295,7 @@ static bool device_put_single(struct sending *s, uint32_t i, struct slot *slot,
 
 	if (!(slot->flags & SLOT_VNET) || !(vnet->gso_type | vnet->flags)) {
 		vnet = &nothing;
-	} else if (slot->sent || !takes(s->dev, vnet)) {
+	} else if (slot->sent || !device_accepts(s->dev, vnet)) {
 		if (vnet->gso_type & ~GSO_ECN)
 			return device_put_split(s, slot, bytes, size);
 		if (!gso_complete(bytes, size, &slot->vnet)) {
@@ -304,18 +303,19 @@ static bool device_put_single(struct sending *s, uint32_t i, struct slot *slot,
 			return false;
 		}
 	}
-	if (slots_headroom(s->batch, i, bytes) >= front(s->dev)
+	if (slots_headroom(s->batch, i, bytes) >= device_front(s->dev)
 		    ? device_put(s->dev, slot, vnet, bytes, size)
-		    : device_put_gathered(s->dev, slot, vnet, bytes, size))
+		    : device_put_parts(s->dev, slot, vnet, bytes, size))
 		return true;
 	return errno == EINVAL && vnet->gso_type & ~GSO_ECN &&
 	       device_put_split(s, slot, bytes, size);
 }
 
-/* Note how the sending of a packet went; whether to go on. */
-static bool device_settle(struct sending *s, struct slot *slot, bool sent)
+/* Record how the sending of a packet went, with the errno of a failure. Returns
+ * whether to go on. */
+static bool packet_done(struct sending *s, struct slot *slot, bool sent)
 {
-	if (!sent && !isrefusal(errno))
+	if (!sent && !is_packet_error(errno))
 		return false;
 	if (!sent && !s->refused)
 		s->refused = errno;
@@ -324,7 +324,7 @@ static bool device_settle(struct sending *s, struct slot *slot, bool sent)
 	return true;
 }
 
-static bool send_single(struct sending *s, uint32_t i)
+static bool device_send_single(struct sending *s, uint32_t i)
 {
 	struct slot *slot = slots_get(s->batch, i);
 	unsigned char *bytes;
@@ -334,13 +334,13 @@ static bool send_single(struct sending *s, uint32_t i)
 	if (!slot)
 		return true;
 	bytes = slot_bytes(s->batch->pool, slot, &size);
-	errno = EINVAL;
 	sent = bytes && device_put_single(s, i, slot, bytes, size);
-	return (sent || !is_flawed_now(s->dev)) && device_settle(s, slot, sent);
+	if (!bytes)
+		errno = EINVAL;
+	return (sent || !is_flawed_now(s->dev)) && packet_done(s, slot, sent);
 }
 
-/* -- Out, joined -------------------------------------------------------------
- */
+/* -- Out, joined ----------------------------------------------------------- */
 
 enum { WINDOW = 256 }; /* packets that are looked at together */
 
@@ -356,8 +356,8 @@ static bool device_put_joined(const struct sending *s, const struct slot *slot,
 	int n = 2;
 	size_t i;
 
-	write_front(s->dev, slot, &joined->vnet, joined->headers, lead);
-	parts[0] = (struct iovec){ lead, front(s->dev) };
+	device_write_front(s->dev, slot, &joined->vnet, joined->headers, lead);
+	parts[0] = (struct iovec){ lead, device_front(s->dev) };
 	parts[1] = (struct iovec){ joined->headers, joined->size };
 	for (i = first; i != NO_PACKET; i = u->next) {
 		u = packets + i;
@@ -370,8 +370,9 @@ static bool device_put_joined(const struct sending *s, const struct slot *slot,
 
 /* Send the packets of a super-packet joined, or else one by one, when the
  * kernel does not take such. */
-static bool send_joined(struct sending *s, const struct gro_packet *packets,
-			const uint32_t *places, size_t first)
+static bool device_send_joined(struct sending *s,
+			       const struct gro_packet *packets,
+			       const uint32_t *places, size_t first)
 {
 	bool *may = &s->dev->common->coalesce, sent = false;
 	uint32_t number = s->batch->list[places[first]];
@@ -387,11 +388,11 @@ static bool send_joined(struct sending *s, const struct gro_packet *packets,
 	}
 	for (i = first; i != NO_PACKET; i = packets[i].next) {
 		if (sent)
-			device_settle(s,
-				      slot_meta(s->batch->pool,
-						s->batch->list[places[i]]),
-				      true);
-		else if (!send_single(s, places[i]))
+			packet_done(s,
+				    slot_meta(s->batch->pool,
+					      s->batch->list[places[i]]),
+				    true);
+		else if (!device_send_single(s, places[i]))
 			return false;
 	}
 	return true;
@@ -399,9 +400,9 @@ static bool send_joined(struct sending *s, const struct gro_packet *packets,
 
 /* Collect the packets from the i-th on that may be joined, as many as are
  * looked at together. Returns where it stopped. */
-static uint32_t device_window(const struct batch *batch, uint32_t i,
-			      struct gro_packet *packets, uint32_t *places,
-			      size_t *n)
+static uint32_t window_fill(const struct batch *batch, uint32_t i,
+			    struct gro_packet *packets, uint32_t *places,
+			    size_t *n)
 {
 	struct slot *slot;
 	const unsigned char *bytes;
@@ -422,28 +423,27 @@ static uint32_t device_window(const struct batch *batch, uint32_t i,
 	return i;
 }
 
-static bool send_window(struct sending *s, uint32_t *i)
+static bool device_send_window(struct sending *s, uint32_t *i)
 {
 	struct gro_packet packets[WINDOW];
 	uint32_t places[WINDOW];
 	size_t n, each;
 
-	*i = device_window(s->batch, *i, packets, places, &n);
+	*i = window_fill(s->batch, *i, packets, places, &n);
 	gro_coalesce(packets, n, s->dev->common->offload,
 		     device_is_tap(s->dev));
 	for (each = 0; each < n; each++) {
 		if (packets[each].follows)
 			continue;
 		if (!(packets[each].next == NO_PACKET
-			      ? send_single(s, places[each])
-			      : send_joined(s, packets, places, each)))
+			      ? device_send_single(s, places[each])
+			      : device_send_joined(s, packets, places, each)))
 			return false;
 	}
 	return true;
 }
 
-/* -- Out, all of it ----------------------------------------------------------
- */
+/* -- Out, all of it -------------------------------------------------------- */
 
 /* Send until the device takes no more. False with an errno. */
 static bool device_send_all(struct sending *s)
@@ -452,8 +452,8 @@ static bool device_send_all(struct sending *s)
 
 	while (i < s->batch->count)
 		if (!(s->dev->common->coalesce && s->batch->count > 1
-			      ? send_window(s, &i)
-			      : send_single(s, i++)))
+			      ? device_send_window(s, &i)
+			      : device_send_single(s, i++)))
 			return false;
 	return true;
 }
@@ -468,7 +468,7 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 		slot ? slot_bytes(batch->pool, slot, &size) : NULL;
 
 	errno = bytes ? EOPNOTSUPP : EINVAL;
-	if (!bytes || flaw_of(dev))
+	if (!bytes || device_flaw(dev))
 		return -1;
 	if (!device_put_single(&s, i, slot, bytes, size)) {
 		is_flawed_now(dev); /* and if so, whoever asks why is told */
@@ -488,7 +488,7 @@ int device_batch_send(lua_State *L, struct device *dev, struct batch *batch)
 	bool all;
 	int code;
 
-	if (flaw_of(dev))
+	if (device_flaw(dev))
 		return fail_device_batch(L, dev);
 	all = device_send_all(&s);
 	code = all ? s.refused : errno;

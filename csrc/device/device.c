@@ -107,7 +107,9 @@ static int fail_open(lua_State *L, struct device *dev, const char *words)
 static const char has_filter[] = "has a filter; take it off, attach the queue, "
 				 "and put it on again";
 
-/* Attach the device on top of the stack as requested. */
+/* Attach the device on top of the stack as requested. While another queue is
+ * attached, the device keeps its own virtio-net header or has none, whatever is
+ * asked for. Source: drivers/net/tun.c, tun_set_iff() */
 static int device_attach(lua_State *L, struct device *dev, struct request *r)
 {
 	struct ifreq ifr;
@@ -130,6 +132,8 @@ static int device_attach(lua_State *L, struct device *dev, struct request *r)
 		return fail_open(L, dev, has_filter);
 	}
 	memcpy(dev->name, ifr.ifr_name, sizeof(dev->name));
+	if (!(ifr.ifr_flags & IFF_VNET_HDR) != !(dev->flags & IFF_VNET_HDR))
+		dev->flags ^= IFF_VNET_HDR;
 	return device_read_vnet(dev) ? 1 : fail_open(L, dev, NULL);
 }
 

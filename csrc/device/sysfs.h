@@ -1,4 +1,4 @@
-/* sysfs.h -- options of a device that are files. */
+/* sysfs.h -- what of a device is a file. */
 #ifndef TUN_DEVICE_SYSFS_H
 #define TUN_DEVICE_SYSFS_H
 
@@ -11,6 +11,9 @@ extern const struct codec as_switch;
 
 /* In the place of the requests of such an option. */
 enum { IS_FILE = 1 };
+
+/* Add core.kept_flags to the module table on top of the stack. */
+void open_sysfs(lua_State *L);
 
 #pragma GCC visibility pop
 

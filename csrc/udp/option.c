@@ -45,14 +45,22 @@ static bool udp_get_number(const struct udp *udp, const struct row *r, int *n)
 			  own ? r->option6 : r->option, n, &size) == 0;
 }
 
-/* Both of an IPv6 socket. */
+/* Both of an IPv6 socket or none: its own first, as IP_TOS changes more. */
 static bool udp_set_number(const struct udp *udp, const struct row *r, int n)
 {
-	if (setsockopt(udp->handle.fd, r->level, r->option, &n, sizeof(n)) < 0)
+	int fd = udp->handle.fd, was, code;
+
+	if (is_twofold(udp, r) &&
+	    (!udp_get_number(udp, r, &was) ||
+	     setsockopt(fd, r->level6, r->option6, &n, sizeof(n)) < 0))
 		return false;
-	return !is_twofold(udp, r) ||
-	       setsockopt(udp->handle.fd, r->level6, r->option6, &n,
-			  sizeof(n)) == 0;
+	if (setsockopt(fd, r->level, r->option, &n, sizeof(n)) == 0)
+		return true;
+	code = errno;
+	if (is_twofold(udp, r))
+		setsockopt(fd, r->level6, r->option6, &was, sizeof(was));
+	errno = code;
+	return false;
 }
 
 static int check_number(lua_State *L, const struct row *r)

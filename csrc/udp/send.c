@@ -24,8 +24,7 @@ enum {
 	MESSAGE_MOST = 65536 - 14 - 40 - 8,
 };
 
-/* -- Messages for a system call ----------------------------------------------
- */
+/* -- Messages for a system call -------------------------------------------- */
 
 /* How far a batch is sent: up to a segment of a packet, when that is to be
  * split. */
@@ -54,8 +53,8 @@ struct outbox {
 };
 
 /* Whether a datagram can join the last message. */
-static bool joins(const struct gathered *m, size_t size,
-		  const union endpoint *peer)
+static bool message_accepts(const struct gathered *m, size_t size,
+			    const union endpoint *peer)
 {
 	return m->last == m->step && size <= m->step && size > 0 &&
 	       m->count < SEGMENTS_MOST && m->size + size <= MESSAGE_MOST &&
@@ -64,8 +63,8 @@ static bool joins(const struct gathered *m, size_t size,
 }
 
 /* Begin a message. False when there are as many as there can be. */
-static bool outbox_begin(struct outbox *out, size_t size,
-			 const union endpoint *peer)
+static bool message_begin(struct outbox *out, size_t size,
+			  const union endpoint *peer)
 {
 	if (out->count == MESSAGES_OUT || out->used == PIECES)
 		return false;
@@ -82,8 +81,8 @@ static bool outbox_begin(struct outbox *out, size_t size,
 }
 
 /* Add bytes to the last message. False when there is no piece left. */
-static bool outbox_gather(struct outbox *out, const unsigned char *bytes,
-			  size_t size)
+static bool message_append(struct outbox *out, const unsigned char *bytes,
+			   size_t size)
 {
 	struct msghdr *msg = &out->headers[out->count - 1].msg_hdr;
 	struct iovec *piece = out->pieces + out->used - 1;
@@ -101,7 +100,7 @@ static bool outbox_gather(struct outbox *out, const unsigned char *bytes,
 }
 
 /* Have the last message split into datagrams. Source: udp(7), UDP_SEGMENT */
-static void segmented(struct outbox *out)
+static void message_segment(struct outbox *out)
 {
 	struct msghdr *msg = &out->headers[out->count - 1].msg_hdr;
 	uint16_t step = (uint16_t)out->messages[out->count - 1].step;
@@ -117,26 +116,25 @@ static void segmented(struct outbox *out)
 
 /* Add a datagram, to the last message if it may join. False when the outbox is
  * full. */
-static bool outbox_put(struct outbox *out, const unsigned char *bytes,
+static bool outbox_add(struct outbox *out, const unsigned char *bytes,
 		       size_t size, const union endpoint *peer, bool join)
 {
 	struct gathered *m;
 
 	join = join && out->count &&
-	       joins(out->messages + out->count - 1, size, peer);
-	if ((!join && !outbox_begin(out, size, peer)) ||
-	    !outbox_gather(out, bytes, size))
+	       message_accepts(out->messages + out->count - 1, size, peer);
+	if ((!join && !message_begin(out, size, peer)) ||
+	    !message_append(out, bytes, size))
 		return false;
 	m = out->messages + out->count - 1;
 	m->last = size;
 	m->size += size;
 	if (++m->count == 2)
-		segmented(out);
+		message_segment(out);
 	return true;
 }
 
-/* -- A batch -----------------------------------------------------------------
- */
+/* -- A batch --------------------------------------------------------------- */
 
 /* How sending goes. */
 struct sending {
@@ -153,13 +151,13 @@ struct sending {
 	int code; /* errno of the first failure that did not stop it */
 };
 
-static bool before(struct place a, struct place b)
+static bool place_before(struct place a, struct place b)
 {
 	return a.packet < b.packet ||
 	       (a.packet == b.packet && a.segment < b.segment);
 }
 
-static void udp_refused(struct sending *s, int code)
+static void sending_failed(struct sending *s, int code)
 {
 	if (!s->code)
 		s->code = code;
@@ -175,29 +173,29 @@ static const union endpoint *peer_of(const struct sending *s,
 
 /* Add a datagram, behind which the batch is at a place. False when the outbox
  * is full. */
-static bool udp_post(struct sending *s, struct outbox *out,
-		     const struct slot *slot, const unsigned char *bytes,
-		     size_t size, struct place behind)
+static bool sending_add(struct sending *s, struct outbox *out,
+			const struct slot *slot, const unsigned char *bytes,
+			size_t size, struct place behind)
 {
-	if (!outbox_put(out, bytes, size, peer_of(s, slot),
-			s->udp->gso && !before(s->at, s->plain)))
+	if (!outbox_add(out, bytes, size, peer_of(s, slot),
+			s->udp->gso && !place_before(s->at, s->plain)))
 		return false;
 	out->messages[out->count - 1].end = s->at = behind;
 	return true;
 }
 
 /* Leave out the packet that is next, for it cannot be sent. */
-static void leave_out(struct sending *s, int code)
+static void sending_skip(struct sending *s, int code)
 {
 	slots_drop(s->batch, s->at.packet);
-	udp_refused(s, code);
+	sending_failed(s, code);
 	s->at = (struct place){ s->at.packet + 1, 0 };
 }
 
 /* Add the segments of a super-packet from where it stands. False when the
  * outbox or the scratch memory is full. */
-static bool udp_post_split(struct sending *s, struct outbox *out,
-			   struct slot *slot, struct gso *all)
+static bool sending_add_split(struct sending *s, struct outbox *out,
+			      struct slot *slot, struct gso *all)
 {
 	struct place behind = s->at;
 	unsigned char *bytes;
@@ -213,10 +211,10 @@ static bool udp_post_split(struct sending *s, struct outbox *out,
 		if (all->next == all->count)
 			behind = (struct place){ s->at.packet + 1, 0 };
 		if (!n && !s->scratch) {
-			leave_out(s, EMSGSIZE);
+			sending_skip(s, EMSGSIZE);
 			return true;
 		}
-		if (!n || !udp_post(s, out, slot, bytes, n, behind))
+		if (!n || !sending_add(s, out, slot, bytes, n, behind))
 			return false;
 		s->scratch += n;
 	}
@@ -231,7 +229,7 @@ static bool is_super(const struct slot *slot)
 }
 
 /* Add the packet that is next. False when the outbox is full. */
-static bool udp_post_packet(struct sending *s, struct outbox *out)
+static bool sending_add_packet(struct sending *s, struct outbox *out)
 {
 	struct slot *slot = slots_get(s->batch, s->at.packet);
 	struct place behind = { s->at.packet + 1, 0 };
@@ -247,17 +245,17 @@ static bool udp_post_packet(struct sending *s, struct outbox *out)
 	if (bytes && is_super(slot)) {
 		if (gso_begin(&all, bytes, size, &slot->vnet, 0,
 			      s->batch->ethernet))
-			return udp_post_split(s, out, slot, &all);
+			return sending_add_split(s, out, slot, &all);
 	} else if (bytes && (!(slot->flags & SLOT_VNET) ||
 			     gso_complete(bytes, size, &slot->vnet))) {
-		return udp_post(s, out, slot, bytes, size, behind);
+		return sending_add(s, out, slot, bytes, size, behind);
 	}
-	leave_out(s, EINVAL);
+	sending_skip(s, EINVAL);
 	return true;
 }
 
-/* Note that all is sent up to a place. */
-static void udp_settle(struct sending *s, struct place end)
+/* Record that all is sent up to a place. */
+static void sending_done(struct sending *s, struct place end)
 {
 	struct slot *slot;
 
@@ -292,7 +290,7 @@ static bool is_segment_error(int code)
 /* Decide what becomes of a message that could not be sent: each of its
  * datagrams is sent alone, or it is tried once more, as the error may be that
  * of an earlier one (ECONNREFUSED), or it is left out. False: stop here. */
-static bool recover(struct sending *s, const struct gathered *m)
+static bool sending_recover(struct sending *s, const struct gathered *m)
 {
 	struct place first = s->done;
 	int code = errno;
@@ -305,8 +303,8 @@ static bool recover(struct sending *s, const struct gathered *m)
 		s->udp->gso = code != EIO;
 		return true;
 	}
-	udp_refused(s, code);
-	if (before(s->tried, first) || before(first, s->tried)) {
+	sending_failed(s, code);
+	if (place_before(s->tried, first) || place_before(first, s->tried)) {
 		s->tried = first;
 		return true;
 	}
@@ -318,14 +316,14 @@ static bool recover(struct sending *s, const struct gathered *m)
 	while (s->at.packet + !m->end.segment < m->end.packet &&
 	       !slots_get(s->batch, s->at.packet))
 		s->at.packet++;
-	leave_out(s, code);
+	sending_skip(s, code);
 	s->done = s->at;
 	return true;
 }
 
 /* Send what is in the outbox. False when the rest of the batch has to wait,
  * with an errno. */
-static bool flush(struct sending *s, struct outbox *out)
+static bool outbox_send(struct sending *s, struct outbox *out)
 {
 	unsigned int i = 0;
 	int n;
@@ -334,9 +332,9 @@ static bool flush(struct sending *s, struct outbox *out)
 		n = sendmmsg(s->udp->handle.fd, out->headers + i,
 			     out->count - i, MSG_DONTWAIT);
 		if (n < 0)
-			return recover(s, out->messages + i);
+			return sending_recover(s, out->messages + i);
 		i += (unsigned int)n;
-		udp_settle(s, out->messages[i - 1].end);
+		sending_done(s, out->messages[i - 1].end);
 		s->stumbled |= i < out->count;
 	}
 	return true;
@@ -351,9 +349,9 @@ static bool udp_send_all(struct sending *s)
 		out.count = out.used = 0;
 		s->scratch = 0;
 		while (s->at.packet < s->batch->count &&
-		       udp_post_packet(s, &out))
+		       sending_add_packet(s, &out))
 			;
-		if (!flush(s, &out))
+		if (!outbox_send(s, &out))
 			return false;
 	}
 	return true;
@@ -362,7 +360,7 @@ static bool udp_send_all(struct sending *s)
 /* When sendmmsg(2) stops on the way, it has an error that it does not tell, and
  * that is gone. If it was one of an earlier datagram there may be another such.
  */
-static int inquire(const struct sending *s)
+static int pending_error(const struct sending *s)
 {
 	int code = 0;
 	socklen_t size = sizeof(code);
@@ -381,8 +379,8 @@ static int inquire(const struct sending *s)
  * Those that were sent leave the batch, as do those that the kernel refused;
  * those that it would not take yet stay. An error that an earlier datagram met
  * on its way is told, and nothing is lost by it. */
-static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
-		     const union endpoint *peer)
+static int udp_send_batch(lua_State *L, struct udp *udp, struct batch *batch,
+			  const union endpoint *peer)
 {
 	struct sending s = {
 		.udp = udp,
@@ -397,7 +395,7 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 	all = udp_send_all(&s);
 	code = all ? s.code : errno;
 	if (all && !code)
-		code = inquire(&s);
+		code = pending_error(&s);
 	slots_compact(batch);
 	lua_pushinteger(L, s.sent);
 	if (!code)
@@ -411,11 +409,10 @@ static int send_from(lua_State *L, struct udp *udp, struct batch *batch,
 	return 3;
 }
 
-/* -- Strings -----------------------------------------------------------------
- */
+/* -- Strings --------------------------------------------------------------- */
 
 /* Argument 3 as the peer, which is put there; NULL when there is none. */
-static const union endpoint *topeer(lua_State *L, union endpoint *e)
+static const union endpoint *check_peer(lua_State *L, union endpoint *e)
 {
 	if (lua_isnoneornil(L, 3))
 		return NULL;
@@ -424,8 +421,8 @@ static const union endpoint *topeer(lua_State *L, union endpoint *e)
 }
 
 /* Send argument 2. Returns 0, or how many values of a failure it pushed. */
-static int udp_transmit(lua_State *L, struct udp *udp,
-			const union endpoint *peer, size_t *n)
+static int udp_send_bytes(lua_State *L, struct udp *udp,
+			  const union endpoint *peer, size_t *n)
 {
 	const char *bytes;
 
@@ -451,7 +448,7 @@ static int udp_write(lua_State *L)
 	size_t n;
 
 	poll_interrupt(L, udp->handle.mainthread);
-	failed = udp_transmit(L, udp, topeer(L, &peer), &n);
+	failed = udp_send_bytes(L, udp, check_peer(L, &peer), &n);
 	if (failed)
 		return failed;
 	lua_pushboolean(L, true);
@@ -461,7 +458,7 @@ static int udp_write(lua_State *L)
 /* udp:send(bytes, peer) -> number of bytes | nil, reason, errno
  *
  * As write(), in the shape of LuaSocket. Of a batch, all packets: see
- * send_from(). */
+ * udp_send_batch(). */
 static int udp_send(lua_State *L)
 {
 	struct udp *udp = object_self(L);
@@ -472,10 +469,10 @@ static int udp_send(lua_State *L)
 	size_t n;
 
 	poll_interrupt(L, udp->handle.mainthread);
-	to = topeer(L, &peer);
+	to = check_peer(L, &peer);
 	if (batch)
-		return send_from(L, udp, batch, to);
-	failed = udp_transmit(L, udp, to, &n);
+		return udp_send_batch(L, udp, batch, to);
+	failed = udp_send_bytes(L, udp, to, &n);
 	if (failed)
 		return failed;
 	lua_pushinteger(L, (lua_Integer)n);

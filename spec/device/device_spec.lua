@@ -344,7 +344,7 @@ describe("descriptors of devices", function()
 
   setup(function()
     process.sandbox()
-    keeper = open { multi_queue = true }
+    keeper = open { multi_queue = true, vnet_hdr = true }
     assert(core.setoption(keeper, "persist", true))
     collectgarbage()
     collectgarbage()

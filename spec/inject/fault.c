@@ -137,6 +137,7 @@ static const struct call {
 	{ "SIOCGIFHWADDR", SYS_ioctl, SIOCGIFHWADDR, "EBADFD", false },
 	{ "SIOCSIFHWADDR", SYS_ioctl, SIOCSIFHWADDR,
 	  "EADDRNOTAVAIL EBADFD EBUSY EINVAL EOPNOTSUPP", false },
+	{ "SIOCETHTOOL", SYS_ioctl, SIOCETHTOOL, "ENODEV EOPNOTSUPP", false },
 	{ "SIOCGIFINDEX", SYS_ioctl, SIOCGIFINDEX, "ENODEV", false },
 	{ "SIOCGIFNAME", SYS_ioctl, SIOCGIFNAME, "ENODEV ENXIO", false },
 	{ "brk", SYS_brk, 0, "", false },

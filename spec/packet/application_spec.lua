@@ -106,3 +106,39 @@ describe("a header found by a port", function()
     assert.equal("a.b", p.dns:questions()[1].name)
   end)
 end)
+
+describe("a message of a stream", function()
+  local hello = packet.tls {} / packet.tls_handshake {}
+    / packet.client_hello { random = ("r"):rep(32), ciphers = { 0x1301 },
+                            extensions = { { "server_name", { { name = "example.org" } } } } }
+  local whole = packet.parse(hello:bytes(), "tls"):bytes()
+
+  local function segment(text)
+    return packet.parse((ip4 {} / tcp { dport = 443 } / text):bytes(), "ip")
+  end
+
+  it("may be in part in a packet, or not alone", function()
+    for n = 0, #whole do
+      local p = segment(whole:sub(1, n))
+      assert.is_nil(p.error)
+      assert.is_true(p:verify())
+      local bytes = p:bytes()
+      p.tcp.seq = 7
+      assert.is_true(p:fix():verify())
+      assert.equal(bytes:sub(41), p:bytes():sub(41))
+      assert.equal(n >= 9, p.tls_handshake ~= nil)
+    end
+    local p = segment(whole .. whole)
+    assert.equal(40 + 2 * #whole, p.ip4.length)
+    assert.is_true(p:verify())
+    assert.equal("example.org", p.client_hello.extensions[1][2][1].name)
+  end)
+
+  it("in a datagram may have more behind it", function()
+    local stun = packet.stun { id = ("i"):rep(12) }
+    local p = packet.parse((ip4 {} / udp { dport = 3478 } / (stun:bytes() .. "more")):bytes(), "ip")
+    assert.is_nil(p.error)
+    assert.is_true(p:verify())
+    assert.equal(0, p.stun.length)
+  end)
+end)

@@ -34,15 +34,14 @@ end)
 
 -- Some values of a field: both ends, the middle, and every name.
 local function values_of(field)
-  local values, highest = {}, 2 ^ math.min(field.width, 52) - 1
+  local highest = 2 ^ math.min(field.width, 52) - 1
+  local values = { 0, math.floor(highest / 3), highest }
   if field.width == 1 and not field.words then
     return { true, false }
   elseif field.wide or field.text and not field.words then
     return {}
   elseif field.signed then
     values = { -2 ^ (field.width - 1), -1, 0, 2 ^ (field.width - 1) - 1 }
-  else
-    values = { 0, math.floor(highest / 3), highest }
   end
   for name in pairs(field.words and field.enum or {}) do
     values[#values + 1] = name

@@ -89,7 +89,7 @@ describe("what varies behind a header", function()
     { "mld2", { sources = { 1 } }, "mld2.sources: not a list of: an IPv6 address" },
     { "mld2_report", { records = { 1 } }, "a table of type, group, sources, aux" },
     { "mld2_report", { records = { { grp = "ff02::1" } } }, "a table of type, group, sources" },
-    { "mld2_report", { records = { { group = "ff02::1", sources = 1 } } }, "not a list of: a table" },
+    { "mld2_report", { records = { { group = "ff02::1", sources = 1 } } }, "not a list" },
     { "mld2_report", { records = 5 }, "mld2_report.records: 5 is not a list of" },
     { "ah", { icv = "abc" }, "ah.icv: abc is not a string that fills units of 4" },
     { "ah", { icv = 5 }, "ah.icv: 5 is not a string that fills units of 4" },

@@ -65,8 +65,8 @@ function device:set(t)
 end
 
 --- The value of one option; nil where the device or its link has none. That of offload is
--- the set of those that this object or a queue of it turned on, or false; single is among
--- them when packets are sent one by one, since joined ones were refused or unwanted.
+-- the set of those that are on, whoever set them, or false; single is among them when
+-- packets are sent one by one, since joined ones were refused or unwanted.
 function device:get(name)
   return option.get(self, name)
 end

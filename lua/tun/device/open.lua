@@ -1,4 +1,5 @@
 -- open.lua: open a TUN/TAP device and set it up.
+local attach = require "tun.device.attach"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
@@ -20,6 +21,9 @@ local function existing(name)
   if index then
     link, why, errno = netlink.link.get(index)
   end
+  if link then
+    attach.learn(link)
+  end
   return link or errno ~= core.errno.ENODEV and link, why, errno
 end
 
@@ -40,13 +44,17 @@ local function request(create, link)
   if t.pi == nil then
     t.pi = is.pi
   end
+  if t.napi == nil and t.napi_frags == nil then
+    t.napi, t.napi_frags = is.napi, is.napi_frags
+  end
   t.mode, t.no_pi, t.pi = t.mode or is.type, not t.pi, nil
   return t
 end
 
 -- Whether two states of a device differ in what attaching to it changes.
 local function differs(a, b)
-  return a.vnet_hdr ~= b.vnet_hdr or a.pi ~= b.pi
+  return a.vnet_hdr ~= b.vnet_hdr or a.pi ~= b.pi or not a.napi ~= not b.napi
+    or not a.napi_frags ~= not b.napi_frags
 end
 
 -- Give a device that existed its flags again: they are those of who attached last.
@@ -54,12 +62,13 @@ end
 -- @return true | nil, message
 local function give_back(name, is)
   local again, why = core.open { name = name, mode = is.type, multi_queue = is.multi_queue,
-                                 no_pi = not is.pi, vnet_hdr = is.vnet_hdr }
+                                 no_pi = not is.pi, vnet_hdr = is.vnet_hdr, napi = is.napi,
+                                 napi_frags = is.napi_frags }
   if again then
     return again:close()
   end
   -- With a filter on it the kernel changes the flags and then attaches nothing.
-  local now = netlink.link.get { name = name }
+  local now = attach.learn(netlink.link.get { name = name })
   if now and now.tun and not differs(now.tun, is) then
     return true
   end
@@ -68,7 +77,8 @@ end
 
 -- What undoes the opening of a device that existed: a list of functions of the device.
 local function regain(asked, is)
-  if not is or not differs(is, { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi }) then
+  if not is or not differs(is, { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi,
+                                 napi = asked.napi, napi_frags = asked.napi_frags }) then
     return {}
   end
   return { function(device)
@@ -81,7 +91,7 @@ end
 -- What a failed attempt to attach changed all the same is undone.
 -- @return "", or words for what could not be undone
 local function leave(name, is)
-  local now = is and netlink.link.get { name = name }
+  local now = is and attach.learn(netlink.link.get { name = name })
   if not now or not now.tun or not differs(now.tun, is) then
     return ""
   end
@@ -110,7 +120,7 @@ local function open(t)
   end
   local asked = request(plan.create, link)
   local undo = link and regain(asked, link.tun) or nil
-  local device, refusal, code = core.open(asked)
+  local device, refusal, code = attach.open(asked, link, plan.create)
   if not device then
     local failure = leave(asked.name, link and link.tun)
     return nil, explain.open(asked, refusal, code, link) .. failure, code
@@ -120,6 +130,8 @@ local function open(t)
   ok, refusal, code = setup.apply(device, plan, undo)
   if not ok then
     return nil, refusal, code
+  elseif link then
+    attach.finish(device)
   end
   return device
 end

@@ -10,9 +10,8 @@ local option = {}
 local CREATE = { "name", "mode", "index", "pi", "vnet_hdr", "multi_queue", "excl", "napi",
                  "napi_frags", "no_carrier", "one_queue" }
 
--- Ioctls that cannot be taken back, because the kernel does not tell what was before or
--- because they outlive the device; offload can, once it was set. They come last, in this
--- order.
+-- Ioctls of which not all can be taken back, because the kernel does not tell what was
+-- before, or that outlive the device. They come last, in this order.
 local LAST = { "nocsum", "debug", "tx_filter", "steering_bpf", "filter_bpf", "offload",
                "owner", "group", "persist" }
 

@@ -4,10 +4,13 @@ local core = require "tun.core"
 -- Errors of a caller are reported at the first line outside of the library's folder.
 core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
+local check = require "tun.packet.declare.check"
 local fragment = require "tun.packet.change.fragment"
+local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local index = require "tun.packet.protocol.index"
 local kinds = require "tun.packet.protocol.kinds"
+local options = require "tun.packet.value.options"
 local packet = require "tun.packet.packet"
 local word = require "tun.packet.value.word"
 
@@ -25,10 +28,17 @@ for name, kind in pairs(kinds) do
   header.kinds[name] = kind
 end
 
-return setmetatable({
+local library = {
   parse = packet.parse,
   header = header.declare,
   bind = header.bind,
   fragment = fragment.fragment,
   reassembler = fragment.reassembler,
-}, { __index = header.protocols })
+  form = form, -- forms of values, and lists of options, for declarations
+  options = options.kinds,
+}
+for name in pairs(library) do
+  check.packet[name] = true
+end
+
+return setmetatable(library, { __index = header.protocols })

@@ -3,6 +3,7 @@
 local build = require "tun.packet.build.build"
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.check"
+local declaration = require "tun.packet.declare.check"
 local core = require "tun.core"
 local edit = require "tun.packet.change.edit"
 local fix = require "tun.packet.change.fix"
@@ -44,6 +45,16 @@ end
 header.protocol.__tostring = show.protocol
 
 local accessors, methods, meta = header.accessors, packet.methods, object.meta
+
+-- A protocol or a field of one of these names would be in their way.
+for _, names in ipairs { methods, accessors } do
+  for name in pairs(names) do
+    declaration.packet[name] = true
+  end
+end
+for name in pairs(layer.methods) do
+  declaration.view[name] = true
+end
 
 local function unknown(key)
   local names = {}

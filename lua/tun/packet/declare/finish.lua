@@ -158,7 +158,7 @@ function computed.next(protocol, each, given)
     if row then
       given["space" .. i] = layer.space(row[1])
       lines[#lines + 1] = source.fill(FOLLOWS, { space = row[1], i = i, present = each.load,
-        second = row[3] and source.expression(protocol, row[3]) or "false",
+        second = row.least and ("%s < %d and 1"):format(each.load, row.least) or "false",
         fit = fit(each, "number", given) })
     end
   end
@@ -173,6 +173,18 @@ local FINISH = [[
 return function(packet, p, o, behind, limit, following, kept)
 %s
 end]]
+
+-- When the length of an application is computed: there may be more behind it in what holds it,
+-- and of a stream's message the rest may be elsewhere.
+local function within(protocol)
+  if protocol.stream then
+    return " and kept"
+  elseif protocol.level == LEVELS.application then
+    return source.fill(" and (kept or packet[$STALE] or $extent > limit - o)",
+      { extent = source.expression(protocol, protocol.row.extent) })
+  end
+  return ""
+end
 
 --- finish(packet, p, o, behind, limit, following, kept) of a protocol, which computes all
 -- fields but those in kept. Checksums last: they cover the rest.
@@ -195,6 +207,9 @@ function finish.everything(protocol)
       if each.computed and (each.computed == "checksum") == last then
         local text = computed[each.computed](protocol, each, given)
         local guard = each.when and ("(%s) ~= 0"):format(each.when) or "true"
+        if each.computed == "extent" then
+          guard = guard .. within(protocol)
+        end
         parts[#parts + 1] = ("if %s and not (kept and kept.%s) then %s end")
           :format(guard, each.name, text)
       end

@@ -141,6 +141,18 @@ local function level_of(rows)
   return level
 end
 
+-- Whether a header is of a stream, of whose messages a packet has any part.
+local function is_stream(rows)
+  local follows = rows.follows or {}
+  for where in pairs(follows) do
+    local below = rawget(header.protocols, where)
+    if below and below.stream then
+      return true
+    end
+  end
+  return follows.tcp ~= nil and follows.udp == nil
+end
+
 -- How much room the fields take at most, those that may be absent included.
 local function grown(protocol)
   local most = protocol.size
@@ -169,7 +181,7 @@ function header.declare(name, rows)
   spaces(name, rows)
   files[name] = nil
   local protocol = setmetatable({ name = name, row = rows, level = level_of(rows),
-    sum = rows.sum, follows = rows.follows or {}, line = rows.line,
+    sum = rows.sum, follows = rows.follows or {}, line = rows.line, stream = is_stream(rows),
     fields = {}, pieces = {} }, metatable())
   field.layout(protocol, rows)
   tail.of(protocol, rows)

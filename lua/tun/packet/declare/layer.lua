@@ -107,12 +107,11 @@ local function lazily(make)
 end
 
 --- A space by name: names maps protocols to their numbers in it; waiting, numbers to what
--- loads their protocols; known has 1 for all these numbers.
+-- loads their protocols; known, where there is one, has 1 for all these numbers.
 function layer.space(name)
   local space = spaces[name]
   if not space then
-    space = { name = name, numbers = {}, names = {}, waiting = {},
-              known = bytes.ports and bytes.ports() }
+    space = { name = name, numbers = {}, names = {}, waiting = {}, known = false }
     space.protocols = lazily(function(number)
       return space.waiting[number] and space.waiting[number]()
     end)

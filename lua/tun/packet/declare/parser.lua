@@ -106,7 +106,7 @@ local SIZE = [[
 -- The size of what only the values behind the fields tell.
 local MEASURE = [[
   local size, cut = measure(p, o, stop)
-  if cut then
+  if cut and $strict then
     fault(packet, protocol, o, "cut: not all is there that it says")
   end]]
 
@@ -120,6 +120,17 @@ local EXTENT = [[
     long(packet, protocol, o, stop, layers, extent)
   else
     stop = o + extent
+  end]]
+
+-- What an application's header covers says nothing of the headers in front, and of a stream's
+-- message the rest may come later.
+local EXTENT_WITHIN = [[
+  local extent = $extent
+  if extent < $header then
+    ends(packet, o + $header, stop, layers)
+    return broken(packet, protocol, o, extent)
+  elseif extent > stop - o and $strict then
+    broken(packet, protocol, o, extent, stop - o)
   end]]
 
 -- Some headers end early when more is known of what follows.
@@ -163,10 +174,16 @@ local function inside(row, expression, given)
     and ("if %s then %s end"):format(expression(row.quotes), text) or text
 end
 
+-- A number that is too small for one is a length, and 1 says what follows.
+local LEAST = [[
+  local number = $value
+  if number < $least then number = 1 end
+  $dispatch]]
+
 -- A second number says what follows when the first one is not known, if anything follows.
 local EITHER = bytes.ports and [[
-  local number = $value
-  if known[number] == 0 then number = $second end
+  local number = $value $value_guard
+  if known[number] == 0 then number = $second $second_guard end
   if known[number] == 0 or o + $header == stop then
     $ends
   else
@@ -182,17 +199,43 @@ local EITHER = bytes.ports and [[
 
 local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
 
-local function following(row, expression, header, given)
+-- Which numbers lead to something.
+local function known(where)
+  if not where.known then
+    where.known = bytes.ports()
+    for _, numbers in ipairs { where.protocols, where.waiting } do
+      for number in pairs(numbers) do
+        where.known[number % 65536] = 1
+      end
+    end
+  end
+  return where.known
+end
+
+-- What is not a field of 16 bits or less may be any number.
+local function guard(fields, text)
+  local field = fields[text]
+  return field and field.width <= 16 and ""
+    or "if not (number >= 0 and number < 65536) then number = 65536 end"
+end
+
+local function following(fields, row, expression, header, given)
   local ends_here = source.fill(ENDS, { header = header })
   if not row.next then
     return ends_here
   end
   given.next = layer.space(row.next[1])
   local value = expression(row.next[2])
+  if row.next.least then
+    return source.fill(LEAST, { value = value, least = row.next.least,
+                                dispatch = source.fill(DISPATCH, { header = header,
+                                                                   value = "number" }) })
+  end
   if row.next[3] then
-    given.known = given.next.known
+    given.known = bytes.ports and known(given.next)
     return source.fill(EITHER, { value = value, second = expression(row.next[3]),
-                                 header = header, ends = ends_here })
+      value_guard = guard(fields, row.next[2]), second_guard = guard(fields, row.next[3]),
+      header = header, ends = ends_here })
   end
   local early = row.next.size
     and source.fill(EARLY, { value = value,
@@ -207,6 +250,7 @@ function parser.compile(protocol)
   local row = protocol.row
   local header = protocol.size_text and "size" or protocol.size
   local application = protocol.level == layer.LEVELS.application
+  local lenient, strict = application or protocol.stream, protocol.stream and "false" or "true"
   local next = row.next or {}
   local loads, expression = source.together(protocol, {
     row.valid and row.valid[1] or "", protocol.size_text or "", row.extent or "", row.open or "",
@@ -218,7 +262,7 @@ function parser.compile(protocol)
     given = given and expression(given)
     return given and source.fill(text, { size = given, extent = given,
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
-      other = application and "unlike" or "wrong",
+      other = lenient and "unlike" or "wrong", strict = strict,
       header = header, open = open }) or ""
   end
   local level = protocol.level
@@ -227,15 +271,16 @@ function parser.compile(protocol)
                   measure = protocol.measure, fault = fault }
   return bytes.compile(protocol.name .. "/parse", source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,
-    missing = application and "unlike" or "short",
+    missing = lenient and "unlike" or "short",
     valid = part(VALID, row.valid and row.valid[1]),
-    size = protocol.measure and MEASURE or part(SIZE, protocol.size_text),
+    size = protocol.measure and source.fill(MEASURE, { strict = strict })
+      or part(SIZE, protocol.size_text),
     enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
       mark = protocol.mark, offset = slot.FIRST + level })
       or "if again(packet, protocol, o, stop, layers) then return end",
-    extent = part(EXTENT, row.extent),
+    extent = part(lenient and EXTENT_WITHIN or EXTENT, row.extent),
     inner = inside(row, expression, given),
-    finish = following(row, expression, header, given),
+    finish = following(protocol.fields, row, expression, header, given),
   }), given)
 end
 
@@ -290,8 +335,8 @@ end
 
 local function name_it(where, name, number)
   word.add(where.names, name, number)
-  if where.known and number < 65536 and number >= 0 then
-    where.known[number] = 1
+  if where.known then
+    where.known[number % 65536] = 1
   end
 end
 

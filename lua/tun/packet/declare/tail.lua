@@ -120,8 +120,10 @@ end
 local function sizes(protocol, total)
   local list = {}
   for _, each in ipairs(protocol.fields) do
-    if each.computed == "size" then
-      local name, factor, rest = source.solve(protocol, protocol.row.size)
+    local text = each.computed == "size" and protocol.row.size
+      or each.computed == "extent" and protocol.whole_extent and protocol.row.extent
+    if text then
+      local name, factor, rest = source.solve(protocol, text)
       local value = (total - rest) / factor
       if value > 2 ^ each.width - 1 or value % 1 ~= 0 then
         core.misuse(("%s: a header of %d bytes, which %s cannot tell"):format(protocol.name, total,
@@ -223,8 +225,13 @@ function tail.of(protocol, rows)
   elseif rows.area then
     protocol.tail = of_area(protocol, rows.area)
   end
+  -- What takes all that is there takes no more than the header says of itself.
   local text = rows.size or protocol.measure and "measure(p, o, stop)"
     or protocol.tail and "stop - o"
+  if text == "stop - o" and rows.extent and not rows.size then
+    protocol.whole_extent = true
+    text = ("((%s) < stop - o and (%s) or stop - o)"):format(rows.extent, rows.extent)
+  end
   protocol.size_text = text
   protocol.length = protocol.tail and text and bytes.compile(protocol.name .. "/length",
     ("return function(p, o, stop) return (%s) end"):format(source.expression(protocol, text)),

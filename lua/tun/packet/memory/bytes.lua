@@ -145,9 +145,10 @@ if jitted then
     return ("band(%s, %s)"):format(word, mask)
   end
 
-  --- A number for each of 65536, which are 0 at first: quicker to look up than a table.
+  --- A number for each of 65536, which are 0 at first: quicker to look up than a table. There
+  -- is one more, for all numbers beyond.
   function bytes.ports()
-    return ffi.new "uint8_t[65536]"
+    return ffi.new "uint8_t[65537]"
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.

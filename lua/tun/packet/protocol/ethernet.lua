@@ -8,7 +8,7 @@ header.declare("eth", {
   { "src", 48, codec = "mac", default = "00:00:00:00:00:00" },
   { "type", 16, enum = ethertype, computed = "next", format = "0x%04x" },
   level = "link",
-  next = { "ethertype", "type", "type < 1536 and 1 or type" }, -- a length: LLC follows
+  next = { "ethertype", "type", least = 1536 }, -- below, it is a length, and LLC follows
   -- Transparent bridging in GRE (RFC 1701); no version of IP, behind virtio_net.
   follows = { ethertype = 0x6558, version = 16 },
 })

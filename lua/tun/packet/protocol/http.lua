@@ -11,16 +11,16 @@ for i, word in ipairs { "GET ", "PUT ", "POST", "HEAD", "DELE", "OPTI", "PATC", 
 end
 
 header.declare("http", {
-  { "line", form.line, default = "GET / HTTP/1.1" },
+  { "start", form.line, default = "GET / HTTP/1.1" },
   valid = { table.concat(BEGINS, " or "), "no first line of HTTP" },
   methods = {
-    --- The three words of the line: method, target, version; or version, status, reason.
+    --- The three words of the first line: method, target, version; or version, status, reason.
     words = function(view)
-      return view.line:match "^(%S+) (%S+) ?(.*)$"
+      return view.start:match "^(%S+) (%S+) ?(.*)$"
     end,
   },
   follows = { tcp = { 80, 8080 } },
   line = function(view)
-    return "HTTP: " .. tostring(view.line)
+    return "HTTP: " .. tostring(view.start)
   end,
 })

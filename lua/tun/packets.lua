@@ -76,6 +76,9 @@ if jitted then
       return nil
     end
     local stop, floor, ceiling = first + it.size, base + BEGIN, base + pool.stride
+    if stop > pool.slots * pool.stride then -- a script can write there
+      return nil
+    end
     if pool.of[number].home ~= number then
       floor, ceiling = first, stop
     end

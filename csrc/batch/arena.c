@@ -366,41 +366,6 @@ static int core_checksum_address(lua_State *L)
 	return 1;
 }
 
-/* core.checksums() -> the names of the ways in which checksum() can work, the
- * one in use last */
-static int core_checksums(lua_State *L)
-{
-	const char *name;
-	size_t i;
-
-	lua_newtable(L);
-	for (i = 0; (name = checksum_way(i)); i++) {
-		lua_pushstring(L, name);
-		lua_rawseti(L, -2, (int)i + 1);
-	}
-	return 1;
-}
-
-/* core.checksum(way, arena, at, n, initial[, to, to_at]) -> sum
- *
- * In the way of that number in core.checksums(); with to, an arena, the bytes
- * are copied there. */
-static int core_checksum(lua_State *L)
-{
-	size_t way = (size_t)luaL_checkinteger(L, 1) - 1;
-	size_t n = checklength(L, 4);
-	const unsigned char *from = arena_check(L, 2, 3, n);
-	uint64_t initial = (uint64_t)luaL_checknumber(L, 5);
-	unsigned char *to = NULL;
-
-	if (!checksum_way(way))
-		raise_misuse(L, "checksum: no such way");
-	if (!lua_isnoneornil(L, 6))
-		to = arena_check(L, 6, 7, n);
-	lua_pushinteger(L, checksum_by(way, to, from, n, initial));
-	return 1;
-}
-
 /* core.rest(): nothing. LuaJIT ends a trace where such a function is called,
  * and begins another behind it: two of a bearable length for one that is not.
  */
@@ -434,8 +399,6 @@ static const luaL_Reg functions[] = {
 	{ "ntop", core_ntop },
 	{ "pton", core_pton },
 	{ "checksum_address", core_checksum_address },
-	{ "checksums", core_checksums },
-	{ "checksum", core_checksum },
 	{ NULL, NULL },
 };
 

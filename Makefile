@@ -20,7 +20,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -fPIC $(or $(LUA_INCDIR:%=-I%), \
 # Looked for once, when something is compiled.
 HARDENING = $(eval HARDENING := $(call has,-fstack-protector-strong) \
 	$(call has,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))$(HARDENING)
-LDHARDENING = $(call has,$(RELRO))
+LDHARDENING = $(if $(HARDENING),$(call has,$(RELRO)))
 RELRO = -Wl,-z,relro,-z,now
 has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
 	-x c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
@@ -36,10 +36,11 @@ SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
 BENCHSOURCES = $(wildcard spec/bench/*.c)
 BENCHES = $(BENCHSOURCES:spec/%.c=build/%)
+FUZZSOURCES = $(wildcard spec/fuzz/*.c)
 
 # Whatever is run from here finds the module of this Lua, child processes too,
 # and can compile another one.
-export LUA FLAGS
+export LUA BUILD FLAGS
 export LUA_PATH = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 export LUA_CPATH = $(CURDIR)/$(BUILD)/?.so;;
 
@@ -98,10 +99,11 @@ build/bench/%: spec/bench/%.c
 # its name, and have system calls that are faked.
 MAIN = $(BUILD)/fuzz/replay.o
 HELPERS = replay script system
-FUZZED = $(filter-out $(HELPERS),$(basename $(notdir $(wildcard spec/fuzz/*.c))))
+FUZZED = $(filter-out $(HELPERS),$(basename $(notdir $(FUZZSOURCES))))
 SCRIPTED = $(filter-out seeds,$(basename $(notdir $(wildcard spec/fuzz/*.lua))))
 FAKED = open read write writev ioctl ppoll recvmmsg sendmmsg sendto
-LIBLUA = $(or $(shell pkg-config --libs $(LUA) 2>/dev/null),-l$(LUA))
+LIBLUA = $(or $(LUA_INCDIR:%=-L%/../lib -llua -lm -ldl), \
+	$(shell pkg-config --libs $(LUA) 2>/dev/null),-l$(LUA))
 
 fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZED) $(SCRIPTED))
 
@@ -115,7 +117,7 @@ $(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 $(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o
 $(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
-		-rdynamic -o $@ $^ $(LIBLUA) -lmnl
+		-o $@ $^ $(LIBLUA) -lmnl
 
 $(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
 	@ln -sf script $@
@@ -148,17 +150,18 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE) $(SPECMODULE) $(FAULT)
+spec: $(MODULE) $(SPECMODULE) $(FAULT) fuzzers
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
 SANITIZE = -g -O1 -DTUN_DEBUG -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZED = BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' HARDENING= \
+	INTERPRETER=$(CURDIR)/build/asan/bin/$$lua
 
 asan: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
 asan: ## Run the specs with the module under ASan and UBSan
-	$(call specs,luajit lua5.4,BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-		HARDENING= INTERPRETER=$(CURDIR)/build/asan/bin/$$lua)
+	$(call specs,luajit lua5.4,$(SANITIZED))
 
 # A Lua that loads the sanitizer first. LD_PRELOAD would do so as well in ip(8)
 # and all else that the specs run.
@@ -199,7 +202,7 @@ analyze = printf '%s\n' $(1) | xargs -P 2 -I{} \
 lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
-	  spec/bench/*.[ch] spec/core/*.[ch])
+	  spec/bench/*.[ch] spec/core/*.[ch] spec/fuzz/*.[ch] spec/inject/*.c)
 	lua5.4 -e 'dofile "$(wildcard rockspec/*.rockspec)"' \
 		-e 'line = ("version = %q,"):format(version:match "(.*)-")' \
 		-e 'init = io.open "lua/tun/init.lua":read "a"' \
@@ -207,7 +210,8 @@ lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, stric
 	printf '%s\n' $(SOURCES) $(BENCHSOURCES) | xargs -P 4 -I{} \
 		clang-tidy --quiet {} -- $(FLAGS) 2>/dev/null
 	for cc in gcc clang; do \
-	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) || exit 1; \
+	  $$cc $(FLAGS) $(CFLAGS) -Werror -fsyntax-only $(BENCHSOURCES) \
+	    $(FUZZSOURCES) || exit 1; \
 	  for lua in luajit lua5.1 lua5.2 lua5.3 lua5.4; do \
 	    $(MAKE) -s -j2 module CC=$$cc LUA=$$lua BUILD=build/lint/$$cc/$$lua \
 	      CFLAGS='$(CFLAGS) -Wconversion -Werror' || exit 1; \
@@ -245,13 +249,11 @@ properties: deps-test ## Join and split random flows (SEED=, COUNT=)
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/batch/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 
-FUZZING = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
-	-fsanitize=address,undefined,fuzzer-no-link
-
 fuzz: SECONDS = 60
 fuzz: deps-fuzz $(MODULE) ## Look for inputs that break it (SECONDS= each, TARGET=)
 	@for lua in lua5.4 luajit; do $(MAKE) -s -j2 fuzzers LUA=$$lua CC=clang \
-	  CFLAGS='$(FUZZING)' BUILD=build/fuzz/$$lua MAIN=-fsanitize=fuzzer || exit 1; done
+	  BUILD=build/fuzz/$$lua CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	  HARDENING= MAIN=-fsanitize=fuzzer || exit 1; done
 	@$(LUA) spec/fuzz/seeds.lua build/fuzz/seeds
 	@spec/fuzz/run.sh $(SECONDS) $(TARGET)
 
@@ -277,9 +279,8 @@ starving: $(MODULE) $(FAULT)
 starve: deps-asan $(addprefix build/asan/bin/,luajit lua5.4)
 starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
 	@for lua in $(LUAS); do $(MAKE) -s starving LUA=$$lua || exit 1; done
-	@for lua in luajit lua5.4; do $(MAKE) -s starving LUA=$$lua \
-	  BUILD=build/asan/$$lua CFLAGS='$(SANITIZE)' \
-	  INTERPRETER=$(CURDIR)/build/asan/bin/$$lua || exit 1; done
+	@for lua in luajit lua5.4; do \
+	  $(MAKE) -s starving LUA=$$lua $(SANITIZED) || exit 1; done
 
 bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
 	@for lua in lua5.1 lua5.4; do \

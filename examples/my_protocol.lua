@@ -11,7 +11,7 @@ local tftp = packet.header("tftp", {
   { "block", 16 }, -- in a request, the name of the file begins here
   follows = { udp = 69 },
   line = function(view)
-    return ("TFTP, op %d, block %d"):format(view.op, view.block)
+    return ("TFTP, %s, block %d"):format(view.op, view.block)
   end,
 })
 
@@ -26,7 +26,8 @@ local curl = assert(io.popen "curl -sS -m 5 tftp://10.0.0.2/hello.txt; ip link d
 
 for asked in dev:packets() do
   local request = asked.tftp
-  local block = request and (request.op == 1 and 1 or request.op == 4 and request.block + 1)
+  local block = request and (request.op == "read" and 1
+    or request.op == "ack" and request.block + 1)
   if block and (block - 1) * 512 <= #FILE then
     local reply = ip4 { src = asked.ip4.dst, dst = asked.ip4.src }
       / udp { sport = 69, dport = asked.udp.sport } / tftp { op = "data", block = block }

@@ -13,7 +13,7 @@ local seen = 0
 for packet in dev:packets() do
   print(packet)
   local icmp = packet.icmp or packet.icmp6
-  if icmp and (icmp.type == 8 or icmp.type == 128) then -- echo, of IPv4 or IPv6
+  if icmp and icmp.type == "echo" then
     assert(packet:verify())
     seen = seen + 1
   end

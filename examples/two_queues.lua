@@ -12,8 +12,8 @@ local function answer(queue)
   local batch, count = assert(tun.batch()), 0
   while queue:receive(batch) do
     for p in batch:packets() do
-      if p.icmp and p.icmp.type == 8 then -- echo request
-        p.icmp.type = 0
+      if p.icmp and p.icmp.type == "echo" then
+        p.icmp.type = "echo_reply"
         p:fix()
         count = count + 1
       else

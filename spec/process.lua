@@ -47,29 +47,55 @@ function process.route()
     "net/ipv4/conf/all/rp_filter", 0, "net/ipv6/conf/all/forwarding", 1)
 end
 
-local function count_descriptors()
-  local count = 0
+-- What the kernel tells of each descriptor, and how many there are.
+local function look()
+  local found, count = {}, 0
   for fd = 0, 1023 do
     local file = io.open("/proc/self/fdinfo/" .. fd)
     if file then
+      found[fd], count = file:read "*a", count + 1
       file:close()
-      count = count + 1
     end
   end
+  return found, count
+end
+
+-- The same without those that are garbage: a socket goes some cycles after its devices, so
+-- it collects until none went for a while.
+local function settled()
+  local same, found, count = 0
+  repeat
+    collectgarbage()
+    local before = count
+    found, count = look()
+    same = before == count and same + 1 or 0
+  until same == 4
+  return found, count
+end
+
+--- How many descriptors this process has open, without those that are garbage.
+function process.descriptors()
+  local _, count = settled()
   return count
 end
 
---- How many descriptors this process has open, without those that are garbage: a
--- socket goes some cycles after its devices, so it collects until none went for a while.
-function process.descriptors()
-  local count, same = nil, 0
-  repeat
-    collectgarbage()
-    local now = count_descriptors()
-    same = now == count and same + 1 or 0
-    count = now
-  until same == 4
-  return count
+--- What leaked() compares with.
+function process.opened()
+  return (settled())
+end
+
+--- The descriptors that are open now and were not before. What a stack still refers to goes
+-- when it likes, so that there may be less in all.
+-- @param before  of opened()
+-- @return list of what the kernel tells of them
+function process.leaked(before)
+  local list = {}
+  for fd, told in pairs(process.opened()) do
+    if before[fd] ~= told then
+      list[#list + 1] = ("%d: %s"):format(fd, told)
+    end
+  end
+  return list
 end
 
 --- Shell words that run Lua code in a child of the running interpreter, as a

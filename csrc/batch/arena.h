@@ -11,13 +11,17 @@
 #define ARENA "tun.arena"
 
 struct arena {
-	unsigned char *bytes;
+	unsigned char *bytes; /* in the object */
 	size_t size;
-	size_t mapped; /* length of the mapping; 0 when bytes follow here */
+	unsigned char *guard; /* page that cannot be touched, or NULL */
 };
 
-/* Push an arena of zeroes; guarded: mapped, with a page behind its last byte
- * that cannot be touched. NULL with an errno when there is no such memory. */
+/* Push an arena of zeroes, whose pages are taken as they are used; guarded: a
+ * page behind its last byte cannot be touched. NULL with an errno when there is
+ * no such memory.
+ *
+ * The bytes are the object's own: good for as long as anything refers to it,
+ * in finalizers too. */
 struct arena *arena_new(lua_State *L, size_t size, bool guarded);
 
 /* Arguments as an arena and an offset in it with n bytes behind it. */

@@ -44,7 +44,8 @@ static struct batch *newbatch(lua_State *L, struct pool *pool)
 	struct batch *batch;
 
 	batch = object_new(L, BATCH,
-			   sizeof(*batch) + pool->slots * sizeof(*batch->list));
+			   sizeof(*batch) +
+				   listroom(pool) * sizeof(*batch->list));
 	batch->pool = pool;
 	lua_pushvalue(L, -2);
 	lua_setuservalue(L, -2);
@@ -85,8 +86,12 @@ static uint32_t stride(uint32_t size)
 /* Argument as the mode of a device: whether packets have an Ethernet header. */
 static bool istap(lua_State *L, int at)
 {
-	const char *mode = luaL_optstring(L, at, "tun");
+	const char *mode = "tun";
 
+	if (lua_type(L, at) == LUA_TSTRING)
+		mode = lua_tostring(L, at);
+	else if (!lua_isnoneornil(L, at))
+		raise_value(L, at, "mode", "\"tun\" or \"tap\"");
 	if (strcmp(mode, "tun") != 0 && strcmp(mode, "tap") != 0)
 		raise_misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"",
 			     mode);
@@ -258,13 +263,20 @@ static int appended(lua_State *L, const struct slot *slot)
 /* Copy what an argument says of a packet, if there is one. Returns its flag. */
 static uint16_t say(lua_State *L, int at, void *to, size_t most, uint16_t flag)
 {
+	const char *bytes;
 	size_t n;
-	const char *bytes = luaL_optlstring(L, at, NULL, &n);
 
-	if (!bytes)
+	if (lua_isnoneornil(L, at))
 		return 0;
+	bytes = lua_tolstring(L, at, &n);
 	memcpy(to, bytes, n < most ? n : most);
 	return flag;
+}
+
+static void checkheader(lua_State *L, int at, const char *what)
+{
+	if (!lua_isnoneornil(L, at) && lua_type(L, at) != LUA_TSTRING)
+		raise_value(L, at, what, "a string or nil");
 }
 
 /* batch:slots_append(bytes, vnet, pi) -> true | nil, reason, errno
@@ -280,6 +292,8 @@ static int batch_append(lua_State *L)
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		raise_value(L, 2, "packet", "a string");
+	checkheader(L, 3, "vnet");
+	checkheader(L, 4, "pi");
 	bytes = lua_tolstring(L, 2, &n);
 	slot = copy(L, batch, bytes, n);
 	if (slot) {
@@ -290,10 +304,22 @@ static int batch_append(lua_State *L)
 	return appended(L, slot);
 }
 
+/* Put the i-th packet at the end of a batch over the same memory, or of its
+ * own. A list that is full has gaps, since there are less packets. */
+static void transfer(struct batch *batch, uint32_t i, struct batch *to)
+{
+	uint32_t number = batch->list[i];
+
+	batch->list[i] = NO_SLOT;
+	if (to->count == listroom(to->pool))
+		slots_compact(to);
+	to->list[to->count++] = number;
+}
+
 /* batch:move(i, to) -> true | nil, reason, errno
  *
- * Let the i-th packet be in another batch, at its end: the same bytes where the
- * memory is the same, else a copy. */
+ * Let the i-th packet be in another batch, or in this one, at its end: the same
+ * bytes where the memory is the same, else a copy. */
 static int batch_move(lua_State *L)
 {
 	struct batch *batch = object_self(L), *to = batch_check(L, 3);
@@ -305,10 +331,7 @@ static int batch_move(lua_State *L)
 		raise_misuse(L, "packet %d was dropped or moved already",
 			     (int)i + 1);
 	if (to->pool == batch->pool) {
-		if (to->count == to->pool->slots)
-			slots_compact(to);
-		to->list[to->count++] = batch->list[i];
-		batch->list[i] = NO_SLOT;
+		transfer(batch, i, to);
 		return appended(L, slot);
 	}
 	bytes = slot_bytes(batch->pool, slot, &n);
@@ -417,15 +440,11 @@ static int batch_tostring(lua_State *L)
 	return 1;
 }
 
-/* What ends is empty, and stays so: its memory may go before the last one who
- * calls a method. */
+/* Others over the same memory get the slots; its own finalizer may be followed
+ * by others that use it. */
 static int batch_gc(lua_State *L)
 {
-	static struct pool nothing;
-	struct batch *batch = object_self(L);
-
-	slots_clear(batch);
-	batch->pool = &nothing;
+	slots_clear(object_self(L));
 	return 0;
 }
 

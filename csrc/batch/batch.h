@@ -54,10 +54,17 @@ struct batch {
 	struct pool *pool;
 	uint32_t count;	   /* with those that were dropped or moved away */
 	uint32_t ethernet; /* whether the packets begin with such a header */
-	uint32_t list[]; /* numbers of slots, or NO_SLOT; pool->slots of them */
+	uint32_t list[]; /* numbers of slots, or NO_SLOT; listroom() of them */
 };
 
 #define NO_SLOT UINT32_MAX
+
+/* How many places a list has: twice as many as there are slots, so that every
+ * packet of a full batch can be moved to its end and leave a gap. */
+static inline uint32_t listroom(const struct pool *pool)
+{
+	return 2 * pool->slots;
+}
 
 /* Argument as a batch; NULL when it is anything else. */
 struct batch *batch_to(lua_State *L, int at);
@@ -113,6 +120,13 @@ static inline struct slot *slots_get(const struct batch *batch, uint32_t i)
 		return NULL;
 	slot = slot_meta(batch->pool, batch->list[i]);
 	return slot->flags & SLOT_DROPPED ? NULL : slot;
+}
+
+/* Drop the i-th packet, if there is one. */
+static inline void slots_drop(const struct batch *batch, uint32_t i)
+{
+	if (batch->list[i] != NO_SLOT)
+		slot_meta(batch->pool, batch->list[i])->flags |= SLOT_DROPPED;
 }
 
 /* The number of bytes that the i-th packet, which lies at bytes, may use in

@@ -11,13 +11,14 @@ enum { ALL_KINDS = ~0 }; /* of TUN_F_* */
 
 /* Some packets of a batch, and which of its places they have. */
 struct window {
-	struct gro_packet units[COALESCE_MOST];
+	struct gro_packet packets[COALESCE_MOST];
 	uint32_t places[COALESCE_MOST];
 	size_t count;
 };
 
 /* Collect packets from the i-th on. Returns where it stopped. */
-static uint32_t collect(const struct batch *batch, uint32_t i, struct window *w)
+static uint32_t collect_window(const struct batch *batch, uint32_t i,
+			       struct window *w)
 {
 	struct slot *slot;
 	unsigned char *bytes;
@@ -29,7 +30,7 @@ static uint32_t collect(const struct batch *batch, uint32_t i, struct window *w)
 		if (!bytes)
 			continue;
 		w->places[w->count] = i;
-		w->units[w->count++] = (struct gro_packet){
+		w->packets[w->count++] = (struct gro_packet){
 			.bytes = bytes,
 			.size = size,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
@@ -44,24 +45,23 @@ static void join_slots(const struct batch *batch, const struct window *w,
 		       size_t first)
 {
 	const struct pool *pool = batch->pool;
-	const struct gro_packet *units = w->units;
+	const struct gro_packet *packets = w->packets;
 	uint32_t number = batch->list[w->places[first]];
-	unsigned char *to = pool->bytes + (units[first].bytes - pool->bytes);
+	unsigned char *to = pool->bytes + (packets[first].bytes - pool->bytes);
 	struct slot *slot = slot_meta(pool, number);
 	struct gro_joined joined;
 	size_t i;
 
-	if (!gro_join(units, first, batch->ethernet, &joined) ||
+	if (!gro_join(packets, first, batch->ethernet, &joined) ||
 	    slots_tailroom(batch, w->places[first], to) < joined.total)
 		return;
 	memcpy(to, joined.headers, joined.size);
-	to += units[first].size;
-	for (i = units[first].next; i != NO_PACKET; i = units[i].next) {
-		memmove(to, units[i].bytes + units[i].payload,
-			units[i].size - units[i].payload);
-		to += units[i].size - units[i].payload;
-		number = batch->list[w->places[i]];
-		slot_meta(pool, number)->flags |= SLOT_DROPPED;
+	to += packets[first].size;
+	for (i = packets[first].next; i != NO_PACKET; i = packets[i].next) {
+		memmove(to, packets[i].bytes + packets[i].payload,
+			packets[i].size - packets[i].payload);
+		to += packets[i].size - packets[i].payload;
+		slots_drop(batch, w->places[i]);
 	}
 	slot->size = joined.total;
 	slot->vnet = joined.vnet;
@@ -80,11 +80,12 @@ static int batch_coalesce(lua_State *L)
 	size_t each;
 
 	while (i < batch->count) {
-		i = collect(batch, i, &w);
-		gro_coalesce(w.units, w.count, (unsigned int)ALL_KINDS,
+		i = collect_window(batch, i, &w);
+		gro_coalesce(w.packets, w.count, (unsigned int)ALL_KINDS,
 			     batch->ethernet);
 		for (each = 0; each < w.count; each++)
-			if (w.units[each].count > 1 && !w.units[each].follows)
+			if (w.packets[each].count > 1 &&
+			    !w.packets[each].follows)
 				join_slots(batch, &w, each);
 	}
 	slots_compact(batch);

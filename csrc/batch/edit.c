@@ -12,7 +12,8 @@
 #include <string.h>
 
 /* The i-th packet of a batch. False when there is nothing to be changed. */
-static bool aim_at(struct rewrite *t, const struct batch *batch, uint32_t i)
+static bool begin_rewrite(struct rewrite *t, const struct batch *batch,
+			  uint32_t i)
 {
 	const struct slot *slot = slots_get(batch, i);
 	uint32_t size = 0;
@@ -36,7 +37,7 @@ static int batch_reflect(lua_State *L)
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++)
-		if (aim_at(&t, batch, i))
+		if (begin_rewrite(&t, batch, i))
 			rewrite_reflect(&t);
 	lua_settop(L, 1);
 	return 1;
@@ -53,11 +54,11 @@ static int batch_decrement_ttl(lua_State *L)
 	struct rewrite t;
 
 	for (i = 0; i < batch->count; i++) {
-		if (!aim_at(&t, batch, i))
+		if (!begin_rewrite(&t, batch, i))
 			continue;
 		ttl = rewrite_ttl(&t);
 		if (ttl <= 1) {
-			slots_get(batch, i)->flags |= SLOT_DROPPED;
+			slots_drop(batch, i);
 			dropped++;
 			continue;
 		}
@@ -146,7 +147,7 @@ static struct edit read_edit(lua_State *L, int at)
 	return edit;
 }
 
-static void apply(struct rewrite *t, const struct edit *edit)
+static void apply_edit(struct rewrite *t, const struct edit *edit)
 {
 	if (edit->src.version == t->h.version)
 		rewrite_set_src(t, edit->src.bytes);
@@ -176,8 +177,8 @@ static int batch_set(lua_State *L)
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++)
-		if (aim_at(&t, batch, i))
-			apply(&t, &edit);
+		if (begin_rewrite(&t, batch, i))
+			apply_edit(&t, &edit);
 	lua_settop(L, 1);
 	return 1;
 }
@@ -193,7 +194,7 @@ static int batch_fix(lua_State *L)
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++)
-		if (aim_at(&t, batch, i))
+		if (begin_rewrite(&t, batch, i))
 			rewrite_fix(&t);
 	lua_settop(L, 1);
 	return 1;

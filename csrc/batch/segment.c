@@ -22,8 +22,9 @@ static size_t checkmtu(lua_State *L, int at)
 
 /* Begin to split a packet, where it was left when a device took only a part of
  * it. Returns how many packets it becomes; 0 when there is nothing to do. */
-static uint32_t begin(const struct batch *batch, const struct slot *slot,
-		      size_t mtu, struct gso *s)
+static uint32_t begin_segments(const struct batch *batch,
+			       const struct slot *slot, size_t mtu,
+			       struct gso *s)
 {
 	const struct vnet *vnet;
 	unsigned char *bytes;
@@ -54,7 +55,7 @@ static uint32_t reach(const struct batch *batch, size_t mtu, uint32_t *slots)
 
 	*slots = 0;
 	for (i = 0; i < batch->count; i++) {
-		n = begin(batch, slots_get(batch, i), mtu, &s);
+		n = begin_segments(batch, slots_get(batch, i), mtu, &s);
 		if (n > batch->pool->unused - *slots + 1)
 			break;
 		*slots += n ? n - 1 : 0;
@@ -104,7 +105,8 @@ static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
 
 	batch->count = to;
 	while (i-- > 0) {
-		n = i < packets ? begin(batch, slots_get(batch, i), mtu, &s)
+		n = i < packets ? begin_segments(batch, slots_get(batch, i),
+						 mtu, &s)
 				: 0;
 		if (n > to - i) /* packets that lie in one another */
 			n = 0;

@@ -7,6 +7,7 @@
 #include "arena.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* A number in a header: its first byte, bits to skip there, bits that it has,
  * at most 16, none when there is no such number; and what the declaration has
@@ -31,20 +32,67 @@ struct step {
 	struct part among;   /* has to be below 32, and a bit of n */
 };
 
+/* What core.step() made: at points to itself, as nothing else does. */
+struct checked_step {
+	struct step step;
+	const void *at;
+};
+
+enum { WIDTH_MAX = 16 }; /* bits of a number in a header */
+
+/* Whether a number lies in the first n bytes of a header. */
+static bool part_fits(const struct part *part, uint32_t n)
+{
+	return part->width == 0 ||
+	       (part->width <= WIDTH_MAX && part->skip < 8 && part->at < n &&
+		(part->skip + part->width + 7) / 8 <= n - part->at);
+}
+
+/* Whether walk() may trust the numbers: what it reads is in the header, and it
+ * does not see the same header for ever. */
+static bool is_step(const struct step *s)
+{
+	return s->id <= INT16_MAX && s->slot <= INT16_MAX && s->mark &&
+	       !(s->mark & ~s->mask) && part_fits(&s->valid, s->least) &&
+	       part_fits(&s->size, s->least) &&
+	       part_fits(&s->extent, s->least) &&
+	       part_fits(&s->last, s->least) && part_fits(&s->next, s->least) &&
+	       part_fits(&s->among, s->least);
+}
+
 /* core.step(list) -> the numbers of a header, for walk() */
 static int core_step(lua_State *L)
 {
-	uint32_t *numbers;
+	uint32_t numbers[sizeof(struct step) / sizeof(uint32_t)];
+	struct checked_step *made = lua_newuserdata(L, sizeof(*made));
+	lua_Number value;
 	size_t i;
 
-	luaL_checktype(L, 1, LUA_TTABLE);
-	numbers = lua_newuserdata(L, sizeof(struct step));
-	for (i = 0; i < sizeof(struct step) / sizeof(*numbers); i++) {
+	if (!lua_istable(L, 1))
+		raise_value(L, 1, "step", "a table of numbers");
+	for (i = 0; i < LENGTH(numbers); i++) {
 		lua_rawgeti(L, 1, (int)i + 1);
-		numbers[i] = (uint32_t)luaL_checknumber(L, -1);
+		value = lua_tonumber(L, -1);
+		if (!lua_isnumber(L, -1) || !(value >= 0 && value < 0x1p32))
+			raise_value(L, -1, "step", "a number of 32 bits");
+		numbers[i] = (uint32_t)value;
 		lua_pop(L, 1);
 	}
+	memcpy(&made->step, numbers, sizeof(made->step));
+	made->at = made;
+	if (made->step.plain && !is_step(&made->step))
+		raise_misuse(L, "step: numbers outside of the header");
 	return 1;
+}
+
+/* The step at an index, or NULL. */
+static const struct step *to_step(lua_State *L, int at)
+{
+	const struct checked_step *it = lua_touserdata(L, at);
+
+	return it && lua_rawlen(L, at) == sizeof(*it) && it->at == it
+		       ? &it->step
+		       : NULL;
 }
 
 static uint32_t number(const unsigned char *header, const struct part *part)
@@ -86,20 +134,22 @@ static bool usual(const struct step *step, const unsigned char *header,
 	return *size >= step->least && *size <= *extent && *extent <= n;
 }
 
-/* What follows a header, from upvalue 2. It stays on the stack, which has room
- * for one of each level. */
+/* What follows a header, from upvalue 2, whose table keeps it. */
 static const struct step *following(lua_State *L, const struct step *step,
 				    const unsigned char *header)
 {
 	uint32_t first = step->id << 16 | number(header, &step->next);
 	uint32_t second = step->id << 16 | number(header, &step->second);
+	const struct step *next;
 
 	lua_rawgeti(L, lua_upvalueindex(2), (int)first);
 	if (step->second.width && lua_isnil(L, -1)) {
 		lua_pop(L, 1);
 		lua_rawgeti(L, lua_upvalueindex(2), (int)second);
 	}
-	return lua_touserdata(L, -1);
+	next = to_step(L, -1);
+	lua_pop(L, 1);
+	return next;
 }
 
 /* Go over usual headers, whose offsets the packet at index 2 is to keep. */
@@ -136,10 +186,12 @@ static int walk(lua_State *L)
 	const struct arena *arena = object_self(L);
 	lua_Integer offset = lua_tointeger(L, 3), end = lua_tointeger(L, 4);
 	size_t at = (size_t)offset, stop = (size_t)end;
-	uint32_t layers = (uint32_t)lua_tonumber(L, 5);
-	const struct step *step = lua_touserdata(L, 6);
+	lua_Number marks = lua_tonumber(L, 5);
+	uint32_t layers = marks >= 0 && marks < 0x1p32 ? (uint32_t)marks : 0;
+	const struct step *step = to_step(L, 6);
 
-	luaL_checktype(L, 2, LUA_TTABLE);
+	if (!lua_istable(L, 2))
+		raise_value(L, 2, "packet", "a table");
 	if (offset >= 0 && offset <= end && end <= (lua_Integer)arena->size)
 		step = pass(L, step, arena->bytes, &at, &stop, &layers);
 	lua_pushinteger(L, step ? (lua_Integer)step->id : 0);

@@ -344,10 +344,10 @@ static bool device_send_single(struct sending *s, uint32_t i)
 
 enum { WINDOW = 256 }; /* packets that are looked at together */
 
-/* Write the super-packet that begins with a unit: its headers and the payloads
- * of all. */
+/* Write the super-packet that begins with a packet: its headers and the
+ * payloads of all. */
 static bool device_put_joined(const struct sending *s, const struct slot *slot,
-			      const struct gro_packet *units, size_t first,
+			      const struct gro_packet *packets, size_t first,
 			      struct gro_joined *joined)
 {
 	unsigned char lead[FRONT_MOST];
@@ -360,7 +360,7 @@ static bool device_put_joined(const struct sending *s, const struct slot *slot,
 	parts[0] = (struct iovec){ lead, device_front(s->dev) };
 	parts[1] = (struct iovec){ joined->headers, joined->size };
 	for (i = first; i != NO_PACKET; i = u->next) {
-		u = units + i;
+		u = packets + i;
 		ensure(n < (int)LENGTH(parts));
 		parts[n++] = (struct iovec){ (void *)(u->bytes + u->payload),
 					     u->size - u->payload };
@@ -371,7 +371,7 @@ static bool device_put_joined(const struct sending *s, const struct slot *slot,
 /* Send the packets of a super-packet joined, or else one by one, when the
  * kernel does not take such. */
 static bool device_send_joined(struct sending *s,
-			       const struct gro_packet *units,
+			       const struct gro_packet *packets,
 			       const uint32_t *places, size_t first)
 {
 	bool *may = &s->dev->common->coalesce, sent = false;
@@ -379,14 +379,14 @@ static bool device_send_joined(struct sending *s,
 	struct gro_joined joined;
 	size_t i;
 
-	if (*may && gro_join(units, first, device_is_tap(s->dev), &joined)) {
+	if (*may && gro_join(packets, first, device_is_tap(s->dev), &joined)) {
 		sent = device_put_joined(s, slot_meta(s->batch->pool, number),
-					 units, first, &joined);
+					 packets, first, &joined);
 		if (!sent && errno != EINVAL)
 			return false;
 		*may = sent;
 	}
-	for (i = first; i != NO_PACKET; i = units[i].next) {
+	for (i = first; i != NO_PACKET; i = packets[i].next) {
 		if (sent)
 			packet_done(s,
 				    slot_meta(s->batch->pool,
@@ -401,7 +401,7 @@ static bool device_send_joined(struct sending *s,
 /* Collect the packets from the i-th on that may be joined, as many as are
  * looked at together. Returns where it stopped. */
 static uint32_t window_fill(const struct batch *batch, uint32_t i,
-			    struct gro_packet *units, uint32_t *places,
+			    struct gro_packet *packets, uint32_t *places,
 			    size_t *n)
 {
 	struct slot *slot;
@@ -413,8 +413,8 @@ static uint32_t window_fill(const struct batch *batch, uint32_t i,
 		if (!slot)
 			continue;
 		bytes = slot_bytes(batch->pool, slot, &size);
-		units[*n] = (struct gro_packet){
-			.bytes = bytes,
+		packets[*n] = (struct gro_packet){
+			.bytes = bytes ? bytes : batch->pool->bytes,
 			.size = bytes ? size : 0,
 			.vnet = slot->flags & SLOT_VNET ? &slot->vnet : NULL,
 		};
@@ -425,18 +425,19 @@ static uint32_t window_fill(const struct batch *batch, uint32_t i,
 
 static bool device_send_window(struct sending *s, uint32_t *i)
 {
-	struct gro_packet units[WINDOW];
+	struct gro_packet packets[WINDOW];
 	uint32_t places[WINDOW];
 	size_t n, each;
 
-	*i = window_fill(s->batch, *i, units, places, &n);
-	gro_coalesce(units, n, s->dev->common->offload, device_is_tap(s->dev));
+	*i = window_fill(s->batch, *i, packets, places, &n);
+	gro_coalesce(packets, n, s->dev->common->offload,
+		     device_is_tap(s->dev));
 	for (each = 0; each < n; each++) {
-		if (units[each].follows)
+		if (packets[each].follows)
 			continue;
-		if (!(units[each].next == NO_PACKET
+		if (!(packets[each].next == NO_PACKET
 			      ? device_send_single(s, places[each])
-			      : device_send_joined(s, units, places, each)))
+			      : device_send_joined(s, packets, places, each)))
 			return false;
 	}
 	return true;

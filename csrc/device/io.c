@@ -197,17 +197,19 @@ static int device_send(lua_State *L)
 	return 1;
 }
 
-/* dev:transmit(arena, at, n) -> number of bytes | nil, reason, errno
+/* dev:write_packet(arena, at, n) -> number of bytes | nil, reason, errno
  *
  * As send(), from an arena. */
 static int device_transmit(lua_State *L)
 {
 	struct device *dev = object_self(L);
-	lua_Integer n = lua_tointeger(L, 4);
-	unsigned char *bytes =
-		arena_check(L, 2, 3, n < 0 ? SIZE_MAX : (size_t)n);
+	lua_Integer n = -1;
+	unsigned char *bytes;
 	int failed;
 
+	if (!arg_integer(L, 4, &n) || n < 0)
+		raise_value(L, 4, "length", "a number of bytes");
+	bytes = arena_check(L, 2, 3, (size_t)n);
 	poll_interrupt(L, dev->handle.mainthread);
 	failed = device_write_packet(L, dev, (char *)bytes, (size_t)n);
 	if (failed)
@@ -223,10 +225,13 @@ static int device_send_place(lua_State *L)
 {
 	struct device *dev = object_self(L);
 	struct batch *batch = batch_check(L, 2);
+	lua_Integer i;
 	ssize_t n;
 
+	if (!arg_integer(L, 3, &i) || i < 1 || i > batch->count)
+		raise_value(L, 3, "place", "that of a packet in the batch");
 	poll_interrupt(L, dev->handle.mainthread);
-	n = device_batch_send_at(dev, batch, (uint32_t)lua_tointeger(L, 3) - 1);
+	n = device_batch_send_at(dev, batch, (uint32_t)i - 1);
 	if (n < 0)
 		return fail_device_batch(L, dev);
 	lua_pushinteger(L, (lua_Integer)n);

@@ -35,6 +35,8 @@ static void list_keys(const struct field *rows, luaL_Buffer *names,
 	const struct choice *c;
 
 	for (; rows->key; rows++) {
+		if (rows->is & DUMP)
+			continue;
 		if (rows->choices) {
 			for (c = rows->choices->list; c->kind; c++) {
 				luaL_addstring(names, *separator);
@@ -101,8 +103,7 @@ void encode_row(struct encoder *e, const struct field *f, unsigned char *base,
 {
 	size_t len = strlen(e->path);
 
-	if (f->is & (e->filter ? READ : READ | DUMP) ||
-	    (e->filter && !(f->is & (FILTER | INLINE))))
+	if (f->is & READ || (e->filter && !(f->is & (FILTER | INLINE))))
 		return;
 	luaL_checkstack(e->L, 8, NULL);
 	if (f->is & INLINE) {
@@ -126,13 +127,16 @@ static void put_marked(struct encoder *e, const struct field *rows,
 			encode_row(e, &rows[i], base, table);
 }
 
-static bool mark_key(const struct field *rows, const char *key, bool *marks)
+/* Mark the rows that write a key; without a filter those of a dump do not. */
+static bool mark_key(struct encoder *e, const struct field *rows,
+		     const char *key, bool *marks)
 {
 	bool found = false;
 	size_t i;
 
 	for (i = 0; rows && rows[i].key; i++)
-		if (schema_reads(&rows[i], key))
+		if (schema_reads(&rows[i], key) &&
+		    (e->filter || !(rows[i].is & DUMP)))
 			found = marks[i] = true;
 	return found;
 }
@@ -157,8 +161,8 @@ void encode_table(struct encoder *e, const struct layout *layout,
 			raise_misuse(L, "%s: a key is a %s", e->path,
 				     luaL_typename(L, -2));
 		key = lua_tostring(L, -2);
-		found = mark_key(layout->head, key, head);
-		found = mark_key(layout->attrs, key, attrs) || found;
+		found = mark_key(e, layout->head, key, head);
+		found = mark_key(e, layout->attrs, key, attrs) || found;
 		if (!found && !shared)
 			raise_unknown(e, layout, key);
 	}
@@ -208,8 +212,8 @@ void decode_word(struct decoder *d, const char *text)
 }
 
 /* Set a key of the table on top of the stack to what a row's payload says. */
-static void push_field(struct decoder *d, const struct field *f, const void *p,
-		       size_t len)
+static void decode_field(struct decoder *d, const struct field *f,
+			 const void *p, size_t len)
 {
 	if (f->is & INLINE) {
 		f->kind->push(d, f, p, len);
@@ -244,7 +248,7 @@ void decode_members(struct decoder *d, const struct field *rows,
 		if ((size_t)rows->where + rows->size <= len &&
 		    !(rows->is & SPARSE &&
 		      is_zero(base + rows->where, rows->size)))
-			push_field(d, rows, base + rows->where, rows->size);
+			decode_field(d, rows, base + rows->where, rows->size);
 }
 
 /* Whether an attribute has the size of its kind; else the message is bad. */
@@ -278,8 +282,8 @@ void decode_attrs(struct decoder *d, const struct field *rows,
 	     a = mnl_attr_next(a)) {
 		f = schema_find(rows, mnl_attr_get_type(a));
 		if (f && fits(d, f, a))
-			push_field(d, f, mnl_attr_get_payload(a),
-				   mnl_attr_get_payload_len(a));
+			decode_field(d, f, mnl_attr_get_payload(a),
+				     mnl_attr_get_payload_len(a));
 	}
 	d->depth--;
 	d->attrs = attrs;

@@ -2,6 +2,7 @@
 #include "label.h"
 
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 const struct label label_families[] = { { "inet", AF_INET },
@@ -40,9 +41,25 @@ const struct label label_protocols[] = {
 	{ NULL, 0 },
 };
 
+/* Names of /etc/protocols. */
+const struct label label_ipprotos[] = {
+	{ "icmp", IPPROTO_ICMP },	 { "igmp", IPPROTO_IGMP },
+	{ "ipencap", IPPROTO_IPIP },	 { "tcp", IPPROTO_TCP },
+	{ "udp", IPPROTO_UDP },		 { "dccp", IPPROTO_DCCP },
+	{ "ipv6", IPPROTO_IPV6 },	 { "gre", IPPROTO_GRE },
+	{ "esp", IPPROTO_ESP },		 { "ah", IPPROTO_AH },
+	{ "ipv6-icmp", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP },
+	{ "udplite", IPPROTO_UDPLITE },	 { NULL, 0 },
+};
+
+const struct label label_groups[] = { { "default", 0 }, { NULL, 0 } };
+
 const struct label label_tables[] = {
 	{ "default", RT_TABLE_DEFAULT },
 	{ "main", RT_TABLE_MAIN },
 	{ "local", RT_TABLE_LOCAL },
 	{ NULL, 0 },
 };
+
+const struct label label_hop_flags[] = { LABEL_HOP_FLAGS(LABEL_HOP_FLAG){ NULL,
+									  0 } };

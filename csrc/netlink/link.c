@@ -2,6 +2,7 @@
  * bridge, a vlan, a tun or a veth adds is in linkinfo.c. */
 #include "linkinfo.h"
 
+#include "label.h"
 #include "nest.h"
 #include "noun.h"
 #include "number.h"
@@ -66,8 +67,6 @@ static const struct label operstates[] = {
 static const struct label linkmodes[] = {
 	{ "default", 0 }, { "dormant", 1 }, { "testing", 2 }, { NULL, 0 }
 };
-
-static const struct label groups[] = { { "default", 0 }, { NULL, 0 } };
 
 static const struct label gen_modes[] = {
 	{ "eui64", IN6_ADDR_GEN_MODE_EUI64 },
@@ -175,8 +174,8 @@ static const struct field attrs[] = {
 	ATTR("txqlen", u32, IFLA_TXQLEN),
 	ATTR("operstate", enum8, IFLA_OPERSTATE, .labels = operstates),
 	ATTR("linkmode", enum8, IFLA_LINKMODE, .labels = linkmodes),
-	ATTR("group", enum32, IFLA_GROUP, .labels = groups),
-	ATTR("alias", string, IFLA_IFALIAS, .most = 256),
+	ATTR("group", enum32, IFLA_GROUP, .labels = label_groups),
+	ATTR("alias", bare_string, IFLA_IFALIAS, .most = 256),
 	ATTR("carrier", bool, IFLA_CARRIER),
 	ATTR("carrier_changes", u32, IFLA_CARRIER_CHANGES, .is = READ),
 	ATTR("carrier_up_count", u32, IFLA_CARRIER_UP_COUNT, .is = READ),

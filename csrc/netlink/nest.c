@@ -199,6 +199,41 @@ static bool push_list(struct decoder *d, const struct field *f, const void *p,
 	return true;
 }
 
+/* Records one behind the other. */
+static void put_record(struct encoder *e, const struct field *f)
+{
+	struct layout rows = { .head = f->rows, .attrs = no_rows };
+	unsigned char *base = mnl_nlmsg_get_payload_tail(e->nlh);
+
+	put_room(e, f, f->size);
+	encode_table(e, &rows, base, false);
+}
+
+static void put_array(struct encoder *e, const struct field *f)
+{
+	struct nlattr *a = mnl_nlmsg_get_payload_tail(e->nlh);
+
+	put_each(e, f, put_record);
+	a->nla_type = f->where; /* its bytes are no attributes */
+}
+
+static bool push_array(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	const char *record = p;
+	int i = 0;
+
+	if (len % f->size != 0)
+		return decode_bad(d);
+	lua_newtable(d->L);
+	for (; len > 0; len -= f->size, record += f->size) {
+		lua_newtable(d->L);
+		decode_members(d, f->rows, record, f->size);
+		lua_rawseti(d->L, -2, ++i);
+	}
+	return true;
+}
+
 /* RTA_MULTIPATH: next hops, each with its length in front. */
 static void put_hop(struct encoder *e, const struct field *f)
 {
@@ -244,5 +279,6 @@ KIND(nest, NEST, .put = put_nest);
 KIND(record, RECORD, .pull = pull_record);
 KIND(choice, CHOICE, .put = put_choice);
 KIND(message, MESSAGE, .put = put_message);
+KIND(array, ARRAY, .put = put_array);
 KIND(list, LIST, .put = put_list);
 KIND(hops, HOPS, .put = put_hops);

@@ -7,7 +7,7 @@
 #pragma GCC visibility push(hidden)
 
 extern const struct kind kind_nest, kind_record, kind_choice, kind_message,
-	kind_hops, kind_list;
+	kind_hops, kind_list, kind_array;
 
 #pragma GCC visibility pop
 

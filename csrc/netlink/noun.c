@@ -107,8 +107,8 @@ static int core_ack(lua_State *L)
 	return ack_push(L, o, request, message);
 }
 
-static void push_fields(lua_State *L, const struct field *rows,
-			unsigned int is);
+static void noun_push_fields(lua_State *L, const struct field *rows,
+			     unsigned int is);
 
 /* Add a list of the names of some of the bits, or of all labels, under a key.
  */
@@ -131,34 +131,36 @@ static void set_names(lua_State *L, const char *key, const struct label *labels,
 static void set_fields(lua_State *L, const struct field *f, unsigned int is)
 {
 	lua_newtable(L);
-	if (f->kind->shape == HOPS) {
-		push_fields(L, f->layout->head, is);
-		push_fields(L, f->layout->attrs, is);
+	if (f->layout) {
+		noun_push_fields(L, f->layout->head, is);
+		noun_push_fields(L, f->layout->attrs, is);
 	} else {
-		push_fields(L, f->rows, is);
+		noun_push_fields(L, f->rows, is);
 	}
 	lua_setfield(L, -2, "fields");
 }
 
-static void set_boolean(lua_State *L, const char *key, bool value)
+static void noun_set_boolean(lua_State *L, const char *key, bool value)
 {
 	lua_pushboolean(L, value);
 	lua_setfield(L, -2, key);
 }
 
-static void push_field(lua_State *L, const struct field *f, unsigned int is)
+static void noun_push_field(lua_State *L, const struct field *f,
+			    unsigned int is)
 {
 	lua_newtable(L);
 	lua_pushstring(L, f->key);
 	lua_setfield(L, -2, "key");
 	lua_pushstring(L, f->kind->name);
 	lua_setfield(L, -2, "kind");
-	set_boolean(L, "read", is & READ);
-	set_boolean(L, "filter", is & FILTER);
-	set_boolean(L, "sparse", is & SPARSE);
+	noun_set_boolean(L, "read", is & READ);
+	noun_set_boolean(L, "filter", is & FILTER);
+	noun_set_boolean(L, "sparse", is & SPARSE);
+	noun_set_boolean(L, "dump", is & DUMP);
 	if (f->labels)
 		set_names(L, "names", f->labels, 0, true);
-	if (f->readonly)
+	if (f->labels && f->readonly)
 		set_names(L, "readonly", f->labels, f->readonly, false);
 	if (f->rows || f->kind->shape == HOPS)
 		set_fields(L, f, is & READ);
@@ -166,7 +168,8 @@ static void push_field(lua_State *L, const struct field *f, unsigned int is)
 }
 
 /* Add rows to the list on top of the stack; what is inline, one by one. */
-static void push_fields(lua_State *L, const struct field *rows, unsigned int is)
+static void noun_push_fields(lua_State *L, const struct field *rows,
+			     unsigned int is)
 {
 	struct field chosen = { .kind = &kind_nest };
 	const struct choice *c;
@@ -176,26 +179,26 @@ static void push_fields(lua_State *L, const struct field *rows, unsigned int is)
 			for (c = rows->choices->list; c->kind; c++) {
 				chosen.key = c->key;
 				chosen.rows = c->rows;
-				push_field(L, &chosen, is);
+				noun_push_field(L, &chosen, is);
 			}
 		} else if (rows->is & INLINE) {
-			push_fields(L, rows->rows, is | rows->is);
+			noun_push_fields(L, rows->rows, is | rows->is);
 		} else {
-			push_field(L, rows, is | rows->is);
+			noun_push_field(L, rows, is | rows->is);
 		}
 	}
 }
 
 /* core.fields(object) -> list of { key =, kind =, read =, filter =, sparse =,
- * and where they have such: names = { ... }, readonly = { ... } of them that a
- * request does not send, fields = { ... } }, in wire order. */
+ * dump =, and where they have such: names = { ... }, readonly = { ... } of them
+ * that a request does not send, fields = { ... } }, in wire order. */
 static int core_fields(lua_State *L)
 {
 	const struct object *o = noun_check(L, 1);
 
 	lua_newtable(L);
-	push_fields(L, o->layout.head, 0);
-	push_fields(L, o->layout.attrs, 0);
+	noun_push_fields(L, o->layout.head, 0);
+	noun_push_fields(L, o->layout.attrs, 0);
 	return 1;
 }
 

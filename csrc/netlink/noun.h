@@ -14,7 +14,9 @@
 	EACH(link)                                                             \
 	EACH(addr)                                                             \
 	EACH(route)                                                            \
-	EACH(neigh)
+	EACH(neigh)                                                            \
+	EACH(rule)                                                             \
+	EACH(nexthop)
 
 #define NOUN_OBJECT(name) extern const struct object name##_object;
 NOUNS(NOUN_OBJECT)

@@ -4,6 +4,7 @@
 #include "codec.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -130,6 +131,76 @@ static size_t pull_be16(struct encoder *e, const struct field *f,
 	(void)f;
 	return number_store(out, htons((uint16_t)check_range(e, 0, UINT16_MAX)),
 			    2);
+}
+
+static bool push_be64(struct decoder *d, const struct field *f, const void *p,
+		      size_t len)
+{
+	(void)f;
+	lua_pushinteger(d->L, (lua_Integer)be64toh(number_load(p, len)));
+	return true;
+}
+
+static size_t pull_be64(struct encoder *e, const struct field *f,
+			unsigned char *out)
+{
+	(void)f;
+	return number_store(out,
+			    htobe64((uint64_t)check_range(e, 0, INT64_MAX)), 8);
+}
+
+/* The first and the last number, of half the size each. */
+static bool push_range(struct decoder *d, const struct field *f, const void *p,
+		       size_t len)
+{
+	uint64_t first = number_load(p, len / 2);
+	uint64_t last = number_load((const char *)p + len / 2, len / 2);
+	char text[48];
+
+	if (first == last)
+		return number_push(d, f, p, len / 2);
+	snprintf(text, sizeof(text), "%llu-%llu", (unsigned long long)first,
+		 (unsigned long long)last);
+	lua_pushstring(d->L, text);
+	return true;
+}
+
+/* The number at the beginning of a text, at most `most`; its end, or NULL. */
+static const char *parse_number(const char *text, uint64_t most,
+				uint64_t *value)
+{
+	const char *digit = text;
+
+	for (*value = 0; *digit >= '0' && *digit <= '9'; digit++) {
+		*value = 10 * *value + (uint64_t)(*digit - '0');
+		if (*value > most)
+			return NULL;
+	}
+	return digit > text ? digit : NULL;
+}
+
+static size_t pull_range(struct encoder *e, const struct field *f,
+			 unsigned char *out)
+{
+	static const char expected[] =
+		"a number that fits, or two such as \"80-90\"";
+	size_t size = number_size(f) / 2;
+	uint64_t first, last, most = (uint64_t)max_of(size);
+	const char *end;
+
+	if (lua_type(e->L, -1) == LUA_TNUMBER) {
+		first = last = (uint64_t)check_range(e, 0, max_of(size));
+	} else {
+		end = parse_number(encode_text(e, expected), most, &first);
+		if (end && *end == '-')
+			end = parse_number(end + 1, most, &last);
+		else
+			last = first;
+		if (!end || *end || last < first)
+			raise_key(e, expected);
+	}
+	number_store(out, first, size);
+	return size + number_store(out + size, last, size);
 }
 
 static bool push_scaled(struct decoder *d, const struct field *f, const void *p,
@@ -356,6 +427,9 @@ KIND(s32, 4, push_s32, number_pull_s32, PLAIN);
 KIND(some, 4, push_some, NULL, PLAIN);
 KIND(ticks, 4, push_ticks, NULL, PLAIN);
 KIND(be16, 2, push_be16, pull_be16, PLAIN);
+KIND(be64, 8, push_be64, pull_be64, PLAIN);
+KIND(range16, 4, push_range, pull_range, PLAIN);
+KIND(range32, 8, push_range, pull_range, PLAIN);
 KIND(scaled, 4, push_scaled, pull_scaled, SCALED);
 KIND(weight, 1, push_weight, pull_weight, PLAIN);
 KIND(bool, 1, push_bool, pull_bool, PLAIN);

@@ -8,7 +8,8 @@
 
 /* In the machine's byte order, or "be". */
 extern const struct kind kind_u8, kind_u16, kind_u32, kind_u64, kind_s32,
-	kind_be16, kind_scaled;
+	kind_be16, kind_be64, kind_scaled;
+extern const struct kind kind_range16, kind_range32; /* 80 or "80-90" */
 extern const struct kind kind_weight;	       /* u8, one less on the wire */
 extern const struct kind kind_bool, kind_flag; /* u8 0/1; presence */
 extern const struct kind kind_forever;	       /* u32, absent when all ones */

@@ -75,8 +75,8 @@ static struct level level_inside(const struct level *l, const struct field *f,
 }
 
 /* Add the keys down to the attribute at `at`; returns the rows inside it. */
-static const struct field *locate(struct level l, const char *at, char *path,
-				  size_t size)
+static const struct field *path_locate(struct level l, const char *at,
+				       char *path, size_t size)
 {
 	const struct nlattr *a = (const struct nlattr *)l.start;
 	const struct field *f;
@@ -107,7 +107,7 @@ void path_of(const struct object *o, const struct nlmsghdr *nlh,
 
 	*path = '\0';
 	if (offset)
-		rows = locate(top, (const char *)nlh + offset, path, size);
+		rows = path_locate(top, (const char *)nlh + offset, path, size);
 	if (missing && rows)
 		rows = schema_find(rows, missing);
 	if (missing && rows)

@@ -30,25 +30,8 @@ static const struct label preferences[] = {
 	{ NULL, 0 },
 };
 
-/* What the kernel tells of a next hop and refuses to be told. */
-#define HOP_STATE                                                              \
-	(RTNH_F_DEAD | RTNH_F_OFFLOAD | RTNH_F_LINKDOWN | RTNH_F_UNRESOLVED |  \
-	 RTNH_F_TRAP)
-
-#define HOP_FLAG(name, flag) { name, RTNH_F_##flag },
-#define HOP_FLAGS(EACH)                                                        \
-	EACH("dead", DEAD)                                                     \
-	EACH("pervasive", PERVASIVE)                                           \
-	EACH("onlink", ONLINK)                                                 \
-	EACH("offload", OFFLOAD)                                               \
-	EACH("linkdown", LINKDOWN)                                             \
-	EACH("unresolved", UNRESOLVED)                                         \
-	EACH("trap", TRAP)
-
-static const struct label hop_flags[] = { HOP_FLAGS(HOP_FLAG){ NULL, 0 } };
-
 static const struct label flags[] = {
-	HOP_FLAGS(HOP_FLAG){ "notify", RTM_F_NOTIFY },
+	LABEL_HOP_FLAGS(LABEL_HOP_FLAG){ "notify", RTM_F_NOTIFY },
 	{ "cached", RTM_F_CLONED },
 	{ "equalize", RTM_F_EQUALIZE },
 	{ "prefix", RTM_F_PREFIX },
@@ -115,7 +98,7 @@ static const struct field metrics[] = {
 
 static const struct field hop_head[] = {
 	HEAD("flags", flags8, struct rtnexthop, rtnh_flags, .is = SPARSE,
-	     .readonly = HOP_STATE, .labels = hop_flags),
+	     .readonly = LABEL_HOP_STATE, .labels = label_hop_flags),
 	HEAD("weight", weight, struct rtnexthop, rtnh_hops),
 	HEAD("dev", interface, struct rtnexthop, rtnh_ifindex),
 	END,
@@ -151,7 +134,7 @@ static const struct field head[] = {
 	HEAD("type", enum8, struct rtmsg, rtm_type, .is = FILTER,
 	     .labels = types),
 	HEAD("flags", flags32, struct rtmsg, rtm_flags, .is = SPARSE,
-	     .readonly = HOP_STATE | RTM_F_OFFLOAD | RTM_F_TRAP |
+	     .readonly = LABEL_HOP_STATE | RTM_F_OFFLOAD | RTM_F_TRAP |
 			 RTM_F_OFFLOAD_FAILED,
 	     .labels = flags),
 	END,
@@ -179,7 +162,7 @@ static const struct field attrs[] = {
 	ATTR("expires", u32, RTA_EXPIRES),
 	ATTR("uid", u32, RTA_UID),
 	ATTR("ttl_propagate", bool, RTA_TTL_PROPAGATE),
-	ATTR("ipproto", u8, RTA_IP_PROTO),
+	ATTR("ipproto", enum8, RTA_IP_PROTO, .labels = label_ipprotos),
 	ATTR("sport", be16, RTA_SPORT),
 	ATTR("dport", be16, RTA_DPORT),
 	ATTR("nhid", u32, RTA_NH_ID),

@@ -1,15 +1,5 @@
-/* schema.c -- rows by attribute type and by key. */
+/* schema.c -- rows by what chooses them. */
 #include "schema.h"
-
-#include <string.h>
-
-const struct field *schema_find(const struct field *rows, unsigned int type)
-{
-	for (; rows->key; rows++)
-		if (rows->where == type)
-			return rows;
-	return NULL;
-}
 
 const struct choice *schema_choose(const struct choices *choices,
 				   const char *kind)
@@ -29,12 +19,10 @@ static bool choice_reads(const struct choice *c, const char *key)
 	return false;
 }
 
-bool schema_reads(const struct field *f, const char *key)
+bool schema_reads_inside(const struct field *f, const char *key)
 {
 	const struct field *row;
 
-	if (*f->key)
-		return *f->key == *key && strcmp(f->key, key) == 0;
 	if (f->choices)
 		return choice_reads(f->choices->list, key);
 	for (row = f->rows; row->key; row++)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #pragma GCC visibility push(hidden)
 
@@ -48,6 +49,7 @@ enum shape {
 	FLAGS,	 /* LABELS; READONLY and FILTER, or nothing */
 	NEST,	 /* ROWS of attributes */
 	RECORD,	 /* ROWS of members, SIZE of the struct */
+	ARRAY,	 /* the same, of each */
 	LIST,	 /* ROWS: that of its elements */
 	MESSAGE, /* LAYOUT */
 	HOPS,	 /* LAYOUT of each */
@@ -136,16 +138,31 @@ struct verb {
 	const struct object *of; /* the only object that has it, if not NULL */
 };
 
-/* The row of an attribute type; NULL for none. */
-const struct field *schema_find(const struct field *rows, unsigned int type);
+/* The row of an attribute type; NULL for none. Here for speed: a dump looks up
+ * every attribute. */
+static inline const struct field *schema_find(const struct field *rows,
+					      unsigned int type)
+{
+	for (; rows->key; rows++)
+		if (rows->where == type)
+			return rows;
+	return NULL;
+}
 
 /* The choice for a kind; the empty one at the end of the list if none. */
 const struct choice *schema_choose(const struct choices *choices,
 				   const char *kind);
 
-/* Whether a row reads this key of a table; an INLINE one, whether one of its
- * own rows does. */
-bool schema_reads(const struct field *f, const char *key);
+/* Whether one of the rows inside of an INLINE one reads this key of a table. */
+bool schema_reads_inside(const struct field *f, const char *key);
+
+/* Whether a row reads this key of a table, itself or inside. */
+static inline bool schema_reads(const struct field *f, const char *key)
+{
+	if (*f->key)
+		return *f->key == *key && strcmp(f->key, key) == 0;
+	return schema_reads_inside(f, key);
+}
 
 #pragma GCC visibility pop
 

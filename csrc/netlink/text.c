@@ -37,6 +37,12 @@ static size_t pull_string(struct encoder *e, const struct field *f,
 	return len + 1;
 }
 
+static size_t pull_bare_string(struct encoder *e, const struct field *f,
+			       unsigned char *out)
+{
+	return pull_string(e, f, out) - 1;
+}
+
 static bool push_mac(struct decoder *d, const struct field *f, const void *p,
 		     size_t len)
 {
@@ -318,6 +324,34 @@ static size_t pull_interface(struct encoder *e, const struct field *f,
 	return number_store(out, (uint64_t)index, 4);
 }
 
+static size_t pull_ifname(struct encoder *e, const struct field *f,
+			  unsigned char *out)
+{
+	static const char expected[] = "the name or index of an interface";
+	unsigned char index[VALUE_MAX] = { 0 };
+	const char *name;
+
+	if (lua_type(e->L, -1) != LUA_TNUMBER) {
+		name = encode_text(e, expected);
+	} else if (!e->names) {
+		raise_key(e, "a name; an index needs a socket");
+	} else {
+		number_pull_s32(e, f, index);
+		name = ifnames_name(e->names, (int)number_load(index, 4));
+	}
+	if (!name) {
+		e->error = errno;
+		snprintf(e->message, sizeof(e->message), "%s (%s %s)",
+			 strerror(e->error), strchr(e->path, '.') + 1,
+			 lua_tostring(e->L, -1));
+		return 0;
+	}
+	if (!*name || strlen(name) >= IFNAMSIZ)
+		raise_key(e, expected);
+	memcpy(out, name, strlen(name) + 1);
+	return strlen(name) + 1;
+}
+
 /* With IFLA_LINK_NETNSID the index is of another namespace: no name here. */
 static bool push_lower(struct decoder *d, const struct field *f, const void *p,
 		       size_t len)
@@ -336,6 +370,12 @@ const struct kind kind_string = {
 	.shape = TEXT,
 	.push = push_string,
 	.pull = pull_string,
+};
+const struct kind kind_bare_string = {
+	.name = "string",
+	.shape = TEXT,
+	.push = push_string,
+	.pull = pull_bare_string,
 };
 const struct kind kind_mac = {
 	.name = "mac",
@@ -378,6 +418,11 @@ const struct kind kind_interface = {
 	.size = 4,
 	.push = push_interface,
 	.pull = pull_interface,
+};
+const struct kind kind_ifname = {
+	.name = "ifname",
+	.push = push_string,
+	.pull = pull_ifname,
 };
 const struct kind kind_lower = {
 	.name = "interface",

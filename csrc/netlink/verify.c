@@ -39,6 +39,7 @@ static const struct {
 	[FLAGS] = { LABELS, READONLY | FILTERED },
 	[NEST] = { ROWS, 0 },
 	[RECORD] = { ROWS | SIZE, 0 },
+	[ARRAY] = { ROWS | SIZE, 0 },
 	[LIST] = { ROWS, 0 },
 	[MESSAGE] = { LAYOUT, 0 },
 	[HOPS] = { LAYOUT, 0 },
@@ -135,6 +136,8 @@ static bool verify_use(struct verifier *v, const struct field *f)
 		return fault(v, "cannot be INLINE: kind ", f->kind->name);
 	if (f->most > VALUE_MAX || f->size > VALUE_MAX)
 		return fault(v, "longer than a value can be", "");
+	if (shape == ARRAY && f->size % NLMSG_ALIGNTO != 0)
+		return fault(v, "elements that are not aligned", "");
 	if (shape == LIST && f->rows[1].key)
 		return fault(v, "a list has elements of one row", "");
 	return true;
@@ -150,7 +153,7 @@ static bool verify_inside(struct verifier *v, const struct field *f,
 	const struct choice *c = f->choices ? f->choices->list : NULL;
 	size_t len = strlen(v->path), size = f->size;
 
-	if (f->kind->shape == RECORD)
+	if (f->kind->shape == RECORD || f->kind->shape == ARRAY)
 		return verify_rows(v, f->rows, &size, is, depth);
 	if (f->kind->shape == HOPS)
 		return verify_rows(v, f->layout->head, &f->layout->size, is,

@@ -68,13 +68,17 @@ static int udp_take(struct udp *udp, struct inbox *in, uint32_t n)
 /* The i-th message, whose bytes are where they were offered room. */
 static struct message inbox_message(const struct inbox *in, uint32_t i)
 {
+	size_t size = in->headers[i].msg_hdr.msg_namelen;
 	struct message m = {
 		.bytes = in->rooms[i].iov_base,
 		.size = in->headers[i].msg_len,
 		.step = message_step(in->headers + i),
 	};
 
-	memcpy(&m.peer, in->peers + i, in->headers[i].msg_hdr.msg_namelen);
+	/* It may be longer than the room that there was (recvmsg(2)). */
+	if (size > sizeof(m.peer))
+		size = sizeof(m.peer);
+	memcpy(&m.peer, in->peers + i, size);
 	return m;
 }
 
@@ -97,6 +101,7 @@ static void udp_hold(struct udp *udp, const struct message *m)
 	unsigned char *bytes = udp->held + (size_t)udp->last * MESSAGE_ROOM;
 	struct message *kept = udp->messages + udp->last++;
 
+	ensure(udp->last <= MESSAGES_IN && m->size <= MESSAGE_ROOM);
 	*kept = *m;
 	kept->bytes = memcpy(bytes, m->bytes, m->size);
 }

@@ -187,10 +187,7 @@ static bool sending_add(struct sending *s, struct outbox *out,
 /* Leave out the packet that is next, for it cannot be sent. */
 static void sending_skip(struct sending *s, int code)
 {
-	uint32_t number = s->batch->list[s->at.packet];
-
-	if (number != NO_SLOT)
-		slot_meta(s->batch->pool, number)->flags |= SLOT_DROPPED;
+	slots_drop(s->batch, s->at.packet);
 	sending_failed(s, code);
 	s->at = (struct place){ s->at.packet + 1, 0 };
 }

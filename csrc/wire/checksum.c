@@ -96,6 +96,11 @@ INLINE const unsigned char *last(size_t n, size_t width)
 	return masks + LENGTH(masks) - VECTOR_MIN + n - width;
 }
 
+/* The analyzer of gcc takes a shift of each lane for one of a byte. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#pragma GCC diagnostic ignored "-Wanalyzer-shift-count-overflow"
+#endif
+
 #if defined(__SSE2__) || defined(__ARM_NEON)
 #define WIDTH 16
 #define TARGET

@@ -17,6 +17,13 @@ uint32_t checksum(const unsigned char *bytes, size_t n, uint64_t sum);
 uint32_t checksum_copy(unsigned char *to, const unsigned char *from, size_t n,
 		       uint64_t sum);
 
+/* The same sum, 0 to 65535, of 32 bits. */
+static inline uint32_t checksum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 /* The name of a way in which this processor can do it, which are numbered from
  * 0 to the best one; NULL beyond. */
 const char *checksum_way(size_t way);

@@ -1,4 +1,4 @@
-/* flow.c -- a packet as a member of a flow.
+/* flow.c -- a packet in a flow.
  *
  * What can be in one super-packet with others is what can be so in the kernel's
  * GRO (Linux: inet_gro_receive(), ipv6_gro_receive(), tcp_gro_receive(),
@@ -17,24 +17,8 @@
 #define TUN_F_USO6 0x40
 #endif
 
-enum {
-	IP4_SIZE = 20,
-	IP4_PLAIN = 0x45, /* version, and no options */
-	IP4_DF = 0x4000,
-	IP6_SIZE = 40,
-
-	TCP_SIZE = 20,
-	TCP_FIN = 1,
-	TCP_PSH = 8,
-	TCP_ACK = 0x10,
-	TCP_ECE = 0x40,
-	TCP_CHECK = 16,
-
-	UDP_SIZE = 8,
-	UDP_CHECK = 6,
-
-	SUM_RIGHT = 0xffff, /* what a right checksum makes of the sum */
-};
+/* What a right checksum makes of the sum of all that it covers. */
+enum { SUM_RIGHT = 0xffff };
 
 static uint64_t load64(const unsigned char *bytes)
 {
@@ -58,9 +42,9 @@ static uint32_t load32(const unsigned char *bytes)
 static bool tcp_joins(struct flow_packet *m)
 {
 	const unsigned char *tcp = m->bytes + m->transport;
-	uint32_t flags = tcp[13];
+	uint32_t flags = tcp[TCP_FLAGS];
 
-	m->seq = get32(tcp + 4);
+	m->seq = get32(tcp + TCP_SEQ);
 	m->ends = (flags & (TCP_PSH | TCP_FIN)) != 0;
 	flags &= ~(uint32_t)(TCP_PSH | TCP_FIN | TCP_ECE);
 	return flags == TCP_ACK;
@@ -73,8 +57,8 @@ static bool udp_joins(struct flow_packet *m)
 
 	m->seq = 0;
 	m->ends = false;
-	return get16(udp + 4) == UDP_SIZE + (uint32_t)m->length &&
-	       get16(udp + UDP_CHECK) != 0;
+	return get16(udp + UDP_LENGTH) == UDP_SIZE + (uint32_t)m->length &&
+	       get16(udp + UDP_CHECKSUM) != 0;
 }
 
 /* Where the IP header of nearly every packet ends, which has neither options
@@ -83,19 +67,21 @@ static bool udp_joins(struct flow_packet *m)
 static uint16_t plain_ip(const unsigned char *ip, size_t n,
 			 struct flow_packet *m)
 {
-	if (n < IP4_SIZE || n > IP_MOST)
+	if (n < IP4_SIZE || n > LENGTH_MAX)
 		return 0;
 	if (ip[0] == IP4_PLAIN) {
 		m->version = 4;
-		m->proto = ip[9];
-		return get16(ip + 2) == n &&
-				       !(get16(ip + 6) & ~(uint32_t)IP4_DF)
+		m->proto = ip[IP4_PROTO];
+		return get16(ip + IP4_LENGTH) == n &&
+				       !(get16(ip + IP4_FRAGMENT) &
+					 ~(uint32_t)IP4_DF)
 			       ? IP4_SIZE
 			       : 0;
 	}
 	m->version = 6;
-	m->proto = ip[6];
-	return ip[0] >> 4 == 6 && n >= IP6_SIZE && get16(ip + 4) == n - IP6_SIZE
+	m->proto = ip[IP6_NEXT];
+	return ip[0] >> 4 == 6 && n >= IP6_SIZE &&
+			       get16(ip + IP6_LENGTH) == n - IP6_SIZE
 		       ? IP6_SIZE
 		       : 0;
 }
@@ -110,7 +96,7 @@ static uint16_t plain_transport(const unsigned char *bytes, size_t n,
 	if (proto == IPPROTO_TCP) {
 		if (n < TCP_SIZE)
 			return 0;
-		size = (uint16_t)((bytes[12] >> 4) * 4);
+		size = (uint16_t)((bytes[TCP_DATA_OFFSET] >> 4) * 4);
 		return size < TCP_SIZE || size > n ? 0 : size;
 	}
 	return proto != IPPROTO_UDP || size > n ? 0 : size;
@@ -151,7 +137,7 @@ static inline uint32_t mix_addresses(const struct flow_packet *m)
 	uint64_t value;
 
 	if (m->version == 4)
-		return (uint32_t)mix(load64(ip + 12));
+		return (uint32_t)mix(load64(ip + IP4_SRC));
 	value = mix(load64(ip + 8) ^ load64(ip + 32));
 	return (uint32_t)mix(value ^ load64(ip + 16) ^ mix(load64(ip + 24)));
 }
@@ -233,8 +219,8 @@ bool flow_equal(const struct flow_packet *a, const struct flow_packet *b)
 	    a->proto != b->proto ||
 	    load32(a->bytes + a->transport) != load32(b->bytes + b->transport))
 		return false;
-	return a->version == 4 ? load64(one + 12) == load64(two + 12)
-			       : same_addresses6(one + 8, two + 8);
+	return a->version == 4 ? load64(one + IP4_SRC) == load64(two + IP4_SRC)
+			       : same_addresses6(one + IP6_SRC, two + IP6_SRC);
 }
 
 /* Whether 8 bytes are the same, in the bits of a mask. */
@@ -258,7 +244,7 @@ static inline bool same_ip(const unsigned char *a, const unsigned char *b,
 	if (version == 4)
 		return alike(a, b, v4) && alike(a + 8, b + 8, v4_middle) &&
 		       load32(a + 16) == load32(b + 16);
-	return alike(a, b, v6) && same_addresses6(a + 8, b + 8);
+	return alike(a, b, v6) && same_addresses6(a + IP6_SRC, b + IP6_SRC);
 }
 
 /* All but the sequence number, FIN, PSH and the checksum, and n bytes of
@@ -271,7 +257,7 @@ static inline bool same_tcp(const unsigned char *a, const unsigned char *b,
 	};
 
 	if (load32(a) != load32(b) || !alike(a + 8, b + 8, flags) ||
-	    get16(a + 18) != get16(b + 18))
+	    get16(a + TCP_URGENT) != get16(b + TCP_URGENT))
 		return false;
 	a += TCP_SIZE;
 	b += TCP_SIZE;
@@ -307,10 +293,10 @@ bool flow_read_alike(const struct flow_packet *a, const unsigned char *bytes,
 	const unsigned char *ip = bytes + a->ip;
 	size_t n = size - a->ip;
 
-	if (!a->joins || size <= a->payload || n > IP_MOST ||
+	if (!a->joins || size <= a->payload || n > LENGTH_MAX ||
 	    !same_bytes(a, bytes) ||
-	    (a->version == 4 ? get16(ip + 2) != n
-			     : get16(ip + 4) != n - IP6_SIZE))
+	    (a->version == 4 ? get16(ip + IP4_LENGTH) != n
+			     : get16(ip + IP6_LENGTH) != n - IP6_SIZE))
 		return false;
 	*m = *a;
 	m->bytes = bytes;
@@ -329,7 +315,7 @@ static bool right_header(const unsigned char *ip)
 	uint64_t sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) +
 		       load32(ip + 12) + load32(ip + 16);
 
-	return sum % SUM_RIGHT == 0 && get16(ip + 10) != SUM_RIGHT;
+	return sum % SUM_RIGHT == 0 && get16(ip + IP4_CHECKSUM) != SUM_RIGHT;
 }
 
 /* Summed from the addresses on, which stand in front of the header and are the
@@ -337,11 +323,11 @@ static bool right_header(const unsigned char *ip)
 static bool right_transport(const struct flow_packet *m)
 {
 	const unsigned char *transport = m->bytes + m->transport;
-	size_t addresses = m->version == 4 ? 8 : 32;
+	size_t addresses = m->version == 4 ? 2 * IP4_ADDRESS : 2 * IP6_ADDRESS;
 	size_t n = (size_t)(m->payload - m->transport) + m->length;
 
 	if (m->proto == IPPROTO_TCP &&
-	    get16(transport + TCP_CHECK) == SUM_RIGHT)
+	    get16(transport + TCP_CHECKSUM) == SUM_RIGHT)
 		return false;
 	return checksum(transport - addresses, addresses + n, n + m->proto) ==
 	       SUM_RIGHT;
@@ -349,7 +335,7 @@ static bool right_transport(const struct flow_packet *m)
 
 bool flow_verify(const struct flow_packet *m, const struct vnet *vnet)
 {
-	uint16_t offset = m->proto == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
+	uint16_t offset = m->proto == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
 
 	if (m->version == 4 && !right_header(m->bytes + m->ip))
 		return false;

@@ -1,4 +1,4 @@
-/* flow.h -- a packet as a member of a flow: what tells whether it can be in
+/* flow.h -- a packet in a flow: what tells whether it can be in
  * one super-packet with others. Pure functions over bytes. */
 #ifndef TUN_WIRE_FLOW_H
 #define TUN_WIRE_FLOW_H
@@ -12,7 +12,6 @@
 #pragma GCC visibility push(hidden)
 
 enum {
-	IP_MOST = 65535, /* the longest packet that a length field can tell */
 	HEADERS_MOST = 128, /* bytes of headers of a packet that can join */
 };
 
@@ -31,7 +30,7 @@ struct flow_packet {
 };
 
 enum reading {
-	IN_FLOW,    /* it is a member */
+	IN_FLOW,    /* its flow is known */
 	IN_ANY,	    /* its flow cannot be told, but for the addresses */
 	IN_NO_FLOW, /* it is neither TCP nor UDP, for sure */
 };

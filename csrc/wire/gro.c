@@ -13,10 +13,6 @@
 #include <string.h>
 
 enum {
-	IP4_SIZE = 20,
-	IP4_DF = 0x4000,
-	TCP_CHECK = 16, /* offsets of checksums */
-	UDP_CHECK = 6,
 	UDP_SEGMENTS = 64, /* UDP_GRO_CNT_MAX of the kernel */
 	PLACES_LEAST = 16,
 	PLACES = 2 * COALESCE_MOST,
@@ -28,9 +24,9 @@ enum {
 struct flow {
 	struct flow_packet first;
 	uint32_t size;	/* of its IP packet */
-	uint16_t last;	/* number of the unit */
+	uint16_t last;	/* number of the packet */
 	uint16_t count; /* how many there are */
-	uint16_t seen;	/* number of the flow's last unit + 1 */
+	uint16_t seen;	/* number of the flow's last packet + 1 */
 	bool back;	/* another one can be put behind it */
 	bool front;
 	bool fixed; /* all have the same IPv4 ID */
@@ -38,12 +34,12 @@ struct flow {
 };
 
 struct work {
-	struct gro_packet *units;
+	struct gro_packet *packets;
 	unsigned int allowed; /* TUN_F_* */
 	bool barred;	      /* barriers are in use */
 	uint32_t mask;	      /* places in use - 1 */
 	uint32_t count;	      /* of flows */
-	uint32_t packets;     /* how many there will be */
+	uint32_t left;	      /* how many there will be */
 	struct flow *recent;  /* in which the packet before was */
 	uint16_t barriers[BARRIERS];
 	uint16_t places[PLACES]; /* by hash: number of a flow + 1; 0: none */
@@ -54,7 +50,7 @@ struct work {
 
 /* A packet whose ports cannot be told may be of any flow between its addresses:
  * nothing passes it. */
-static void bar(struct work *w, size_t number, uint32_t addresses)
+static void add_barrier(struct work *w, size_t number, uint32_t addresses)
 {
 	if (!w->barred)
 		memset(w->barriers, 0, sizeof(w->barriers));
@@ -63,8 +59,8 @@ static void bar(struct work *w, size_t number, uint32_t addresses)
 }
 
 /* Whether such a packet came behind the last one of a flow. */
-static bool barred(const struct work *w, const struct flow *flow,
-		   const struct flow_packet *m)
+static bool is_barred(const struct work *w, const struct flow *flow,
+		      const struct flow_packet *m)
 {
 	return w->barred &&
 	       w->barriers[flow_hash_addresses(m) % BARRIERS] > flow->seen;
@@ -72,7 +68,7 @@ static bool barred(const struct work *w, const struct flow *flow,
 
 /* The flow of a packet, which is a new one, and empty, when it is not found at
  * few places. One that has to give way joins no more: nothing worse. */
-static struct flow *find(struct work *w, const struct flow_packet *m)
+static struct flow *find_flow(struct work *w, const struct flow_packet *m)
 {
 	uint32_t i, home = m->hash & w->mask, at = home;
 	struct flow *flow;
@@ -98,8 +94,8 @@ static struct flow *find(struct work *w, const struct flow_packet *m)
 static uint16_t id_step(const struct flow_packet *a,
 			const struct flow_packet *b)
 {
-	return (uint16_t)(get16(b->bytes + b->ip + 4) -
-			  get16(a->bytes + a->ip + 4));
+	return (uint16_t)(get16(b->bytes + b->ip + IP4_ID) -
+			  get16(a->bytes + a->ip + IP4_ID));
 }
 
 /* Whether the IPv4 IDs of two packets, n steps from each other, are those of
@@ -115,7 +111,7 @@ static bool same_ids(const struct flow *flow, const struct flow_packet *a,
 		return true;
 	step = id_step(a, b);
 	if (flow->count == 1 && step == 0)
-		return (a->bytes[a->ip + 6] & IP4_DF >> 8) != 0;
+		return (a->bytes[a->ip + IP4_FRAGMENT] & IP4_DF >> 8) != 0;
 	return step == (flow->fixed ? 0 : n);
 }
 
@@ -134,7 +130,7 @@ static bool fits_back(const struct flow *flow, const struct flow_packet *m)
 		    first->seq + (uint32_t)flow->count * first->length)
 			return false;
 	}
-	return flow->count < most && flow->size + m->length <= IP_MOST &&
+	return flow->count < most && flow->size + m->length <= LENGTH_MAX &&
 	       same_ids(flow, first, m, flow->count);
 }
 
@@ -148,13 +144,14 @@ static bool fits_front(const struct flow *flow, const struct flow_packet *m)
 	       (flow->count == 1 ? m->length >= first->length
 				 : m->length == first->length) &&
 	       flow->count < SEGMENTS_MOST &&
-	       flow->size + m->length <= IP_MOST && same_ids(flow, m, first, 1);
+	       flow->size + m->length <= LENGTH_MAX &&
+	       same_ids(flow, m, first, 1);
 }
 
 /* -- Joining --------------------------------------------------------------- */
 
 /* Let the packet be the only one in the flow's last super-packet. */
-static void begin(struct flow *flow, const struct flow_packet *m)
+static void flow_begin(struct flow *flow, const struct flow_packet *m)
 {
 	flow->first = *m;
 	flow->last = m->number;
@@ -165,131 +162,133 @@ static void begin(struct flow *flow, const struct flow_packet *m)
 	flow->size = m->payload - m->ip + m->length;
 }
 
-static void put_back(struct work *w, struct flow *flow,
-		     const struct flow_packet *m)
+static void flow_append(struct work *w, struct flow *flow,
+			const struct flow_packet *m)
 {
 	flow->fixed = id_step(&flow->first, m) == 0;
 	flow->back = !m->ends && m->length == flow->first.length;
-	w->units[flow->last].next = m->number;
-	w->units[m->number].follows = true;
+	w->packets[flow->last].next = m->number;
+	w->packets[m->number].follows = true;
 	flow->last = m->number;
 }
 
-static void put_front(struct work *w, struct flow *flow,
-		      const struct flow_packet *m)
+static void flow_prepend(struct work *w, struct flow *flow,
+			 const struct flow_packet *m)
 {
 	flow->fixed = id_step(m, &flow->first) == 0;
 	flow->back &= m->length == flow->first.length;
-	w->units[m->number].next = flow->first.number;
-	w->units[flow->first.number].follows = true;
+	w->packets[m->number].next = flow->first.number;
+	w->packets[flow->first.number].follows = true;
 	flow->first = *m;
 }
 
-/* Note at the first unit how the super-packet is now. */
-static void note(struct work *w, struct flow *flow, const struct flow_packet *m)
+/* Note at the first packet how the super-packet is now. */
+static void flow_count(struct work *w, struct flow *flow,
+		       const struct flow_packet *m)
 {
-	struct gro_packet *first = &w->units[flow->first.number];
+	struct gro_packet *first = &w->packets[flow->first.number];
 
 	flow->size += m->length;
 	flow->count++;
 	first->last = flow->last;
 	first->count = flow->count;
-	w->packets--;
+	w->left--;
 }
 
-/* Whether the checksums of a unit are right, as far as is not known. */
-static bool sound(const struct work *w, const struct flow_packet *m)
+/* Whether the checksums of a packet are right, as far as is not known. */
+static bool is_right(const struct work *w, const struct flow_packet *m)
 {
-	return flow_verify(m, w->units[m->number].vnet);
+	return flow_verify(m, w->packets[m->number].vnet);
 }
 
 /* Join a packet with the last super-packet of its flow, or begin another. What
  * is summed is only what would join otherwise. */
-static void add(struct work *w, struct flow *flow, struct flow_packet *m,
-		bool alike)
+static void flow_add(struct work *w, struct flow *flow, struct flow_packet *m,
+		     bool alike)
 {
 	bool back = alike && m->joins && fits_back(flow, m);
 	bool fits = back || (alike && m->joins && fits_front(flow, m));
 
 	if (fits && !flow->sound)
-		fits = flow->sound = sound(w, &flow->first);
+		fits = flow->sound = is_right(w, &flow->first);
 	if (fits)
-		fits = m->joins = sound(w, m);
+		fits = m->joins = is_right(w, m);
 	if (!fits) {
-		begin(flow, m);
+		flow_begin(flow, m);
 		return;
 	}
-	back ? put_back(w, flow, m) : put_front(w, flow, m);
-	note(w, flow, m);
+	back ? flow_append(w, flow, m) : flow_prepend(w, flow, m);
+	flow_count(w, flow, m);
 }
 
 /* Read a packet that is not as the one before, and find its flow. NULL when it
  * has none. */
-static struct flow *look_up(struct work *w, const struct gro_packet *unit,
-			    struct flow_packet *m, bool ethernet)
+static struct flow *lookup(struct work *w, const struct gro_packet *packet,
+			   struct flow_packet *m, bool ethernet)
 {
-	switch (flow_read(unit->bytes, unit->size, ethernet, m)) {
+	switch (flow_read(packet->bytes, packet->size, ethernet, m)) {
 	case IN_ANY:
-		bar(w, (size_t)(unit - w->units), m->hash);
+		add_barrier(w, (size_t)(packet - w->packets), m->hash);
 		return NULL;
 	case IN_FLOW:
 		m->joins = m->joins && w->allowed & flow_feature(m);
-		return find(w, m);
+		return find_flow(w, m);
 	default:
 		return NULL;
 	}
 }
 
-static void add_unit(struct work *w, uint16_t number, bool ethernet)
+static void add_packet(struct work *w, uint16_t number, bool ethernet)
 {
-	struct gro_packet *unit = &w->units[number];
+	struct gro_packet *packet = &w->packets[number];
 	struct flow *flow = w->recent;
 	struct flow_packet m;
-	bool alike = flow &&
-		     flow_read_alike(&flow->first, unit->bytes, unit->size, &m);
+	bool alike = flow && flow_read_alike(&flow->first, packet->bytes,
+					     packet->size, &m);
 
-	unit->next = NO_PACKET;
-	unit->payload = 0;
-	unit->last = number;
-	unit->count = 1;
-	unit->follows = false;
+	packet->next = NO_PACKET;
+	packet->payload = 0;
+	packet->last = number;
+	packet->count = 1;
+	packet->follows = false;
 	if (!alike)
-		flow = look_up(w, unit, &m, ethernet);
+		flow = lookup(w, packet, &m, ethernet);
 	if (!flow)
 		return;
 	if (m.joins)
-		unit->payload = (uint16_t)m.payload;
+		packet->payload = (uint16_t)m.payload;
 	m.number = number;
-	if (unit->vnet && unit->vnet->gso_type)
+	if (packet->vnet && packet->vnet->gso_type)
 		m.joins = false;
-	if (barred(w, flow, &m))
+	if (is_barred(w, flow, &m))
 		flow->back = flow->front = false;
 	if (flow->back || flow->front)
 		alike = alike || flow_same_headers(&flow->first, &m);
-	add(w, flow, &m, alike && (flow->back || flow->front));
+	flow_add(w, flow, &m, alike && (flow->back || flow->front));
 	flow->seen = number + 1;
 	w->recent = flow;
 }
 
-size_t gro_coalesce(struct gro_packet *units, size_t n, unsigned int allowed,
+size_t gro_coalesce(struct gro_packet *packets, size_t n, unsigned int allowed,
 		    bool ethernet)
 {
 	struct work w; /* large, and most of it is not needed */
 	size_t i, places = PLACES_LEAST;
 
+	ensure(n <= COALESCE_MOST);
 	while (places < 2 * n)
 		places *= 2;
 	memset(w.places, 0, places * sizeof(*w.places));
-	w.units = units;
+	w.packets = packets;
 	w.allowed = allowed;
 	w.barred = false;
 	w.recent = NULL;
 	w.mask = (uint32_t)places - 1;
 	w.count = 0;
-	w.packets = (uint32_t)n;
+	w.left = (uint32_t)n;
 	for (i = 0; i < n; i++)
-		add_unit(&w, (uint16_t)i, ethernet);
-	return w.packets;
+		add_packet(&w, (uint16_t)i, ethernet);
+	return w.left;
 }
 
 /* -- The headers of a super-packet ----------------------------------------- */
@@ -308,47 +307,47 @@ static void write_headers(unsigned char *bytes, const struct flow_packet *m,
 			  uint32_t n, uint32_t check_offset)
 {
 	unsigned char *ip = bytes + m->ip, *transport = bytes + m->transport;
-	uint32_t length = n - (m->transport - m->ip), seed;
+	uint32_t length = n - (m->transport - m->ip);
 
 	if (m->version == 4) {
-		put16(ip + 2, n);
-		put16(ip + 10, 0);
-		put16(ip + 10, ~checksum(ip, IP4_SIZE, 0));
-		seed = checksum(ip + 12, 8, length + m->proto);
+		put16(ip + IP4_LENGTH, n);
+		put16(ip + IP4_CHECKSUM, 0);
+		put16(ip + IP4_CHECKSUM, ~checksum(ip, IP4_SIZE, 0));
 	} else {
-		put16(ip + 4, length);
-		seed = checksum(ip + 8, 32, length + m->proto);
+		put16(ip + IP6_LENGTH, length);
 	}
 	if (m->proto == IPPROTO_UDP)
-		put16(transport + 4, length);
-	put16(transport + check_offset, seed);
+		put16(transport + UDP_LENGTH, length);
+	put16(transport + check_offset,
+	      headers_pseudo(ip, m->version, length + m->proto));
 }
 
-bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
+bool gro_join(const struct gro_packet *packets, size_t first, bool ethernet,
 	      struct gro_joined *joined)
 {
-	const struct gro_packet *unit = &units[first],
-				*last = &units[unit->last];
-	uint32_t segment = unit->size - unit->payload, check_offset = UDP_CHECK;
+	const struct gro_packet *packet = &packets[first],
+				*last = &packets[packet->last];
+	uint32_t segment = packet->size - packet->payload,
+		 check_offset = UDP_CHECKSUM;
 	struct flow_packet m;
 
-	if (flow_read(unit->bytes, unit->size, ethernet, &m) != IN_FLOW ||
-	    !m.joins || m.payload != unit->payload)
+	if (flow_read(packet->bytes, packet->size, ethernet, &m) != IN_FLOW ||
+	    !m.joins || m.payload != packet->payload)
 		return false;
-	joined->size = unit->payload;
-	joined->total = unit->size + (unit->count - 2u) * segment +
+	joined->size = packet->payload;
+	joined->total = packet->size + (packet->count - 2u) * segment +
 			(last->size - last->payload);
-	memcpy(joined->headers, unit->bytes, unit->payload);
+	memcpy(joined->headers, packet->bytes, packet->payload);
 	if (m.proto == IPPROTO_TCP) {
-		check_offset = TCP_CHECK;
-		joined->headers[m.transport + 13] |=
-			last->bytes[m.transport + 13];
+		check_offset = TCP_CHECKSUM;
+		joined->headers[m.transport + TCP_FLAGS] |=
+			last->bytes[m.transport + TCP_FLAGS];
 	}
 	write_headers(joined->headers, &m, joined->total - m.ip, check_offset);
 	joined->vnet = (struct vnet){
 		.flags = VNET_NEEDS_CSUM,
 		.gso_type = gso_type(&m),
-		.hdr_len = unit->payload,
+		.hdr_len = packet->payload,
 		.gso_size = (uint16_t)segment,
 		.csum_start = (uint16_t)m.transport,
 		.csum_offset = (uint16_t)check_offset,

@@ -20,7 +20,7 @@ enum {
 
 /* A packet that may join others: input bytes, size, vnet (may be NULL: nothing
  * is known of it; its checksums must be right to join); output the rest. The
- * super-packet that begins with a unit is sent in its place. */
+ * super-packet that begins with a packet is sent in its place. */
 struct gro_packet {
 	const unsigned char *bytes;
 	const struct vnet *vnet;
@@ -32,7 +32,7 @@ struct gro_packet {
 	bool follows;	  /* it is inside of another one's super-packet */
 };
 
-/* The beginning of a super-packet; the payloads of its units stand behind. */
+/* The beginning of a super-packet; the payloads of its packets stand behind. */
 struct gro_joined {
 	struct vnet vnet;
 	uint32_t total;			     /* bytes of the super-packet */
@@ -41,18 +41,18 @@ struct gro_joined {
 };
 
 /* Find out which packets join: sets next, payload, last, count and follows of
- * each of n units, n <= COALESCE_MOST. Nothing in the packets themselves is
+ * each of n packets, n <= COALESCE_MOST. Nothing in the packets themselves is
  * changed, and packets of one flow never pass one another, but for a TCP
  * segment that is put in front of the one behind it in sequence. allowed says
  * which kinds may: a mask of TUN_F_*. Returns how many packets there are
  * afterwards. */
-size_t gro_coalesce(struct gro_packet *units, size_t n, unsigned int allowed,
+size_t gro_coalesce(struct gro_packet *packets, size_t n, unsigned int allowed,
 		    bool ethernet);
 
-/* The headers of the super-packet that begins with a unit whose count is above
- * one. False when the unit's bytes are not those that gro_coalesce() saw, as
- * they lie in those of another packet that was changed. */
-bool gro_join(const struct gro_packet *units, size_t first, bool ethernet,
+/* The headers of the super-packet that begins with a packet whose count is
+ * above one. False when the packet's bytes are not those that gro_coalesce()
+ * saw, as they lie in those of another packet that was changed. */
+bool gro_join(const struct gro_packet *packets, size_t first, bool ethernet,
 	      struct gro_joined *joined);
 
 #pragma GCC visibility pop

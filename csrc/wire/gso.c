@@ -7,33 +7,6 @@
 
 #include <netinet/in.h>
 
-/* Offsets of fields. */
-enum {
-	IP4_LENGTH = 2,
-	IP4_ID = 4,
-	IP4_CHECKSUM = 10,
-	IP4_SRC = 12,
-	IP6_LENGTH = 4,
-	IP6_SRC = 8,
-	IP6_SIZE = 40,
-	TCP_SEQ = 4,
-	TCP_FLAGS = 13,
-	TCP_CHECKSUM = 16,
-	TCP_URGENT = 18,
-	UDP_LENGTH = 4,
-	UDP_CHECKSUM = 6,
-	LENGTH_MAX = 65535,
-};
-
-enum {
-	TCP_FIN = 0x01,
-	TCP_SYN = 0x02,
-	TCP_RST = 0x04,
-	TCP_PSH = 0x08,
-	TCP_URG = 0x20,
-	TCP_CWR = 0x80,
-};
-
 /* Whether the place of a partial checksum is inside of the packet. */
 static bool placed(const struct vnet *vnet, size_t size)
 {
@@ -59,28 +32,28 @@ bool gso_complete(unsigned char *bytes, size_t size, struct vnet *vnet)
 }
 
 /* Kinds of super-packets; version 0: any. */
-static const struct kind {
+static const struct gso_type {
 	uint8_t gso_type, version, proto, checksum;
-} kinds[] = {
+} gso_types[] = {
 	{ GSO_TCPV4, 4, IPPROTO_TCP, TCP_CHECKSUM },
 	{ GSO_TCPV6, 6, IPPROTO_TCP, TCP_CHECKSUM },
 	{ GSO_UDP_L4, 0, IPPROTO_UDP, UDP_CHECKSUM },
 };
 
-static const struct kind *kindof(const struct vnet *vnet)
+static const struct gso_type *find_type(const struct vnet *vnet)
 {
-	uint8_t type = (uint8_t)(vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL));
+	uint8_t number = (uint8_t)(vnet->gso_type & ~(GSO_ECN | GSO_TUNNEL));
 	size_t i;
 
-	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (kinds[i].gso_type == type)
-			return &kinds[i];
+	for (i = 0; i < sizeof(gso_types) / sizeof(*gso_types); i++)
+		if (gso_types[i].gso_type == number)
+			return &gso_types[i];
 	return NULL;
 }
 
 /* Whether headers are all there and their packet is, in a size that a length
  * field can tell. */
-static bool sound(const struct headers *h)
+static bool is_whole(const struct headers *h)
 {
 	size_t length = h->end - h->ip - (h->version == 6 ? IP6_SIZE : 0);
 
@@ -88,17 +61,17 @@ static bool sound(const struct headers *h)
 }
 
 /* Find the headers, those of a tunnel as well. */
-static bool locate(struct gso *s, size_t size, const struct vnet *vnet,
-		   bool ethernet)
+static bool find_headers(struct gso *s, size_t size, const struct vnet *vnet,
+			 bool ethernet)
 {
 	int tunnel = vnet->gso_type & GSO_TUNNEL;
 
 	s->outer.version = 0;
 	if (!tunnel)
 		return headers_find(s->bytes, size, ethernet, &s->inner) &&
-		       sound(&s->inner);
+		       is_whole(&s->inner);
 	if (!headers_find(s->bytes, size, ethernet, &s->outer) ||
-	    !sound(&s->outer))
+	    !is_whole(&s->outer))
 		return false;
 	if (s->outer.version != (tunnel == GSO_TUNNEL_IPV4 ? 4 : 6) ||
 	    tunnel == GSO_TUNNEL || s->outer.proto != IPPROTO_UDP ||
@@ -109,33 +82,25 @@ static bool locate(struct gso *s, size_t size, const struct vnet *vnet,
 		     get16(s->bytes + s->outer.transport + UDP_CHECKSUM);
 	return headers_at(s->bytes, s->outer.end, vnet->inner_nh_offset,
 			  &s->inner) &&
-	       sound(&s->inner);
-}
-
-/* The sum of the pseudo header but for the length (RFC 9293, 3.1; RFC 768;
- * RFC 8200, 8.1). */
-static uint32_t pseudo(const unsigned char *bytes, const struct headers *h)
-{
-	if (h->version == 4)
-		return checksum(bytes + h->ip + IP4_SRC, 8, h->proto);
-	return checksum(bytes + h->ip + IP6_SRC, 32, h->proto);
+	       is_whole(&s->inner);
 }
 
 /* Find the sum of the pseudo header. A partial checksum is that sum, with the
  * length; it knows the last address of a routing header too. */
-static bool seeded(struct gso *s, const struct kind *kind,
-		   const struct vnet *vnet)
+static bool find_pseudo(struct gso *s, const struct gso_type *type,
+			const struct vnet *vnet)
 {
 	uint32_t length = s->inner.end - s->inner.transport, seed;
 
 	if (!(vnet->flags & VNET_NEEDS_CSUM)) {
-		s->pseudo = pseudo(s->bytes, &s->inner);
+		s->pseudo = headers_pseudo(s->bytes + s->inner.ip,
+					   s->inner.version, s->inner.proto);
 		return true;
 	}
-	seed = get16(s->bytes + s->inner.transport + kind->checksum);
+	seed = get16(s->bytes + s->inner.transport + type->checksum);
 	s->pseudo = seed + LENGTH_MAX - length;
 	return vnet->csum_start == s->inner.transport &&
-	       vnet->csum_offset == kind->checksum;
+	       vnet->csum_offset == type->checksum;
 }
 
 /* Whether there may be two of the packet. */
@@ -148,7 +113,7 @@ static bool divisible(const struct gso *s)
 }
 
 /* Find out how much payload a segment has and how many there are. */
-static bool measured(struct gso *s, const struct vnet *vnet, size_t mtu)
+static bool measure(struct gso *s, const struct vnet *vnet, size_t mtu)
 {
 	const struct headers *first = s->outer.version ? &s->outer : &s->inner;
 	size_t front = s->inner.payload - first->ip;
@@ -169,22 +134,23 @@ static bool measured(struct gso *s, const struct vnet *vnet, size_t mtu)
 }
 
 /* A super-packet of a kind. */
-static bool several(struct gso *s, size_t size, size_t mtu, bool ethernet)
+static bool begin_super(struct gso *s, size_t size, size_t mtu, bool ethernet)
 {
 	const struct vnet *vnet = &s->vnet;
-	const struct kind *kind = kindof(vnet);
+	const struct gso_type *type = find_type(vnet);
 
 	s->single = false;
-	return kind && vnet->gso_size && vnet->hdr_len <= size &&
-	       locate(s, size, vnet, ethernet) &&
-	       s->inner.proto == kind->proto &&
-	       (!kind->version || s->inner.version == kind->version) &&
-	       seeded(s, kind, vnet) && measured(s, vnet, mtu);
+	return type && vnet->gso_size && vnet->hdr_len <= size &&
+	       find_headers(s, size, vnet, ethernet) &&
+	       s->inner.proto == type->proto &&
+	       (!type->version || s->inner.version == type->version) &&
+	       find_pseudo(s, type, vnet) && measure(s, vnet, mtu);
 }
 
 /* A TCP segment that an MTU is too small for, if its checksum need not be
  * looked at. */
-static bool oversized(struct gso *s, size_t size, size_t mtu, bool ethernet)
+static bool begin_oversized(struct gso *s, size_t size, size_t mtu,
+			    bool ethernet)
 {
 	if (mtu == 0 || size <= mtu ||
 	    !(s->vnet.flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)) ||
@@ -194,11 +160,11 @@ static bool oversized(struct gso *s, size_t size, size_t mtu, bool ethernet)
 	s->vnet.gso_type = s->inner.version == 4 ? GSO_TCPV4 : GSO_TCPV6;
 	s->vnet.gso_size = UINT16_MAX;
 	s->vnet.hdr_len = 0;
-	return several(s, size, mtu, ethernet);
+	return begin_super(s, size, mtu, ethernet);
 }
 
 /* A packet that stays one. */
-static bool alone(struct gso *s, size_t size, const struct vnet *vnet)
+static bool begin_single(struct gso *s, size_t size, const struct vnet *vnet)
 {
 	s->vnet = *vnet;
 	s->single = true;
@@ -215,13 +181,14 @@ bool gso_begin(struct gso *s, const unsigned char *bytes, size_t size,
 	s->next = 0;
 	s->vnet = *vnet;
 	if (vnet->gso_type != GSO_NONE)
-		return several(s, size, mtu, ethernet);
-	return oversized(s, size, mtu, ethernet) || alone(s, size, vnet);
+		return begin_super(s, size, mtu, ethernet);
+	return begin_oversized(s, size, mtu, ethernet) ||
+	       begin_single(s, size, vnet);
 }
 
 /* Set what an IP header says of segment number i, which ends at size. */
-static void label(unsigned char *out, const struct headers *h, size_t size,
-		  size_t i)
+static void set_ip(unsigned char *out, const struct headers *h, size_t size,
+		   size_t i)
 {
 	unsigned char *ip = out + h->ip;
 
@@ -237,7 +204,7 @@ static void label(unsigned char *out, const struct headers *h, size_t size,
 }
 
 /* Urgent data ends where it did (RFC 9293, 3.8.2). */
-static void urge(unsigned char *tcp, size_t at)
+static void set_urgent(unsigned char *tcp, size_t at)
 {
 	uint32_t urgent = get16(tcp + TCP_URGENT);
 
@@ -248,7 +215,7 @@ static void urge(unsigned char *tcp, size_t at)
 
 /* Set what a TCP header says of the payload at an offset: FIN and PSH belong to
  * the last of it, CWR to the first (RFC 3168, 6.1.2). */
-static void number(unsigned char *tcp, size_t at, bool last)
+static void set_tcp(unsigned char *tcp, size_t at, bool last)
 {
 	if (!last)
 		tcp[TCP_FLAGS] &= (unsigned char)~(TCP_FIN | TCP_PSH);
@@ -257,13 +224,13 @@ static void number(unsigned char *tcp, size_t at, bool last)
 	put32(tcp + TCP_SEQ, get32(tcp + TCP_SEQ) + (uint32_t)at);
 	tcp[TCP_FLAGS] &= (unsigned char)~TCP_CWR;
 	if (tcp[TCP_FLAGS] & TCP_URG)
-		urge(tcp, at);
+		set_urgent(tcp, at);
 }
 
 /* Write the checksum of a TCP or UDP header, which goes up to an offset. sum is
  * that of the pseudo header and of what follows. */
-static void close_transport(unsigned char *out, const struct headers *h,
-			    size_t until, uint64_t sum)
+static void set_checksum(unsigned char *out, const struct headers *h,
+			 size_t until, uint64_t sum)
 {
 	unsigned char *transport = out + h->transport, *field;
 	bool udp = h->proto == IPPROTO_UDP;
@@ -277,42 +244,37 @@ static void close_transport(unsigned char *out, const struct headers *h,
 /* Set the headers of a tunnel for segment number i, which ends at size. sum is
  * that of the inner pseudo header: what the inner checksum is part of adds up
  * to its complement (linux/Documentation/networking/checksum-offloads.rst). */
-static void enclose(const struct gso *s, unsigned char *out, size_t size,
-		    size_t i, uint32_t sum)
+static void set_outer(const struct gso *s, unsigned char *out, size_t size,
+		      size_t i, uint32_t sum)
 {
 	const struct headers *h = &s->outer;
 	size_t n = size - h->transport;
 
-	label(out, h, size, i);
+	set_ip(out, h, size, i);
 	put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
 	if (s->guarded)
-		close_transport(out, h, s->inner.transport,
-				pseudo(out, h) + n + (~sum & 0xffff));
-}
-
-static uint32_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
+		set_checksum(out, h, s->inner.transport,
+			     headers_pseudo(out + h->ip, h->version,
+					    h->proto + n + (~sum & 0xffff)));
 }
 
 /* Set what the headers of segment number i say, which ends at size; sum is that
  * of its payload. */
-static void head(const struct gso *s, unsigned char *out, size_t size, size_t i,
-		 uint32_t sum)
+static void set_headers(const struct gso *s, unsigned char *out, size_t size,
+			size_t i, uint32_t sum)
 {
 	const struct headers *h = &s->inner;
 	size_t n = size - h->transport;
-	uint32_t front = fold(s->pseudo + (uint32_t)n);
+	uint32_t front = checksum_fold(s->pseudo + (uint32_t)n);
 
-	label(out, h, size, i);
+	set_ip(out, h, size, i);
 	if (h->proto == IPPROTO_TCP)
-		number(out + h->transport, i * s->each, i + 1 == s->count);
+		set_tcp(out + h->transport, i * s->each, i + 1 == s->count);
 	else
 		put16(out + h->transport + UDP_LENGTH, (uint32_t)n);
-	close_transport(out, h, h->payload, (uint64_t)front + sum);
+	set_checksum(out, h, h->payload, (uint64_t)front + sum);
 	if (s->outer.version)
-		enclose(s, out, size, i, front);
+		set_outer(s, out, size, i, front);
 }
 
 /* Write a packet that stays one. */
@@ -338,7 +300,7 @@ static void write_segment(const struct gso *s, unsigned char *out, size_t i,
 		memmove(to, from, n);
 		sum = checksum(to, n, 0);
 	}
-	head(s, out, s->payload + n, i, sum);
+	set_headers(s, out, s->payload + n, i, sum);
 }
 
 size_t gso_next(struct gso *s, unsigned char *out, size_t room)

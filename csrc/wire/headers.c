@@ -1,17 +1,10 @@
 /* headers.c -- where the headers of a packet are. */
 #include "headers.h"
 
+#include "checksum.h"
+
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-
-enum {
-	IP4_SIZE = 20,
-	IP6_SIZE = 40,
-	TCP_SIZE = 20,
-	UDP_SIZE = 8,
-	VLAN_SIZE = 4,
-	LENGTH_MAX = 65535,
-};
 
 size_t headers_ethernet_ip(const unsigned char *bytes, size_t size)
 {
@@ -32,8 +25,8 @@ size_t headers_ethernet_ip(const unsigned char *bytes, size_t size)
 
 /* Note where the IP packet ends: length bytes from ip. A length field of 0
  * stands for more than it can tell (RFC 2675; BIG TCP of Linux). */
-static bool ends(struct headers *h, size_t size, uint32_t least, uint32_t field,
-		 uint32_t length)
+static bool set_end(struct headers *h, size_t size, uint32_t least,
+		    uint32_t field, uint32_t length)
 {
 	size_t there = size - h->ip;
 
@@ -51,26 +44,27 @@ static bool ends(struct headers *h, size_t size, uint32_t least, uint32_t field,
 }
 
 /* RFC 791, section 3.1 */
-static bool ip4(const unsigned char *b, size_t size, struct headers *h)
+static bool parse_ip4(const unsigned char *b, size_t size, struct headers *h)
 {
 	uint32_t length = (b[0] & 0xfu) * 4, offset;
 
 	if (size - h->ip < IP4_SIZE || length < IP4_SIZE ||
 	    length > size - h->ip)
 		return false;
-	if (!ends(h, size, length, get16(b + 2), get16(b + 2)))
+	if (!set_end(h, size, length, get16(b + IP4_LENGTH),
+		     get16(b + IP4_LENGTH)))
 		return false;
-	offset = get16(b + 6) & 0x3fff; /* and "more fragments" */
+	offset = get16(b + IP4_FRAGMENT) & (IP4_MF | IP4_OFFSET);
 	h->transport = h->ip + length;
-	h->proto = b[9];
+	h->proto = b[IP4_PROTO];
 	h->fragment = offset != 0;
-	h->payload = offset & 0x1fff ? 0 : h->transport;
+	h->payload = offset & IP4_OFFSET ? 0 : h->transport;
 	return true;
 }
 
 /* Whether the protocol is an extension header that can be stepped over. Not so
  * the authentication header, as nothing behind it may be changed. */
-static bool extends(uint8_t proto)
+static bool is_extension(uint8_t proto)
 {
 	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING ||
 	       proto == IPPROTO_DSTOPTS || proto == IPPROTO_FRAGMENT ||
@@ -78,7 +72,7 @@ static bool extends(uint8_t proto)
 }
 
 /* What a fragment header says: its offset, reserved bits, "more fragments". */
-static void piece(uint32_t field, struct headers *h)
+static void set_fragment(uint32_t field, struct headers *h)
 {
 	if (field & 0xfff9)
 		h->fragment = true;
@@ -87,7 +81,7 @@ static void piece(uint32_t field, struct headers *h)
 }
 
 /* Step over one extension header. False when it is not whole. */
-static bool skip(const unsigned char *bytes, struct headers *h)
+static bool skip_extension(const unsigned char *bytes, struct headers *h)
 {
 	const unsigned char *b = bytes + h->transport;
 	uint32_t room = h->end - h->transport, length = 8;
@@ -97,7 +91,7 @@ static bool skip(const unsigned char *bytes, struct headers *h)
 	if (h->proto != IPPROTO_FRAGMENT)
 		length = (b[1] + 1u) * 8;
 	else
-		piece(get16(b + 2), h);
+		set_fragment(get16(b + 2), h);
 	if (length > room)
 		return false;
 	h->proto = b[0];
@@ -107,17 +101,19 @@ static bool skip(const unsigned char *bytes, struct headers *h)
 
 /* RFC 8200, sections 3 and 4. A chain that is not whole ends at the header that
  * is not, of which proto tells. */
-static bool ip6(const unsigned char *bytes, size_t size, struct headers *h)
+static bool parse_ip6(const unsigned char *bytes, size_t size,
+		      struct headers *h)
 {
 	const unsigned char *b = bytes + h->ip;
 
 	if (size - h->ip < IP6_SIZE ||
-	    !ends(h, size, IP6_SIZE, get16(b + 4), get16(b + 4) + IP6_SIZE))
+	    !set_end(h, size, IP6_SIZE, get16(b + IP6_LENGTH),
+		     get16(b + IP6_LENGTH) + IP6_SIZE))
 		return false;
-	h->proto = b[6];
+	h->proto = b[IP6_NEXT];
 	h->transport = h->payload = h->ip + IP6_SIZE;
 	h->fragment = false;
-	while (h->payload && extends(h->proto) && skip(bytes, h))
+	while (h->payload && is_extension(h->proto) && skip_extension(bytes, h))
 		;
 	if (h->payload)
 		h->payload = h->transport;
@@ -125,14 +121,16 @@ static bool ip6(const unsigned char *bytes, size_t size, struct headers *h)
 }
 
 /* Step over a TCP (RFC 9293, section 3.1) or UDP header (RFC 768). */
-static uint32_t behind(const unsigned char *bytes, const struct headers *h)
+static uint32_t payload_of(const unsigned char *bytes, const struct headers *h)
 {
 	uint32_t room = h->end - h->transport, length = 0;
 
 	if (h->proto == IPPROTO_TCP) {
 		if (room < TCP_SIZE)
 			return 0;
-		length = (uint32_t)(bytes[h->transport + 12] >> 4) * 4;
+		length =
+			(uint32_t)(bytes[h->transport + TCP_DATA_OFFSET] >> 4) *
+			4;
 		if (length < TCP_SIZE)
 			return 0;
 	} else if (h->proto == IPPROTO_UDP) {
@@ -148,13 +146,22 @@ bool headers_at(const unsigned char *bytes, size_t size, size_t ip,
 		return false;
 	h->ip = (uint32_t)ip;
 	h->version = bytes[ip] >> 4;
-	if (h->version == 4 && !ip4(bytes + ip, size, h))
+	if (h->version == 4 && !parse_ip4(bytes + ip, size, h))
 		return false;
-	if (h->version == 6 && !ip6(bytes, size, h))
+	if (h->version == 6 && !parse_ip6(bytes, size, h))
 		return false;
 	if (h->version != 4 && h->version != 6)
 		return false;
 	if (h->payload)
-		h->payload = behind(bytes, h);
+		h->payload = payload_of(bytes, h);
 	return true;
+}
+
+uint32_t headers_pseudo(const unsigned char *ip, uint8_t version,
+			uint64_t proto_and_length)
+{
+	if (version == 4)
+		return checksum(ip + IP4_SRC, 2 * IP4_ADDRESS,
+				proto_and_length);
+	return checksum(ip + IP6_SRC, 2 * IP6_ADDRESS, proto_and_length);
 }

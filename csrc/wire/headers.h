@@ -3,11 +3,11 @@
 #ifndef TUN_WIRE_HEADERS_H
 #define TUN_WIRE_HEADERS_H
 
-#include <arpa/inet.h>
+#include "wire.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #pragma GCC visibility push(hidden)
 
@@ -44,29 +44,10 @@ static inline bool headers_find(const unsigned char *bytes, size_t size,
 	return (ip || !ethernet) && headers_at(bytes, size, ip, h);
 }
 
-/* Big-endian numbers at any address. */
-static inline uint32_t get16(const unsigned char *bytes)
-{
-	return (uint32_t)bytes[0] << 8 | bytes[1];
-}
-
-static inline uint32_t get32(const unsigned char *bytes)
-{
-	return get16(bytes) << 16 | get16(bytes + 2);
-}
-
-static inline void put16(unsigned char *bytes, uint32_t value)
-{
-	uint16_t number = htons((uint16_t)value);
-
-	memcpy(bytes, &number, sizeof(number));
-}
-
-static inline void put32(unsigned char *bytes, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(bytes, &value, sizeof(value));
-}
+/* The sum of a pseudo header (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1): of the
+ * addresses of the IP header of a version, and of protocol plus length. */
+uint32_t headers_pseudo(const unsigned char *ip, uint8_t version,
+			uint64_t proto_and_length);
 
 /* Write a checksum of which the sum is known, 0 to 65535. UDP's is never 0,
  * which says that there is none (RFC 768). */

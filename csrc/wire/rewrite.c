@@ -9,32 +9,16 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* Offsets of fields. */
-enum {
-	IP4_TOS = 0, /* of the word that ends with it */
-	IP4_LENGTH = 2,
-	IP4_TTL = 8,
-	IP4_CHECKSUM = 10,
-	IP4_SRC = 12,
-	IP6_LENGTH = 4,
-	IP6_NEXT = 6,
-	IP6_HOP_LIMIT = 7,
-	IP6_SRC = 8,
-	IP6_SIZE = 40,
-	UDP_LENGTH = 4,
-	LENGTH_MAX = 65535,
-};
-
 /* Transport protocols: where the checksum is, whether it covers addresses, and
  * whether source and destination port come first. */
 static const struct transport {
 	uint8_t proto, size, checksum;
 	bool addresses, ports;
 } transports[] = {
-	{ IPPROTO_TCP, 20, 16, true, true },
-	{ IPPROTO_UDP, 8, 6, true, true },
-	{ IPPROTO_ICMP, 4, 2, false, false },
-	{ IPPROTO_ICMPV6, 4, 2, true, false },
+	{ IPPROTO_TCP, TCP_SIZE, TCP_CHECKSUM, true, true },
+	{ IPPROTO_UDP, UDP_SIZE, UDP_CHECKSUM, true, true },
+	{ IPPROTO_ICMP, ICMP_SIZE, ICMP_CHECKSUM, false, false },
+	{ IPPROTO_ICMPV6, ICMP_SIZE, ICMP_CHECKSUM, true, false },
 };
 
 /* -- Looking --------------------------------------------------------------- */
@@ -67,7 +51,7 @@ bool rewrite_begin(struct rewrite *t, unsigned char *bytes, size_t size,
 	t->bytes = bytes;
 	t->ip = bytes + t->h.ip;
 	t->src = t->ip + (t->h.version == 6 ? IP6_SRC : IP4_SRC);
-	t->width = t->h.version == 6 ? 16 : 4;
+	t->width = t->h.version == 6 ? IP6_ADDRESS : IP4_ADDRESS;
 	t->vnet = vnet;
 	t->transport = transportof(&t->h);
 	t->ethernet = ethernet;
@@ -120,16 +104,11 @@ static uint32_t replace(unsigned char *at, const void *bytes, size_t n)
 	return checksum(at, n, 0xffff ^ old);
 }
 
-static uint32_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
-
 /* Let a checksum know of changes, as a sum. */
 static void adjust(unsigned char *field, uint32_t change, bool udp)
 {
-	checksum_put(field, fold((0xffff ^ get16(field)) + change), udp);
+	checksum_put(field, checksum_fold((0xffff ^ get16(field)) + change),
+		     udp);
 }
 
 void rewrite_end(struct rewrite *t)
@@ -146,7 +125,7 @@ void rewrite_end(struct rewrite *t)
 		return;
 	field = t->bytes + t->h.transport + t->transport->checksum;
 	if (partial(t))
-		put16(field, fold(get16(field) + addresses));
+		put16(field, checksum_fold(get16(field) + addresses));
 	else if (!udp || get16(field))
 		adjust(field, addresses + t->ports, udp);
 }
@@ -169,7 +148,7 @@ void rewrite_set_tos(struct rewrite *t, uint32_t tos)
 	if (t->h.version == 6)
 		put16(t->ip, (get16(t->ip) & 0xf00f) | tos << 4);
 	else
-		t->header += replace(t->ip + IP4_TOS, word, 2);
+		t->header += replace(t->ip, word, 2);
 }
 
 void rewrite_set_src(struct rewrite *t, const unsigned char *bytes)
@@ -268,7 +247,7 @@ static void fix_ip(const struct rewrite *t)
 }
 
 /* The sum of the pseudo header (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1). */
-static uint32_t pseudo(const struct rewrite *t)
+static uint32_t rewrite_pseudo(const struct rewrite *t)
 {
 	uint64_t rest = (uint64_t)t->h.end - t->h.transport + t->h.proto;
 
@@ -298,7 +277,7 @@ static void fix_transport(const struct rewrite *t)
 {
 	unsigned char *start = t->bytes + t->h.transport;
 	unsigned char *field = start + t->transport->checksum;
-	uint32_t sum = t->transport->addresses ? pseudo(t) : 0;
+	uint32_t sum = t->transport->addresses ? rewrite_pseudo(t) : 0;
 	bool udp = t->h.proto == IPPROTO_UDP;
 
 	if (udp)

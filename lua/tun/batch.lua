@@ -1,14 +1,16 @@
 -- batch.lua: many packets in one memory, which a script goes through with names and C
 -- receives, changes and sends at once.
+local check = require "tun.check"
 local core = require "tun.core"
 
-local batch = core.batches.__index
+local batch = check.methods(core.batches.__index, core.batches)
 local append = batch.append
 
 -- -- Making one ---------------------------------------------------------------
 
 local DEFAULTS = { slots = 64, size = core.packet_most, headroom = 128, mode = "tun" }
-local NAMES = "headroom, mode, size, slots"
+local WANTED = { slots = "a number of packets", size = "a number of bytes",
+                 headroom = "a number of bytes", mode = '"tun" or "tap"' }
 
 --- Make an empty batch: memory of so many slots.
 -- @param t  optional; any of
@@ -19,17 +21,12 @@ local NAMES = "headroom, mode, size, slots"
 --   into the batch sets it
 -- @return batch | nil, message, errno
 local function make(t)
-  t = t or {}
-  if type(t) ~= "table" then
-    core.misuse(("batch: a %s is not a table of options"):format(type(t)))
-  end
-  for key in pairs(t) do
-    if DEFAULTS[key] == nil then
-      core.misuse(("batch: no option %s; there are: %s"):format(tostring(key), NAMES))
-    end
-  end
+  t = check.options("batch", t == nil and {} or t, "option", DEFAULTS)
   local function option(name)
-    return t[name] == nil and DEFAULTS[name] or t[name]
+    if t[name] == nil then
+      return DEFAULTS[name]
+    end
+    return check.type(name, t[name], type(DEFAULTS[name]), WANTED[name])
   end
   return core.batch(option "slots", option "size", option "headroom", option "mode")
 end
@@ -49,14 +46,14 @@ end
 -- puts it in another batch.
 --   for packet in batch:packets() do ... end
 function batch:packets()
-  return views().walk(self:compact())
+  return views().walk(self)
 end
 
 --- The i-th packet of the batch, good as long as it stays there.
 -- @return packet, or nil when it was dropped or moved away, or there is none
 function batch:packet(i)
   if type(i) ~= "number" or i % 1 ~= 0 then
-    core.misuse(("packet: %s is not a place in the batch"):format(tostring(i)))
+    check.refuse("packet", i, "a place in the batch")
   end
   return views().at(self, i)
 end

@@ -1,5 +1,6 @@
 -- forward.lua: the loop that carries packets between two devices, or a device and a socket.
 local batch = require "tun.batch"
+local check = require "tun.check"
 local core = require "tun.core"
 local poll = require "tun.poll"
 
@@ -23,28 +24,48 @@ local LOST = set "EIO ENETDOWN ENETUNREACH EHOSTUNREACH ENOBUFS"
 
 -- -- One direction ------------------------------------------------------------
 
+-- | nil, message, errno
 local function direction(from, to, t, stats)
   local slots = t.slots or getmetatable(from) == core.udp_socket and DATAGRAMS or SLOTS
-  local memory, why, errno = batch { slots = slots, headroom = t.headroom }
-  if not memory then
-    return nil, why, errno
-  end
-  return { from = from, to = to, held = false, stats = stats, batch = memory }
+  local made, why, errno = batch { slots = slots, headroom = t.headroom }
+  return made and { from = from, to = to, held = false, stats = stats, batch = made }, why, errno
 end
 
--- One object as a list of one; a list as it is.
-local function queues(side)
-  return type(side) == "table" and side[1] and side or { side }
+local function index(object, name)
+  return object[name]
+end
+
+-- Whether packets can be taken from an object and be given to it.
+local function carries(object)
+  for _, name in ipairs { "receive", "send", "fd" } do
+    local known, method = pcall(index, object, name)
+    if not known or type(method) ~= "function" then
+      return false
+    end
+  end
+  return true
+end
+
+-- One object as a list of one, or a list, of what carries packets.
+local function queues(what, side)
+  local list = type(side) == "table" and rawget(side, 1) ~= nil and not carries(side) and side
+    or { side }
+  for i = 1, math.max(#list, 1) do
+    if not carries(list[i]) then
+      check.refuse("forward: " .. what, list[i], "a device, a socket or a list of such")
+    end
+  end
+  return list
 end
 
 -- Every queue of each side, and the one of the other side that takes what it has.
+-- @return list | nil, message, errno
 local function all_directions(a, b, t, result)
   local list = {}
-  for i, sides in ipairs { { queues(a), queues(b) }, { queues(b), queues(a) } } do
+  for i, sides in ipairs { { a, b }, { b, a } } do
     result[i] = { packets = 0, bytes = 0, dropped = 0, refused = 0 }
     for j, from in ipairs(sides[1]) do
-      local to = sides[2][(j - 1) % #sides[2] + 1]
-      local each, why, errno = direction(from, to, t, result[i])
+      local each, why, errno = direction(from, sides[2][(j - 1) % #sides[2] + 1], t, result[i])
       if not each then
         return nil, why, errno
       end
@@ -113,13 +134,12 @@ end
 
 local OPTIONS = { edit = "function", slots = "number", headroom = "number", seconds = "number" }
 
-local function check(t)
+local function options(t)
+  t = check.options("forward", t == nil and {} or t, "option", OPTIONS)
   for key, value in pairs(t) do
-    if not OPTIONS[key] then
-      core.misuse(("forward: no option %s; there are: edit, headroom, seconds, slots")
-        :format(tostring(key)))
-    elseif type(value) ~= OPTIONS[key] then
-      core.misuse(("forward: %s: a %s is not a %s"):format(key, type(value), OPTIONS[key]))
+    check.type("forward: " .. key, value, OPTIONS[key], "a " .. OPTIONS[key])
+    if value ~= value then
+      check.refuse("forward: " .. key, value, "a number")
     end
   end
   return t
@@ -136,13 +156,14 @@ end
 --   slots (32, of a socket 256), headroom (128): of the batches, see tun.batch,
 --   seconds: how long to go on at most
 -- @return { there, back }: of each direction { packets, bytes, dropped, refused }; and why it
---   ended: "closed", "deleted", "timeout", or message and errno of what failed
+--   ended: "closed", "deleted", "timeout", or message and errno of what failed | nil,
+--   message, errno: there is no memory for the batches
 local function forward(a, b, t)
-  t = check(t or {})
+  a, b, t = queues("a", a), queues("b", b), options(t)
   local result = {}
-  local directions, no_memory, code = all_directions(a, b, t, result)
+  local directions, refusal, code = all_directions(a, b, t, result)
   if not directions then
-    return result, no_memory, code
+    return nil, refusal, code
   end
   local stop = core.now() + (t.seconds or math.huge)
   while true do

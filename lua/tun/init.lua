@@ -23,4 +23,6 @@ return {
   addr = netlink.addr,
   route = netlink.route,
   neigh = netlink.neigh,
+  rule = netlink.rule,
+  nexthop = netlink.nexthop,
 }

@@ -1,7 +1,7 @@
 -- packets.lua: packets of batches and devices with names: views of a batch's memory coming
 -- in, packets of any origin going out.
+local check = require "tun.check"
 local packet = require "tun.packet"
-local build = require "tun.packet.build.build"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local header = require "tun.packet.declare.header"
@@ -30,7 +30,8 @@ local PI, VNET = packet.tun_pi, packet.virtio_net
 -- quick_receive(dev, batch) -> how many packets are in it now, after clearing it; what is
 --   not above 0 is told by the method, which then tries again.
 -- quick_place(dev, batch, i), quick_send(dev, pointer, at, n): the same for sending.
-local handle, locate, quick_receive, quick_place, quick_send
+-- there(where): whether a packet is at the place of its batch at which it was seen.
+local handle, locate, quick_receive, quick_place, quick_send, there
 
 if jitted then
   -- The beginnings of the structures of csrc/batch.h.
@@ -81,6 +82,11 @@ if jitted then
     return base, first, stop, floor, ceiling, band(flags, HAS_VNET) ~= 0, band(flags, HAS_PI) ~= 0
   end
 
+  function there(where)
+    local at, i = where.handle, where.i
+    return i >= 1 and i <= at.count and at.list[i - 1] * at.pool.stride == where.base
+  end
+
   function quick_receive(dev, batch)
     local n = c_receive(dev, batch)
     return n
@@ -108,6 +114,10 @@ else
     return -1
   end
 
+  function there(where)
+    return where.batch:slot(where.i) == where.base
+  end
+
   quick_place, quick_send = quick_receive, quick_receive
 end
 
@@ -115,12 +125,20 @@ end
 
 -- What it takes to see the packets of a batch: one view, of one after the other, whose place
 -- this says, see slot.lua.
+local viewing = {}
+
 local function viewer(batch)
   local arena = batch:arena()
   local it = view.new(arena, bytes.pointer(arena), 0, 0)
-  it[SLOT] = { batch = batch, handle = handle(batch), view = it, i = 0, base = 0,
-               kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }
+  it[SLOT] = setmetatable({ batch = batch, handle = handle(batch), view = it, i = 0, base = 0,
+    kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }, viewing)
   return it[SLOT]
+end
+
+-- What a loop was called with, that for gives it.
+local function refuse_state(state)
+  check.refuse("packets", state,
+    "what the loop goes through: write for packet in object:packets() do")
 end
 
 -- The view on the i-th packet; false behind the last, nil where there is none.
@@ -145,14 +163,17 @@ end
 local function seek(state, i)
   local it
   repeat
-    it, i = see(state, i), i + 1
+    it, i = i <= state.last and see(state, i), i + 1
   until it ~= nil
   return it
 end
 
 local function step(state)
+  if getmetatable(state) ~= viewing then
+    refuse_state(state)
+  end
   local i = state.i + 1
-  local it = see(state, i)
+  local it = i <= state.last and see(state, i)
   if it == nil then
     it = seek(state, i + 1)
   end
@@ -161,7 +182,9 @@ end
 
 --- As batch:packets().
 function packets.walk(batch)
-  return step, viewer(batch)
+  local state = viewer(batch:compact())
+  state.last = batch:count() -- what a step appends, or moves to the end, comes next time
+  return step, state
 end
 
 --- As batch:packet(i).
@@ -197,6 +220,9 @@ function wait(state)
 end
 
 local function next_view(state)
+  if getmetatable(state) ~= viewing or not state.dev then
+    refuse_state(state)
+  end
   local n = -1
   if state.quick > 0 then
     state.quick = state.quick - 1
@@ -231,6 +257,8 @@ end
 
 -- -- Going out ------------------------------------------------------------------
 
+local given = view.given
+
 -- Devices that put nothing in front of a packet; what a device is does not change.
 local plain = setmetatable({}, { __mode = "k" })
 
@@ -262,19 +290,14 @@ local function front(self, at)
   return size and bytes.string(self[POINTER], o, size) or nil
 end
 
--- A packet from what a script has: a packet, or headers that become one.
-local function of(self)
-  if build.is(self) then
-    build.realise(self)
-  elseif not view.is(self) then
-    core.misuse(("a packet or bytes expected, not a %s"):format(type(self)))
-  end
-  return self
+--- The bytes of a packet.
+function packets.bytes(self)
+  return given("packet", self):bytes()
 end
 
 --- As batch:add(self), of a packet.
 function packets.add(batch, self)
-  local at = first(of(self))
+  local at = first(given("packet", self))
   return batch:append(bytes.string(self[POINTER], at, self[STOP] - at), front(self, info_at),
     front(self, meta_at))
 end
@@ -294,9 +317,12 @@ end
 
 --- Send a packet as it is: fix() it first if it was changed.
 function packets.send(dev, self)
-  of(self)
+  given("packet", self)
   local where = self[SLOT]
   if where and where.batch then
+    if not there(where) and not view.place(self) then
+      core.misuse "send: the packet is in its batch no more"
+    end
     local n = quick_place(dev, where.batch, where.i)
     if n > 0 then
       return n

@@ -1,4 +1,5 @@
 -- poll.lua: wait for several things at once.
+local check = require "tun.check"
 local core = require "tun.core"
 
 -- How objects tell their descriptor, a method or a plain field: here and in
@@ -29,6 +30,8 @@ local function entry(what, i)
   local known, fd = pcall(descriptor, object)
   if not known or not fd then
     core.misuse(("poll: object %d has no descriptor: none of fd, getfd, pollfd"):format(i))
+  elseif type(events) ~= "string" then
+    check.refuse(("poll: events of object %d"):format(i), events, '"r", "w" or "rw"')
   end
   return object, fd, events
 end
@@ -53,12 +56,16 @@ end
 --   nil, "interrupted", EINTR
 -- Source: poll(2)
 local function poll(objects, timeout)
+  check.type("poll", objects, "table", "a list of what to wait for")
   local waiting, fds, events, more, some = {}, {}, {}, {}, false
   for i, what in ipairs(objects) do
     waiting[i], fds[i], events[i] = entry(what, i)
     if fds[i] >= 0 and has_more(waiting[i], events[i]) then
       more[i], some, timeout = true, true, 0
     end
+  end
+  if not waiting[1] and timeout == nil then
+    core.misuse "poll: an empty list is not something to wait for without a timeout"
   end
   local found, why, errno = core.poll(fds, events, timeout)
   if not found and not (why == "timeout" and some) then

@@ -1,15 +1,31 @@
 -- udp.lua: UDP sockets that take and give the same packets and batches as devices do:
 -- the other end of most tunnels.
+local check = require "tun.check"
 local closing = require "tun.closing"
 local core = require "tun.core"
 
 local meta = core.udp_socket
-local socket = meta.__index
+local socket = check.methods(meta.__index, meta)
 local read, send, write = socket.read, socket.send, socket.write
 local errno = core.errno
 
 -- What can be set, in the order to do so before a socket is bound.
 local OPTIONS = core.udp_options()
+
+-- A caller's options, of which there are these.
+local function options(t, names)
+  local known = {}
+  for _, name in ipairs(names) do
+    known[name] = true
+  end
+  for name in pairs(check.type("udp", t, "table", "a table of options")) do
+    if not known[name] then
+      core.misuse(('udp: no option "%s"; there are: %s'):format(tostring(name),
+        table.concat(names, ", ")))
+    end
+  end
+  return t
+end
 
 -- Kernels that do not know these work without.
 local TRIED = { gso = true, gro = true }
@@ -52,19 +68,24 @@ local function restore(self, was)
   end
 end
 
--- The names of options in the order to set them; what is none is raised.
-local function in_order(self, t)
-  local names = {}
+local function set_all(self, t, was)
   for _, name in ipairs(OPTIONS) do
-    names[#names + 1] = t[name] ~= nil and name or nil
-    names[name] = true
-  end
-  for name in pairs(t) do
-    if not names[name] then
-      self:getoption(name)
+    local old, why, code
+    if t[name] ~= nil then
+      old, why, code = self:getoption(name)
+    end
+    if code then
+      return explained(name, "udp: " .. name, why, code)
+    elseif t[name] ~= nil then
+      was[#was + 1] = { name, old or false }
+      local ok
+      ok, why, code = self:setoption(name, t[name])
+      if not ok then
+        return explained(name, "udp: " .. name, why, code)
+      end
     end
   end
-  return names
+  return true
 end
 
 --- Set options, all or none of them.
@@ -72,19 +93,14 @@ end
 -- @return true | nil, message, errno
 function socket:set(t)
   local was = {}
-  for _, name in ipairs(in_order(self, t)) do
-    local old, why, code = self:getoption(name)
-    local ok = not code
-    if ok then
-      ok, why, code = self:setoption(name, t[name])
-    end
-    if not ok then
-      restore(self, was)
-      return explained(name, "udp: " .. name, why, code)
-    end
-    was[#was + 1] = { name, old or false }
+  local ran, ok, why, code = pcall(set_all, self, options(t, OPTIONS), was)
+  if not (ran and ok) then
+    restore(self, was)
   end
-  return true
+  if not ran then
+    error(ok, 0)
+  end
+  return ok, why, code
 end
 
 --- The value of an option as the kernel tells it; of gso, whether it is on still.
@@ -94,6 +110,11 @@ end
 
 local bind, connect = socket.bind, socket.connect
 socket.bind = nil
+
+-- What a script gives to be sent as the core takes it: bytes of a packet.
+local function sendable(what)
+  return type(what) == "table" and require("tun.packets").bytes(what) or what
+end
 
 --- Send to one peer and receive from no other; without one, to and from any again.
 -- @return true | nil, message, errno
@@ -110,7 +131,7 @@ end
 -- @param peer  "10.0.0.2:5000"; not needed when the socket is connected
 -- @return true | nil, message, errno
 function socket:write(bytes, peer)
-  return write(self, type(bytes) == "table" and bytes:bytes() or bytes, peer)
+  return write(self, sendable(bytes), peer)
 end
 
 --- Send a datagram, or all packets of a batch.
@@ -119,12 +140,12 @@ end
 --   socket is connected
 -- @return how many bytes, or how many packets of a batch | nil, message, errno
 function socket:send(what, peer)
-  return send(self, type(what) == "table" and what:bytes() or what, peer)
+  return send(self, sendable(what), peer)
 end
 
 --- Close the descriptor; what waits for it in a cqueues loop wakes.
 -- @return true
-socket.close = closing(socket.close)
+socket.close = closing(socket.close, socket.fd)
 meta.__close = socket.close
 
 -- After what a loop goes on: a signal that ran a hook, and what an earlier datagram met.
@@ -159,21 +180,13 @@ end
 
 -- -- Opening ------------------------------------------------------------------
 
-local known = { bind = true, connect = true }
-for _, name in ipairs(OPTIONS) do
-  known[name] = true
+local ALL = { "bind", "connect" }
+for i, name in ipairs(OPTIONS) do
+  ALL[i + 2] = name
 end
 
-local function check(t)
-  if type(t) ~= "table" then
-    core.misuse(("udp: a %s is not a table of options"):format(type(t)))
-  end
-  for name in pairs(t) do
-    if not known[name] then
-      core.misuse(('udp: no option "%s"; there are: bind, connect, %s'):format(
-        tostring(name), table.concat(OPTIONS, ", ")))
-    end
-  end
+local function complete(t)
+  options(t, ALL)
   if t.bind == nil and t.connect == nil then
     core.misuse('udp: say where, bind = "0.0.0.0:5000", or to whom, connect = "10.0.0.2:5000"')
   end
@@ -213,7 +226,7 @@ end
 -- @return socket | nil, message, errno
 -- Source: udp(7), ip(7), ipv6(7), socket(7)
 local function udp(t)
-  check(t)
+  complete(t)
   local what = t.bind ~= nil and "bind" or "connect"
   local self, why, code = core.udp(t[what], what)
   if not self then

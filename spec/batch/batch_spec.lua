@@ -203,6 +203,49 @@ describe("a batch", function()
     assert.has_error(function() packet.ip4 {}:copy():drop() end)
   end)
 
+  it("moves every packet of a full batch to its own end", function()
+    for slots = 1, 5 do
+      local batch = tun.batch { slots = slots, size = 100 }
+      for i = 1, slots do
+        assert(batch:add(packet.ip4 {} / packet.udp {} / tostring(i)))
+      end
+      local all = payloads(batch)
+      for _ = 1, 3 do
+        local seen = {}
+        for p in batch:packets() do
+          seen[#seen + 1] = p.payload
+          assert.is_true(p:move(batch))
+        end
+        assert.equal(all, table.concat(seen, " "))
+        assert.equal(all, payloads(batch))
+      end
+      for _ = 1, 20 * slots do
+        assert.is_true(batch:move(#batch > 1 and 1 or batch:packet(1) and 1 or 2, batch))
+        batch:compact()
+      end
+      assert.equal(slots, batch:count())
+      assert.equal(0, batch:unused())
+    end
+  end)
+
+  it("moves, drops and changes the packet that was seen, wherever it is now", function()
+    local batch = of("a", "b", "c")
+    local second, third = batch:packet(2), batch:packet(3)
+    batch:drop(1):compact()
+    assert(second:move(batch))
+    assert.equal("c b", payloads(batch))
+    batch:compact():swap(1, 2)
+    third.payload = "longer"
+    third:fix()
+    assert.equal("b longer", payloads(batch))
+    third:drop()
+    third:drop()
+    assert.equal("b", payloads(batch))
+    assert.has_error(function() third:move(batch) end, "move: the packet is in its batch no more")
+    second:drop()
+    assert.equal(0, batch:count())
+  end)
+
   it("goes on behind as many as were dropped", function()
     local batch = tun.batch { slots = 65536, size = 20 }
     for _ = 1, 65536 do
@@ -305,7 +348,7 @@ describe("a batch", function()
       dev:receive(batch)
       for p in batch:packets() do
         assert.equal(29, #p:bytes())
-        assert.equal(t.pi and 0x800, p.tun_pi and p.tun_pi.proto)
+        assert.equal(t.pi and 0x800, p.tun_pi and p.tun_pi.proto_n)
         assert.equal(t.vnet_hdr or false, p.virtio_net ~= nil)
         turn(p)
       end

@@ -155,7 +155,16 @@ end
 -- -- Flows -------------------------------------------------------------------
 
 local ETHER = ("\2\0\0\0\0\2\2\0\0\0\0\1")
-local TAGS = { "", "\129\0\0\5", "\136\168\0\7\129\0\0\5" }
+
+-- VLAN tags, of 802.1Q and 802.1ad: mostly few, at times more than headers of a super-packet
+-- have room for.
+local function tags()
+  local list = {}
+  for i = 1, int(0, choice { 0, 1, 2, 2, 5, 20, 40 }) do
+    list[i] = choice { "\129\0", "\136\168" } .. be16(int(0, 65535))
+  end
+  return table.concat(list)
+end
 
 local SIZES = { 1, 2, 3, 10, 99, 100, 100, 536, 1220, 1448, 1449, 9000, 32000, 65000 }
 
@@ -169,13 +178,14 @@ local function new_flow(number, ethernet)
   local size = choice(SIZES)
   local flow = {
     v6 = v6, udp = udp, mss = size > 60000 and not v6 and 60000 or size,
-    ether = ethernet and ETHER .. choice(TAGS) .. (v6 and "\134\221" or "\8\0") or "",
+    ether = ethernet and ETHER .. tags() .. (v6 and "\134\221" or "\8\0") or "",
     src = v6 and "\253" .. ("\0"):rep(14) .. host or "\10\0\0" .. host,
     dst = v6 and "\253\1" .. ("\0"):rep(13) .. host or "\10\1\0" .. host,
     sport = 1000 + number, dport = 80,
     seq = choice { 0, 1000, 2 ^ 31 - 500, 2 ^ 32 - 1000 }, ack = 77, flags = ACK, window = 500,
     tos = 0, ttl = 64, label = v6 and choice { 0, 74565 }, id = choice { 0, 1, 65530, 4711 },
-    frag = choice { 0, DF, DF }, options = choice { "", timestamp(5), "" },
+    frag = choice { 0, DF, DF },
+    options = choice { "", timestamp(5), "", ("\1"):rep(4 * int(0, 10)) },
     partial = chance(10), fixed = chance(20),
   }
   flow.valid = not flow.partial and chance(10)
@@ -359,7 +369,7 @@ end
 -- Without the IPv4 ID and the checksum over it: datagrams that must not be fragmented have
 -- none to speak of (RFC 6864, section 4), and a super-packet cannot say that it is fixed.
 local function without_id(bytes, front)
-  if math.floor(bytes:byte(front + 1) / 16) == 6 then
+  if #bytes <= front or math.floor(bytes:byte(front + 1) / 16) == 6 then
     return bytes
   end
   return bytes:sub(1, front + 4) .. bytes:sub(front + 7, front + 10) .. bytes:sub(front + 13)

@@ -38,7 +38,7 @@ local function fields(p)
   elseif ip6 then
     sum = sum + ip6.hlim + ip6.length
   elseif arp then
-    sum = sum + arp.op
+    sum = sum + arp.op_n
   end
   local tcp, udp, icmp = p.tcp, p.udp, p.icmp
   if tcp then
@@ -46,7 +46,7 @@ local function fields(p)
   elseif udp then
     sum = sum + udp.sport + udp.dport
   elseif icmp then
-    sum = sum + icmp.type
+    sum = sum + icmp.type_n
   end
   return sum
 end

@@ -26,16 +26,16 @@ int spec_checksums(lua_State *L)
  * are copied there. */
 int spec_checksum(lua_State *L)
 {
-	size_t way = (size_t)luaL_checkinteger(L, 1) - 1;
+	lua_Integer way = luaL_checkinteger(L, 1) - 1;
 	size_t n = (size_t)luaL_checkinteger(L, 4);
 	const unsigned char *from = arena_check(L, 2, 3, n);
 	uint64_t initial = (uint64_t)luaL_checknumber(L, 5);
 	unsigned char *to = NULL;
 
-	if (!checksum_way(way))
+	if (way < 0 || !checksum_way((size_t)way))
 		raise_misuse(L, "checksum: no such way");
 	if (!lua_isnoneornil(L, 6))
 		to = arena_check(L, 6, 7, n);
-	lua_pushinteger(L, checksum_by(way, to, from, n, initial));
+	lua_pushinteger(L, checksum_by((size_t)way, to, from, n, initial));
 	return 1;
 }

@@ -10,16 +10,16 @@ enum { ALL_KINDS = ~0 };
 
 /* A packet of a list: its bytes, or a table with them and a virtio-net header.
  */
-static struct gro_packet tounit(lua_State *L, int at, struct vnet *vnet)
+static struct gro_packet packet_of(lua_State *L, int at, struct vnet *vnet)
 {
-	struct gro_packet unit = { 0 };
+	struct gro_packet packet = { 0 };
 	size_t n;
 
 	if (lua_istable(L, at)) {
 		lua_pushliteral(L, "vnet");
 		lua_rawget(L, at);
 		*vnet = vnet_check(L, lua_gettop(L));
-		unit.vnet = vnet;
+		packet.vnet = vnet;
 		lua_pushliteral(L, "bytes");
 		lua_rawget(L, at);
 		lua_replace(L, at);
@@ -27,52 +27,55 @@ static struct gro_packet tounit(lua_State *L, int at, struct vnet *vnet)
 	}
 	if (lua_type(L, at) != LUA_TSTRING)
 		raise_value(L, at, "packet", "a string");
-	unit.bytes = (const unsigned char *)lua_tolstring(L, at, &n);
-	unit.size = (uint32_t)n;
-	return unit;
+	packet.bytes = (const unsigned char *)lua_tolstring(L, at, &n);
+	if (n > INT32_MAX)
+		raise_misuse(L, "packet: longer than 2 GiB");
+	packet.size = (uint32_t)n;
+	return packet;
 }
 
-/* Push a table of what the super-packet that begins with a unit is. */
-static void push_joined(lua_State *L, const struct gro_packet *units,
+/* Push a table of what the super-packet that begins with a packet is. */
+static void push_joined(lua_State *L, const struct gro_packet *packets,
 			size_t first, bool ethernet)
 {
 	struct gro_joined joined;
 	luaL_Buffer bytes;
 	size_t i;
 
-	if (!gro_join(units, first, ethernet, &joined))
+	if (!gro_join(packets, first, ethernet, &joined))
 		raise_misuse(L, "coalesce: a packet changed meanwhile");
 	lua_newtable(L);
 	luaL_buffinit(L, &bytes);
 	luaL_addlstring(&bytes, (char *)joined.headers, joined.size);
-	for (i = first; i != NO_PACKET; i = units[i].next)
+	for (i = first; i != NO_PACKET; i = packets[i].next)
 		luaL_addlstring(&bytes,
-				(const char *)units[i].bytes + units[i].payload,
-				units[i].size - units[i].payload);
+				(const char *)packets[i].bytes +
+					packets[i].payload,
+				packets[i].size - packets[i].payload);
 	luaL_pushresult(&bytes);
 	lua_setfield(L, -2, "bytes");
 	vnet_push(L, &joined.vnet);
 	lua_setfield(L, -2, "vnet");
 }
 
-static void push_unit(lua_State *L, const struct gro_packet *units,
-		      size_t first, bool ethernet)
+static void push_packet(lua_State *L, const struct gro_packet *packets,
+			size_t first, bool ethernet)
 {
-	const struct gro_packet *unit = &units[first];
+	const struct gro_packet *packet = &packets[first];
 
-	if (unit->count > 1) {
-		push_joined(L, units, first, ethernet);
+	if (packet->count > 1) {
+		push_joined(L, packets, first, ethernet);
 	} else {
 		lua_newtable(L);
-		lua_pushlstring(L, (const char *)unit->bytes, unit->size);
+		lua_pushlstring(L, (const char *)packet->bytes, packet->size);
 		lua_setfield(L, -2, "bytes");
-		if (unit->vnet)
-			vnet_push(L, unit->vnet);
+		if (packet->vnet)
+			vnet_push(L, packet->vnet);
 		else
 			lua_newtable(L);
 		lua_setfield(L, -2, "vnet");
 	}
-	lua_pushinteger(L, unit->count);
+	lua_pushinteger(L, packet->count);
 	lua_setfield(L, -2, "count");
 }
 
@@ -83,32 +86,35 @@ static void push_unit(lua_State *L, const struct gro_packet *units,
  * a mask of TUN_F_*, nil for every kind. */
 int spec_coalesce(lua_State *L)
 {
-	lua_Integer allowed = luaL_optinteger(L, 2, ALL_KINDS);
+	lua_Integer allowed = ALL_KINDS;
 	bool ethernet = lua_toboolean(L, 3);
-	struct gro_packet *units;
+	struct gro_packet *packets;
 	struct vnet *vnets;
 	size_t i, n;
 	int at = 0;
 
-	luaL_checktype(L, 1, LUA_TTABLE);
+	if (!lua_istable(L, 1))
+		raise_value(L, 1, "coalesce", "a list of packets");
+	if (!lua_isnoneornil(L, 2) && !arg_integer(L, 2, &allowed))
+		raise_value(L, 2, "allowed", "a mask of TUN_F_*");
 	n = lua_rawlen(L, 1);
 	if (n > COALESCE_MOST)
 		raise_misuse(L, "coalesce: more than %d packets",
 			     COALESCE_MOST);
 	lua_settop(L, 1);
-	units = lua_newuserdata(L, (n + 1) * sizeof(*units));
+	packets = lua_newuserdata(L, (n + 1) * sizeof(*packets));
 	vnets = lua_newuserdata(L, (n + 1) * sizeof(*vnets));
 	for (i = 0; i < n; i++) {
 		lua_rawgeti(L, 1, (int)i + 1);
-		units[i] = tounit(L, 4, &vnets[i]);
+		packets[i] = packet_of(L, 4, &vnets[i]);
 		lua_settop(L, 3);
 	}
-	gro_coalesce(units, n, (unsigned int)allowed, ethernet);
+	gro_coalesce(packets, n, (unsigned int)allowed, ethernet);
 	lua_newtable(L);
 	for (i = 0; i < n; i++) {
-		if (units[i].follows)
+		if (packets[i].follows)
 			continue;
-		push_unit(L, units, i, ethernet);
+		push_packet(L, packets, i, ethernet);
 		lua_rawseti(L, -2, ++at);
 	}
 	return 1;

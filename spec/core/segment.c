@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+/* Argument as the bytes of a packet. */
+static const char *check_packet(lua_State *L, int at, size_t *n)
+{
+	if (lua_type(L, at) != LUA_TSTRING)
+		raise_value(L, at, "packet", "a string");
+	return lua_tolstring(L, at, n);
+}
+
 /* spec.split(bytes, vnet, mtu, ethernet) -> list of packets | nil
  *
  * The packets that a super-packet stands for, with complete checksums. vnet is
@@ -14,7 +22,7 @@
 int spec_split(lua_State *L)
 {
 	size_t i, n, size;
-	const char *bytes = luaL_checklstring(L, 1, &n);
+	const char *bytes = check_packet(L, 1, &n);
 	struct vnet vnet = vnet_check(L, 2);
 	size_t mtu = (size_t)luaL_optinteger(L, 3, 0);
 	bool ethernet = lua_toboolean(L, 4);
@@ -40,7 +48,7 @@ int spec_split(lua_State *L)
 int spec_complete(lua_State *L)
 {
 	size_t n;
-	const char *bytes = luaL_checklstring(L, 1, &n);
+	const char *bytes = check_packet(L, 1, &n);
 	struct vnet vnet = vnet_check(L, 2);
 	unsigned char *out = lua_newuserdata(L, n ? n : 1);
 

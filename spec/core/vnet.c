@@ -22,7 +22,7 @@ static const struct field {
 	FIELD(outer_th_offset), FIELD(inner_nh_offset),
 };
 
-static void put(struct vnet *vnet, const struct field *f, uint32_t value)
+static void vnet_put(struct vnet *vnet, const struct field *f, uint32_t value)
 {
 	unsigned char *to = (unsigned char *)vnet + f->at;
 	uint16_t half = (uint16_t)value;
@@ -36,7 +36,7 @@ static void put(struct vnet *vnet, const struct field *f, uint32_t value)
 		memcpy(to, &value, sizeof(value));
 }
 
-static uint32_t get(const struct vnet *vnet, const struct field *f)
+static uint32_t vnet_get(const struct vnet *vnet, const struct field *f)
 {
 	const unsigned char *from = (const unsigned char *)vnet + f->at;
 	uint32_t value;
@@ -53,7 +53,7 @@ static uint32_t get(const struct vnet *vnet, const struct field *f)
 }
 
 /* The header in the table at a positive index. */
-static struct vnet totable(lua_State *L, int at)
+static struct vnet vnet_of_table(lua_State *L, int at)
 {
 	struct vnet vnet = { 0 };
 	const struct field *f;
@@ -65,7 +65,7 @@ static struct vnet totable(lua_State *L, int at)
 		if (!arg_integer(L, -1, &value) || value < 0 ||
 		    (uint64_t)value >> (8 * f->size))
 			raise_value(L, -1, f->name, "a number that fits");
-		put(&vnet, f, (uint32_t)value);
+		vnet_put(&vnet, f, (uint32_t)value);
 	}
 	return vnet;
 }
@@ -79,7 +79,7 @@ struct vnet vnet_check(lua_State *L, int at)
 	if (lua_isnoneornil(L, at))
 		return vnet;
 	if (lua_istable(L, at))
-		return totable(L, at);
+		return vnet_of_table(L, at);
 	if (lua_type(L, at) != LUA_TSTRING)
 		raise_value(L, at, "virtio-net header", "a table or bytes");
 	bytes = lua_tolstring(L, at, &n);
@@ -93,9 +93,9 @@ void vnet_push(lua_State *L, const struct vnet *vnet)
 
 	lua_newtable(L);
 	for (i = 0; i < LENGTH(fields); i++) {
-		if (!get(vnet, &fields[i]))
+		if (!vnet_get(vnet, &fields[i]))
 			continue;
-		lua_pushinteger(L, get(vnet, &fields[i]));
+		lua_pushinteger(L, vnet_get(vnet, &fields[i]));
 		lua_setfield(L, -2, fields[i].name);
 	}
 }

@@ -61,7 +61,7 @@ local function connect(dev)
   client:connect("10.9.0.2", 80)
   local syn = next_packet(dev, "tcp")
   assert(dev:send(packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1" } / packet.tcp {
-    sport = 80, dport = syn.tcp.sport, seq = 1000, ack = syn.tcp.seq + 1, flags = "S.",
+    sport = 80, dport = syn.tcp.sport, seq = 1000, ack = syn.tcp.seq + 1, flags = "SA",
     window = 65535, options = { { "mss", 1460 } } }))
   return client
 end
@@ -81,7 +81,7 @@ local function kind_of(dev, client)
     end
     assert(dev:send(packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1" } / packet.tcp {
       sport = 80, dport = p.tcp.sport, seq = 1001, ack = (p.tcp.seq + #p.payload) % 4294967296,
-      flags = ".", window = 65535 }))
+      flags = "A", window = 65535 }))
   end
   return kind
 end
@@ -405,7 +405,7 @@ describe("offload", function()
       local batch = assert(tun.batch())
       for i = 0, 1 do
         assert(batch:add(packet.ip4 { src = "10.9.0.2", dst = "10.9.0.1", id = i } / packet.tcp {
-          sport = 80, dport = 81, seq = 1000 * i, ack = 1, flags = ".", window = 65535 }
+          sport = 80, dport = 81, seq = 1000 * i, ack = 1, flags = "A", window = 65535 }
           / ("x"):rep(1000)))
       end
       local before = tun.link.get("t0").stats.rx_packets

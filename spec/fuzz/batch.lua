@@ -93,7 +93,9 @@ local PACKETS = {
 local OPERATIONS = {
   function(batch, n) batch:append(PACKETS[n % 2 + 1]:rep(n % 3)) end,
   function(batch, n) batch:append(PACKETS[1] .. ("x"):rep(n), "\1\1\40\0\8\0\20\0\16\0") end,
-  function(batch, n) batch:append(("\2"):rep(12) .. ("\129\0\0\1"):rep(n) .. "\8\0" .. PACKETS[1]) end,
+  function(batch, n)
+    batch:append(("\2"):rep(12) .. ("\129\0\0\1"):rep(n) .. "\8\0" .. PACKETS[1])
+  end,
   function(batch) dev:receive(batch) end,
   function(batch) dev:send(batch) end,
   function(batch) udp:receive(batch) end,
@@ -108,7 +110,9 @@ local OPERATIONS = {
   function(batch) batch:reflect() end,
   function(batch) batch:fix() end,
   function(batch) batch:decrement_ttl() end,
-  function(batch, n) batch:set { src = "10.0.0.9", dst = "fd00::1", sport = n, dport = n, ttl = n, tos = n } end,
+  function(batch, n)
+    batch:set { src = "10.0.0.9", dst = "fd00::1", sport = n, dport = n, ttl = n, tos = n }
+  end,
   function(batch, n) batch:resize(n % SLOTS + 1, n * 64, n) end,
   function(batch, n) scribble(batch, n) end,
   function(batch, n) edit_views(batch, n) end,

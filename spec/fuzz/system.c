@@ -225,7 +225,7 @@ static void count_users(const struct batch *batch, uint32_t *users)
 	const struct pool *pool = batch->pool;
 	uint32_t i, number;
 
-	MUST(batch->count <= pool->slots);
+	MUST(batch->count <= listroom(pool));
 	for (i = 0; i < batch->count; i++) {
 		number = batch->list[i];
 		if (number == NO_SLOT)

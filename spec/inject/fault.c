@@ -29,7 +29,8 @@
 
 /* A system call, and with which errnos it can fail: its man page and, for the
  * ioctls, drivers/net/tun.c. With a request it is that ioctl, an mmap with
- * that flag, an mprotect for that access. No errnos: it is none of ours, but of the C library or of Lua. */
+ * that flag, an mprotect for that access. No errnos: it is none of ours, but of
+ * the C library or of Lua. */
 static const struct call {
 	const char *name;
 	long number;
@@ -38,10 +39,11 @@ static const struct call {
 	bool happens; /* the kernel does it although it tells an error */
 } calls[] = {
 	{ "openat", SYS_openat, 0,
-	  "EACCES EINTR EMFILE ENFILE ENODEV ENOENT ENOMEM ENXIO EPERM", false },
+	  "EACCES EINTR EMFILE ENFILE ENODEV ENOENT ENOMEM ENXIO EPERM",
+	  false },
 	{ "close", SYS_close, 0, "EINTR EIO", true },
-	{ "read", SYS_read, 0,
-	  "EAGAIN EBADFD EFAULT EINTR EINVAL EIO ENOMEM", false },
+	{ "read", SYS_read, 0, "EAGAIN EBADFD EFAULT EINTR EINVAL EIO ENOMEM",
+	  false },
 	{ "write", SYS_write, 0,
 	  "EAGAIN EBADFD EFAULT EINTR EINVAL EIO EMSGSIZE ENOBUFS ENOMEM "
 	  "ENOSPC EPERM",
@@ -94,12 +96,12 @@ static const struct call {
 	  false },
 	{ "fsconfig", SYS_fsconfig, 0, "EBUSY ENOMEM EPERM", false },
 	{ "fsmount", SYS_fsmount, 0, "EBUSY EMFILE ENOMEM EPERM", false },
-	{ "TUNSETIFF", SYS_ioctl, TUNSETIFF,
-	  "E2BIG EBUSY EINVAL ENOMEM EPERM", false },
+	{ "TUNSETIFF", SYS_ioctl, TUNSETIFF, "E2BIG EBUSY EINVAL ENOMEM EPERM",
+	  false },
 	{ "TUNGETIFF", SYS_ioctl, TUNGETIFF, "EBADFD", false },
 	{ "TUNSETIFINDEX", SYS_ioctl, TUNSETIFINDEX, "EINVAL EPERM", false },
-	{ "TUNSETQUEUE", SYS_ioctl, TUNSETQUEUE, "E2BIG EBADFD EINVAL ENOMEM EPERM",
-	  false },
+	{ "TUNSETQUEUE", SYS_ioctl, TUNSETQUEUE,
+	  "E2BIG EBADFD EINVAL ENOMEM EPERM", false },
 	{ "TUNGETFEATURES", SYS_ioctl, TUNGETFEATURES, "EBADFD", false },
 	{ "TUNSETNOCSUM", SYS_ioctl, TUNSETNOCSUM, "EBADFD", false },
 	{ "TUNSETDEBUG", SYS_ioctl, TUNSETDEBUG, "EBADFD EINVAL", false },
@@ -152,7 +154,7 @@ enum { TRACE = 8192 };
 
 /* What the handler works with. */
 static struct {
-	volatile char selector; /* SYSCALL_DISPATCH_FILTER_* */
+	volatile char selector;	 /* SYSCALL_DISPATCH_FILTER_* */
 	const struct call *call; /* which is to fail; NULL for none */
 	int countdown;		 /* at which of its occurrences */
 	int code;		 /* with what */
@@ -232,8 +234,8 @@ static void dispatch(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	(void)info;
 	if (!call)
-		faults.unlisted = r[REG_RAX] == SYS_ioctl ? -args[1]
-							  : r[REG_RAX];
+		faults.unlisted =
+			r[REG_RAX] == SYS_ioctl ? -args[1] : r[REG_RAX];
 	else if (faults.n < TRACE)
 		faults.trace[faults.n++] = (unsigned char)(call - calls);
 	if (!due || call->happens)
@@ -243,7 +245,7 @@ static void dispatch(int signal, siginfo_t *info, void *context)
 }
 
 /* What rt_sigaction(2) takes: the C library would put a return of its own. */
-static void catch(void)
+static void catch (void)
 {
 	const struct {
 		void (*handler)(int, siginfo_t *, void *);
@@ -285,7 +287,7 @@ static int fault_call(lua_State *L)
 	faults.code = (int)luaL_optinteger(L, 3, 0);
 	faults.unlisted = 0;
 	faults.n = 0;
-	catch();
+	catch ();
 	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
 		  (uintptr_t)fault_pass,
 		  (uintptr_t)fault_passed - (uintptr_t)fault_pass,

@@ -1,5 +1,5 @@
 -- scenarios.lua: what the searches for faults go through, one after the other. Each runs in
--- a process and a network namespace of its own:
+-- a process of its own, in a network namespace without links:
 --   name, as SCENARIO= of the Makefile matches it;
 --   says: what a message may be about, patterns with "|" between them;
 --   setup(): optional, makes what is there before; its result is the world of the others;
@@ -11,7 +11,6 @@
 --   raises: an iterator, whose failure is raised;
 --   judge(world, ...): optional, what is wrong with the results of run, where they need not
 --     be those of a run in which nothing failed
-local core = require "tun.core"
 local fault = require "fault"
 local tun = require "tun"
 
@@ -27,7 +26,7 @@ end
 
 -- true or the triple of a call that returns an object.
 local function opened(world, object, why, errno)
-  world.object = object
+  world.object = object or false
   return object and true, why, errno
 end
 
@@ -113,7 +112,7 @@ add("open new full", {
 })
 
 local function persistent(t)
-  local all = { name = "p0", mode = "tap", persist = true, vnet_hdr = true, mtu = 1400,
+  local all = { name = "p0", index = 7, mode = "tap", persist = true, vnet_hdr = true, mtu = 1400,
                 txqlen = 700, alias = "before", inet6_addr_gen_mode = "none",
                 mac = "02:00:00:00:00:01", vnet_hdr_size = 12, sndbuf = 5000,
                 address = { "10.1.0.1/24", { address = "fd01::1/64", nodad = true } },
@@ -373,9 +372,8 @@ add("device read", {
 add("device packets", {
   says = DEVICE, setup = filled, raises = true,
   run = function(world)
-    for packet in world.device:packets() do
-      return tostring(packet)
-    end
+    local step, state = world.device:packets()
+    return tostring(step(state))
   end,
   judge = function() end, -- it ends when the device is deleted
 })
@@ -541,7 +539,7 @@ add("udp batch send", {
 -- -- Forward ---------------------------------------------------------------------
 
 local function forward(world)
-  local result, why, errno = tun.forward(world.device, world.to, { seconds = 0.02 })
+  local result, why, errno = tun.forward(world.device, world.to, { seconds = 0.05 })
   if why ~= "timeout" then
     return nil, why, errno
   end

@@ -4,6 +4,12 @@
 local fault = require "fault"
 local search = dofile "spec/inject/search.lua"
 
+-- LuaJIT 2.1 of 2022 jumps into nowhere now and then after memory ended in its recorder of
+-- traces; its interpreter does not.
+if jit then
+  jit.off()
+end
+
 -- Lua tries again after it has collected its garbage; LuaJIT and Lua 5.1 do not.
 local TIMES = _VERSION == "Lua 5.1" and 1 or 2
 

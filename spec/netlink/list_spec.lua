@@ -395,14 +395,14 @@ local entry = words("dst port vni master used updated",
   end })
 
 -- A value of ip and ours: ip writes some booleans as numbers and many numbers as text, and
--- leaves false out. A timer that began anew meanwhile may have been above both.
+-- leaves false out. A timer that began anew meanwhile may have been above or below both.
 local function agrees(key, theirs, first, last)
   if type(first) == "boolean" and type(theirs) == "number" then
     theirs = theirs ~= 0
   elseif type(first) == "number" then
     theirs = tonumber(theirs)
     return theirs and (math.min(first, last) <= theirs and theirs <= math.max(first, last)
-      or first < last and theirs >= last and key:find "_timer$" ~= nil)
+      or first < last and (theirs >= last or theirs <= first) and key:find "_timer$" ~= nil)
   end
   return theirs == (first or false) or theirs == (last or false)
 end

@@ -1,14 +1,11 @@
 -- tun.neigh against the kernel, held against what ip(8) and bridge(8) say.
 local tun = require "tun"
 local json = require "dkjson"
+local check = dofile "spec/netlink/check.lua"
 local process = dofile "spec/process.lua"
-local errno = tun.errno
+local ip, column, refused, raises = check.ip, check.column, check.refused, check.raises
 
 local MAC, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
-
-local function ip(arguments)
-  return assert(json.decode(process.must("ip -j " .. arguments)))
-end
 
 -- What ip says of one neighbour.
 local function told(dst, more)
@@ -17,28 +14,6 @@ local function told(dst, more)
       return object
     end
   end
-end
-
-local function column(list, key)
-  local values = {}
-  for i, object in ipairs(list) do
-    values[i] = object[key]
-  end
-  table.sort(values)
-  return values
-end
-
-local function refused(message, code, ok, why, number)
-  assert.is_nil(ok)
-  assert.equal(message, why)
-  assert.equal(errno[code], number)
-end
-
-local function raises(message, f, ...)
-  local ok, why = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(why:find("^[^\n]*spec/netlink/neigh_spec.lua:%d+: "), why)
-  assert.is_truthy(why:find(message, 1, true), why)
 end
 
 describe("a neighbour", function()

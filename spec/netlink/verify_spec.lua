@@ -41,6 +41,8 @@ local ROWS = {
     '{ .key = "y", .kind = &kind_u32, .where = 1, .size = 4 }' },
   { 'ATTR("x", list, 1, .rows = inner)', "thing.x: a list has elements of one row",
     'ATTR("y", u32, 1), ATTR("z", u32, 2)' },
+  { 'ATTR("x", array, 1, .size = 6, .rows = inner)', "thing.x: elements that are not aligned",
+    '{ .key = "y", .kind = &kind_u32, .size = 4 }' },
   { '{ .key = "x", .where = 1 }', "thing.x: has no kind" },
   { '{ .key = "x", .kind = &kind_u32, .size = 2 }',
     "thing.x: its size is not that of kind u32", header = true },

@@ -44,16 +44,17 @@ describe("Ethernet", function()
   end)
 
   it("is found to be of a type that is no layer here", function()
-    local found = golden.parse("020000000002020000000001 88cc 0207", "eth")
+    local found = golden.parse("020000000002020000000001 9000 0207", "eth")
     assert.is_nil(found.ip)
     assert.equal("\2\7", found.payload)
-    assert.equal("02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype lldp 0x88cc, length 16",
+    assert.equal("02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype loopback 0x9000, length 16",
       tostring(found))
   end)
 
   it("has a length where its type is no type", function()
-    local found = golden.parse("0180c2000000020000000001 0003 424203", "eth")
-    assert.equal("02:00:00:00:00:01 > 01:80:c2:00:00:00, 802.3, length 17", tostring(found))
+    local found = golden.parse("0180c2000000020000000001 0003 e0e003", "eth")
+    assert.equal("02:00:00:00:00:01 > 01:80:c2:00:00:00, 802.3, llc dsap 224, ssap 224, control 3 length 17",
+      tostring(found))
     assert.is_nil(found.error)
   end)
 

@@ -137,7 +137,7 @@ describe("fragmenting IPv6", function()
     local list = assert(packet.fragment(ip6_packet(3000), 1500, 0xabcdef01))
     assert.equal(3, #list)
     for i, at in ipairs { 0, 181, 362 } do
-      assert.same({ at, i < 3, 0xabcdef01, 17 },
+      assert.same({ at, i < 3, 0xabcdef01, "udp" },
         { list[i].frag.offset, list[i].frag.mf, list[i].frag.id, list[i].frag.next })
       assert.is_true(#list[i]:bytes() <= 1500)
     end
@@ -323,7 +323,7 @@ describe("the kernel", function()
       repeat
         local text = dev:read(0.1)
         local p = text and r:add(packet.parse(text, "ip"))
-        if p and (p.icmp or p.icmp6 and p.icmp6.type == 129) then
+        if p and (p.icmp or p.icmp6 and p.icmp6.type == "echo_reply") then
           return p
         end
       until not text
@@ -335,7 +335,7 @@ describe("the kernel", function()
       / packet.icmp { type = "echo", id = 1, seq = 2 } / data(5001)
     local back = answer(assert(packet.fragment(p, 1000)))
     assert.is_true(back:verify())
-    assert.same({ 0, data(5001) }, { back.icmp.type, back.payload })
+    assert.same({ "echo_reply", data(5001) }, { back.icmp.type, back.payload })
   end)
 
   it("puts our IPv6 fragments together, in any order, and we put its", function()
@@ -344,6 +344,6 @@ describe("the kernel", function()
     local list = assert(packet.fragment(p, 1280))
     local back = answer(shuffled(list, { 3, 1, 5, 2, 4 }))
     assert.is_true(back:verify())
-    assert.same({ 129, data(5001) }, { back.icmp6.type, back.payload })
+    assert.same({ "echo_reply", data(5001) }, { back.icmp6.type, back.payload })
   end)
 end)

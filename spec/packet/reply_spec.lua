@@ -45,9 +45,10 @@ describe("a reply", function()
       / packet.icmp { type = "echo", id = 3, seq = 4 } / "payload")
     assert.same({ A, B, 7 }, { p.eth.dst, p.eth.src, p.vlan.id })
     assert.same({ "10.0.0.2", "10.0.0.1" }, { p.ip4.src, p.ip4.dst })
-    assert.same({ 0, 3, 4, "payload" }, { p.icmp.type, p.icmp.id, p.icmp.seq, p.payload })
+    assert.same({ "echo_reply", 3, 4, "payload" },
+      { p.icmp.type, p.icmp.id, p.icmp.seq, p.payload })
     p = answer(ip6() / packet.icmp6 { type = "echo", id = 3, seq = 4 } / "payload")
-    assert.same({ "fd00::2", "fd00::1", 129, 3, 4, "payload" },
+    assert.same({ "fd00::2", "fd00::1", "echo_reply", 3, 4, "payload" },
       { p.ip6.src, p.ip6.dst, p.icmp6.type, p.icmp6.id, p.icmp6.seq, p.payload })
   end)
 
@@ -60,7 +61,7 @@ describe("a reply", function()
   it("answers ARP", function()
     local p = answer(frame "ff:ff:ff:ff:ff:ff"
       / packet.arp { op = "request", sha = A, spa = "10.0.0.1", tpa = "10.0.0.2" }, { mac = B })
-    assert.same({ A, B, 2, B, "10.0.0.2", A, "10.0.0.1" },
+    assert.same({ A, B, "reply", B, "10.0.0.2", A, "10.0.0.1" },
       { p.eth.dst, p.eth.src, p.arp.op, p.arp.sha, p.arp.spa, p.arp.tha, p.arp.tpa })
     assert.equal("it asks nothing", refusal(frame() / packet.arp { op = "reply" }, { mac = B }))
     assert.error_matches(function() (frame() / packet.arp {}):reply() end, "mac")
@@ -88,15 +89,15 @@ describe("a reply", function()
   it("says that nobody listens, and quotes what was asked", function()
     local asked = ip4() / udp()
     local p = answer(packet.parse(asked:bytes() .. "padding", "ip"))
-    assert.same({ 3, 3 }, { p.icmp.type, p.icmp.code })
+    assert.same({ "unreachable", 3 }, { p.icmp.type, p.icmp.code })
     assert.equal(asked:bytes(), p.payload)
     assert.equal(53000, p.inner.udp.dport)
     p = answer(ip6() / udp())
-    assert.same({ 1, 4, 53000 }, { p.icmp6.type, p.icmp6.code, p.inner.udp.dport })
+    assert.same({ "unreachable", 4, 53000 }, { p.icmp6.type, p.icmp6.code, p.inner.udp.dport })
     p = answer(ip4 { proto = 253 } / "what")
-    assert.same({ 3, 2 }, { p.icmp.type, p.icmp.code })
+    assert.same({ "unreachable", 2 }, { p.icmp.type, p.icmp.code })
     p = answer(ip6() / packet.dstopts { next = 253 } / "what")
-    assert.same({ 4, 1, 40 }, { p.icmp6.type, p.icmp6.code, p.icmp6.pointer })
+    assert.same({ "parameter_problem", 1, 40 }, { p.icmp6.type, p.icmp6.code, p.icmp6.pointer })
   end)
 
   it("makes the errors of routers", function()
@@ -108,7 +109,7 @@ describe("a reply", function()
     for name, row in pairs(rows) do
       local a = answer(ip4() / udp(), { error = name, mtu = 1400, src = "10.0.0.254" })
       local b = answer(ip6() / udp(), { error = name, mtu = 1400, src = "fd00::fe" })
-      assert.same(row, { a.icmp.type, a.icmp.code, b.icmp6.type, b.icmp6.code })
+      assert.same(row, { a.icmp.type_n, a.icmp.code, b.icmp6.type_n, b.icmp6.code })
       assert.same({ "10.0.0.254", "fd00::fe" }, { a.ip4.src, b.ip6.src })
       if name == "too_big" then
         assert.same({ 1400, 1400 }, { a.icmp.mtu, b.icmp6.mtu })
@@ -151,7 +152,7 @@ describe("a reply", function()
   it("tells a group of IPv6 that a packet is too big", function()
     local p = answer(ip6 { dst = "ff0e::1" } / udp(),
       { error = "too_big", mtu = 1280, src = "fd00::9" })
-    assert.same({ 2, 1280, "fd00::9" }, { p.icmp6.type, p.icmp6.mtu, p.ip6.src })
+    assert.same({ "too_big", 1280, "fd00::9" }, { p.icmp6.type, p.icmp6.mtu, p.ip6.src })
   end)
 
   it("does not answer what it cannot know whole", function()

@@ -23,7 +23,7 @@ describe("segmenting", function()
   end)
 
   it("leaves fin and psh to the last, cwr to the first", function()
-    local list = assert(segment({ flags = "FP.W" }, 30):segment(10))
+    local list = assert(segment({ flags = "FPAC" }, 30):segment(10))
     local flags = {}
     for i, p in ipairs(list) do
       flags[i] = { p.tcp.fin, p.tcp.psh, p.tcp.cwr }

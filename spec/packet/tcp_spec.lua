@@ -19,7 +19,7 @@ golden.each(describe, it, {
                           { "nop" }, { "wscale", 7 } } },
     },
     build = function()
-      return ip4(ENDS) / tcp { sport = 1000, dport = 80, seq = 100, ack = 200, flags = "S.",
+      return ip4(ENDS) / tcp { sport = 1000, dport = 80, seq = 100, ack = 200, flags = "SA",
         window = 8192,
         options = { { "mss", 1460 }, { "sack_ok" }, { "timestamps", { value = 1, echo = 2 } },
                     { "nop" }, { "wscale", 7 } } }
@@ -68,16 +68,21 @@ describe("TCP", function()
   end)
 
   it("takes flags one by one, as letters and as a number", function()
-    local built = ip4(ENDS) / tcp { flags = "FP." }
-    assert.equal(0x19, built.tcp.flags)
+    local built = ip4(ENDS) / tcp { flags = "FPA" }
+    assert.same({ "FPA", 0x19 }, { built.tcp.flags, built.tcp.flags_n })
     built.tcp.fin = false
     built.tcp.syn = true
-    assert.equal(0x1a, built.tcp.flags)
+    assert.same({ "SPA", 0x1a }, { built.tcp.flags, built.tcp.flags_n })
     built.tcp.flags = 4
     assert.is_true(built.tcp.rst)
-    assert.has_error(function()
-      built.tcp.flags = "X"
-    end)
+    assert.equal("R", built.tcp.flags)
+    for _, spelling in ipairs { "X", "AS", "S.", "sa", "SS" } do
+      assert.error_matches(function()
+        built.tcp.flags = spelling
+      end, "^tcp.flags: " .. spelling .. " is not letters of FSRPAUEC")
+    end
+    built.tcp.flags = ""
+    assert.equal(0, built.tcp.flags_n)
   end)
 
   it("fills its options up to whole words", function()
@@ -92,7 +97,7 @@ describe("TCP", function()
     end)
   end)
 
-  it("has options replaced where they have room", function()
+  it("has options replaced, and grows and shrinks with them", function()
     local built = ip4(ENDS) / tcp { syn = true, options = { { "mss", 1460 }, { "wscale", 7 } } }
     local list = built.tcp:options()
     list[1][2] = 1300
@@ -101,10 +106,14 @@ describe("TCP", function()
     assert.equal(1300, built.tcp:options()[1][2])
     built.tcp:set_options { { "mss", 500 } }
     assert.is_true(built:fix():verify())
-    assert.equal(28, #built:bytes() - 20)
+    assert.equal(24, #built:bytes() - 20)
+    built.tcp.options = { { "timestamps", { value = 1, echo = 2 } } }
+    assert.is_true(built:fix():verify())
+    assert.same({ 32, 8 }, { #built:bytes() - 20, built.tcp.doff })
     assert.has_error(function()
-      built.tcp:set_options { { "timestamps", { value = 1, echo = 2 } } }
+      built.tcp.options = { { "md5", ("x"):rep(60) } }
     end)
+    assert.same({ value = 1, echo = 2 }, built.tcp.options[1][2])
   end)
 
   it("takes options of kinds that have no name", function()

@@ -264,6 +264,18 @@ describe("tun.udp", function()
     assert.equal(0, socket:get "tos")
   end)
 
+  it("sets none when a value is raised, also of those that change others", function()
+    local socket = open { bind = "127.0.0.1:0" }
+    local size = socket:get "rcvbuf"
+    raises("ttl: a string is not", function()
+      socket:set { rcvbuf = 20000, tos = 16, priority = 2, ttl = "x" }
+    end)
+    assert.same({ size, 0, 0 },
+      { socket:get "rcvbuf", socket:get "tos", socket:get "priority" })
+    assert.is_true(socket:set { tos = 16, priority = 2 })
+    assert.equal(2, socket:get "priority")
+  end)
+
   it("shares a port where all sockets want it", function()
     local first = open { bind = "127.0.0.1:6000", reuse_port = true }
     local second = open { bind = "127.0.0.1:6000", reuse_port = true }

@@ -69,7 +69,7 @@ local links = {
 
 local tcps = {
   plain = function() return { seq = 2 ^ 32 - 1000, has_ack = true, psh = true } end,
-  ecn = function() return { seq = 5, flags = "FP.WE", ack = 9 } end,
+  ecn = function() return { seq = 5, flags = "FPAEC", ack = 9 } end,
   options = function()
     return { seq = int(0, 2 ^ 32 - 1), has_ack = true, fin = flip(), psh = flip(), cwr = flip(),
              urg = true, urgent = int(0, 4000), options = {
@@ -108,7 +108,7 @@ function super.tcp(net, data, size, partial, fields)
   fields.sport, fields.dport = 80, 50000
   local p = nets[net](65535) / packet.tcp(fields) / data
   local bytes, vnet = finish(p, p.tcp.doff * 4, 16, size, partial)
-  vnet.gso_type = (net:find "v4" and TCP4 or TCP6) + (fields.flags == "FP.WE" and ECN or 0)
+  vnet.gso_type = (net:find "v4" and TCP4 or TCP6) + (fields.flags == "FPAEC" and ECN or 0)
   return bytes, vnet, each_bytes(assert(p:segment(size)))
 end
 

@@ -1,5 +1,6 @@
 -- device/init.lua: what a device can do beyond its descriptor: its link, addresses and
 -- routes, options, loops, and its line for people.
+local check = require "tun.check"
 local closing = require "tun.closing"
 local core = require "tun.core"
 local explain = require "tun.explain"
@@ -10,13 +11,13 @@ local option = require "tun.device.option"
 local setup = require "tun.device.apply"
 
 local meta = core.device
-local device = meta.__index
+local device = check.methods(meta.__index, meta)
 local read, attach, detach = device.read, device.attach, device.detach
 local send = device.send
 
 -- A table of ours with the keys of another, which may be missing.
-local function with(t, more)
-  for key, value in pairs(more or {}) do
+local function with(t, what, more)
+  for key, value in pairs(more == nil and {} or check.type(what, more, "table", "a table")) do
     t[key] = value
   end
   return t
@@ -41,7 +42,7 @@ end
 --- The routes through the device, as tun.route.list gives them.
 -- @param filter  optional; { table = "all" } for those of every table
 function device:routes(filter)
-  return netlink.route.list(with({ dev = self }, filter))
+  return netlink.route.list(with({ dev = self }, "routes", filter))
 end
 
 --- Bring the link up.
@@ -74,24 +75,24 @@ end
 -- @param address  "10.0.0.1/24"
 -- @param more  optional; other keys of tun.addr.add, such as { nodad = true }
 function device:add_address(address, more)
-  return netlink.addr.add(with({ address = address, dev = self }, more))
+  return netlink.addr.add(with({ address = address, dev = self }, "add_address", more))
 end
 
 --- Delete an address.
 function device:del_address(address, more)
-  return netlink.addr.del(with({ address = address, dev = self }, more))
+  return netlink.addr.del(with({ address = address, dev = self }, "del_address", more))
 end
 
 --- Add a route through the device, as `ip route add`.
 -- @param dst  "10.0.0.0/8" or "default"
 -- @param more  optional; other keys of tun.route.add, such as { via = "10.0.0.1" }
 function device:add_route(dst, more)
-  return netlink.route.add(with({ dst = dst, dev = self }, more))
+  return netlink.route.add(with({ dst = dst, dev = self }, "add_route", more))
 end
 
 --- Delete a route through the device.
 function device:del_route(dst, more)
-  return netlink.route.del(with({ dst = dst, dev = self }, more))
+  return netlink.route.del(with({ dst = dst, dev = self }, "del_route", more))
 end
 
 --- Open another queue of a multi-queue device.
@@ -126,7 +127,7 @@ end
 --- Close the descriptor; what waits for it in a cqueues loop wakes.
 -- A device that is not persistent goes with its last descriptor.
 -- @return true
-device.close = closing(device.close)
+device.close = closing(device.close, device.fd)
 meta.__close = device.close
 
 -- Whether a loop goes on after this: a signal may have run a hook, and that is all.
@@ -158,11 +159,15 @@ end
 
 local packets -- is loaded when the first packet is sent
 
+local getmetatable, type = getmetatable, type
+
 --- Send bytes or a packet of tun.packet, as it is: fix() it first if it was changed.
 -- @return number of bytes | nil, message, errno
 function device:send(packet, ...)
   if type(packet) ~= "table" then
     return send(self, packet, ...)
+  elseif type(self) ~= "userdata" or getmetatable(self) ~= meta then
+    check.refuse_self(self)
   end
   packets = packets or require "tun.packets"
   local n, why, errno = packets.send(self, packet) -- no tail call: see packet/field.lua

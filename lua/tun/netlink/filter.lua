@@ -8,14 +8,21 @@ local filter = {}
 -- Types of values that the kernel may write in another way.
 local WRITTEN = { string = true, number = true, boolean = true }
 
+-- The name by which lists call a link, which has others; nil for none.
+local function name_of(value, socket)
+  local index = type(value) == "string" and socket:index(value) or value
+  return type(index) == "number" and socket:name(index) or nil
+end
+
 -- What the kernel does not filter by, written as it writes its answers.
-local function remainder(row, wanted, socket)
-  local plain, want = {}, {}
+-- @param want  what else has to match
+local function remainder(row, wanted, socket, want)
+  local plain = {}
   for key, value in pairs(wanted) do
     local field = row.fields[key] or {}
     if not field.filter then
-      local link = field.kind == "interface"
-      want[key] = link and type(value) == "number" and socket:name(value) or value
+      local link = request.LINKS[field.kind]
+      want[key] = link and name_of(value, socket) or value
       plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
   end
@@ -37,7 +44,7 @@ function filter.matches(object, want)
         return false
       end
     elseif type(value) == "table" then
-      if not filter.matches(found or {}, value) then
+      if not filter.matches(type(found) == "table" and found or {}, value) then
         return false
       end
     elseif (found or false) ~= value then
@@ -54,14 +61,20 @@ function filter.query(row, what)
   if not wanted then
     return nil, socket, errno
   end
+  local matches = {}
   for key, value in pairs(row.default) do
-    if wanted[key] == nil then
-      wanted[key] = value
-    elseif wanted[key] == "all" then
+    if wanted[key] == "all" then
       wanted[key] = nil
+    elseif wanted[key] == nil then
+      local place = type(value) == "function" and matches or wanted
+      place[key] = value
     end
   end
-  return wanted, socket, remainder(row, wanted, socket)
+  local want = remainder(row, wanted, socket, matches)
+  for key, asked in pairs(row.recheck or {}) do
+    wanted[key] = asked and wanted[key] or nil
+  end
+  return wanted, socket, want
 end
 
 return filter

@@ -1,4 +1,5 @@
 -- netlink/init.lua: the verbs of ip(8), for every noun.
+local check = require "tun.check"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local filter = require "tun.netlink.filter"
@@ -88,8 +89,13 @@ local function raise_errno(why, errno)
   core.misuse(("%s (%s)"):format(why, core.errno[errno] or errno))
 end
 
+local streams = {}
+
 -- The next object of a dump: the iterator of each, which needs no closure.
 local function next_match(stream)
+  if getmetatable(stream) ~= streams then
+    check.refuse("each", stream, "what the loop goes through: write for object in each() do")
+  end
   local row, want = stream.row, stream.want
   local object, why, errno
   repeat
@@ -138,7 +144,7 @@ local function each(row, what)
   if not started then
     raise_errno(row.plural .. ": " .. why, errno)
   end
-  return next_match, { row = row, socket = own, want = want }, nil, own
+  return next_match, setmetatable({ row = row, socket = own, want = want }, streams), nil, own
 end
 
 --- Get the first address that matches; the kernel does not look addresses up.
@@ -192,12 +198,40 @@ local function flush(row, what)
   return #objects
 end
 
-local NO_TOKEN = "::"
+-- A value without what each has at first; nil for nothing.
+local function beyond(value, unset)
+  if type(value) ~= "table" or type(unset) ~= "table" then
+    return value ~= unset and value or nil
+  end
+  local new = {}
+  for key, inner in pairs(value) do
+    if inner ~= unset[key] then
+      new[key] = inner
+    end
+  end
+  return new
+end
+
+-- What add() is given in two parts: for the first request, and by verb for those behind it.
+local function in_steps(row, t)
+  local now, later = {}, {}
+  for key, value in pairs(t) do
+    local verb = row.later[key]
+    if not verb then
+      now[key] = value
+    elseif beyond(value, row.unset[key]) ~= nil then
+      later[verb] = later[verb] or {}
+      later[verb][key] = beyond(value, row.unset[key])
+    end
+  end
+  return now, later
+end
 
 -- Take the steps that follow the making of an object, which a key names.
 local function take_steps(row, name, later)
-  for _, step in ipairs(later) do
-    local ok, why, errno = ask(row, step.verb, { [row.key] = name, [step.key] = step.value })
+  for verb, t in pairs(later) do
+    t[row.key] = name
+    local ok, why, errno = ask(row, verb, t)
     if not ok then
       return nil, why, errno
     end
@@ -210,16 +244,9 @@ end
 -- @param what  { kind =, name =, ... }
 -- @return true [, the kernel's warning] | nil, message, errno
 local function add_in_steps(row, what)
-  local now, later = {}, {}
-  for key, value in pairs(request.table(row, what)) do
-    if not row.later[key] then
-      now[key] = value
-    elseif value ~= NO_TOKEN then
-      later[#later + 1] = { verb = row.later[key], key = key, value = value }
-    end
-  end
-  if later[1] and not now[row.key] then
-    core.misuse(("%s: %s needs %s="):format(row.word, later[1].key, row.key))
+  local now, later = in_steps(row, request.table(row, what))
+  if next(later) and not now[row.key] then
+    core.misuse(("%s: %s needs %s="):format(row.word, next(select(2, next(later))), row.key))
   end
   local ok, why, errno = ask(row, "add", now)
   if not ok then

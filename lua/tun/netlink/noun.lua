@@ -2,10 +2,15 @@
 -- core knows; defaults and spellings are decided here.
 local core = require "tun.core"
 
--- With dev to say which link is meant, a name is a new one.
+-- With dev to say which link is meant, a name is a new one. The link of a veth is its peer.
 local function shape_link(t, verb, socket)
   local dev = t.dev
   t.dev = nil
+  if verb == "add" and t.kind == "veth" and t.link ~= nil then
+    t.veth = type(t.link) == "string" and not (t.veth and t.veth.peer)
+      and { peer = { name = t.link } } or t.veth
+    t.link = nil
+  end
   if type(dev) == "number" then
     t.index = dev
   elseif t.name == nil then
@@ -27,7 +32,7 @@ local function shape_link(t, verb, socket)
   return t
 end
 
--- As ip(8): an IPv4 address without a peer is its own peer.
+-- As ip(8): an IPv4 address without a peer is its own peer, and a loopback one of scope host.
 local function shape_address(t, verb)
   if t.address == nil or t.dev == nil then
     core.misuse("address: address= and dev= are needed")
@@ -35,6 +40,9 @@ local function shape_address(t, verb)
   local address = tostring(t.address)
   if t.peer == nil and not address:find(":") and (verb ~= "del" or address:find("/")) then
     t.peer = t.address
+  end
+  if verb ~= "del" and address:find "^127%." then
+    t.scope = t.scope or "host"
   end
   return t
 end
@@ -71,11 +79,15 @@ local function shape_route(t, verb)
   if verb == "get" then
     return t
   end
+  if t.nhid then -- which tells these; the kernel takes one of both
+    t.dev, t.via, t.nexthops = nil, nil, nil
+    t.type = t.type ~= "blackhole" and t.type or nil
+  end
   t.family = t.family or not has_address(t) and "inet" or nil
   local type = t.type or "unicast"
   t.table = t.table or TABLES[type] or "main"
   if verb == "del" then
-    t.scope = t.scope or "nowhere"
+    t.scope, t.expires = t.scope or "nowhere", nil
   else
     t.type, t.proto, t.scope = type, t.proto or "boot", t.scope or scope(t, type)
   end
@@ -115,6 +127,42 @@ local function is_passing(state)
   return not STAYS[state]
 end
 
+-- As ip(8): a rule looks up table main, of IPv4 when no address tells.
+local function shape_rule(t, verb)
+  for _, key in ipairs { "from", "to" } do
+    t[key] = t[key] ~= "all" and t[key] or nil
+  end
+  t.family = t.family or not (t.from or t.to) and "inet" or nil
+  if verb == "add" then
+    t.action = t.action or t["goto"] and "goto" or "lookup"
+    t.table = t.table or t.action == "lookup" and not t.l3mdev and "main" or nil
+  end
+  return t
+end
+
+-- The kernel does not tell a priority of 0.
+local function tidy_rule(t)
+  t.priority = t.priority or 0
+  return t
+end
+
+-- Multicast routing has rules of its own.
+local function is_unicast(family)
+  return family == "inet" or family == "inet6"
+end
+
+-- As ip(8): IPv4 when neither a gateway nor a group tells the family.
+local function shape_nexthop(t, verb)
+  if verb == "get" or verb == "del" then
+    if t.id == nil then
+      core.misuse("nexthop: id= is needed")
+    end
+    return { id = t.id }
+  end
+  t.family = t.family or not (t.via or t.group) and "inet" or nil
+  return t
+end
+
 local function link_of(request, socket)
   local by = type(request.dev) == "number" and "index" or "name"
   return socket:request("link", "get", { [by] = request.dev })
@@ -129,11 +177,13 @@ end
 --   key, number   what a string and a number alone stand for
 --   verbs     those that are not told of below are a request of that name
 --   listed    get is the first of a list: the kernel does not look one up
---   later     add: keys that the kernel takes only of one that exists, and by which verb
+--   later     add: keys that the kernel takes only of one that exists, and by which verb;
+--   unset     values of theirs that each has at first
 --   links     keys whose value is a link, beside those that the core knows
 --   default   of filters; a value may be a function(value, object) that tells if it matches
 --   flushed   default of the filters of flush
---   recheck   keys by which the kernel filters some objects only
+--   recheck   keys by which the kernel filters some objects only: true; false for those by which
+--             it leaves out too much
 --   shape(t, verb, socket)  finish a copy of what the caller wrote: t | nil, message, errno
 --   tidy(t)   finish what the kernel told
 --   errors    words for an errno that the kernel does not explain, as in tun.explain
@@ -142,7 +192,10 @@ local noun = {
     word = "link", plural = "links", key = "name", number = "index",
     verbs = "list each get add set addproperty delproperty del flush",
     links = { "dev" },
-    later = { inet6_addr_gen_mode = "set", inet6_token = "set", altnames = "addproperty" },
+    later = { alias = "set", bridge_slave = "set", slave_kind = "set", operstate = "set",
+              protodown = "set", inet6_addr_gen_mode = "set", inet6_token = "set",
+              altnames = "addproperty" },
+    unset = { inet6_token = "::", protodown = false, bridge_slave = { state = "disabled" } },
     shape = shape_link,
   },
   addr = {
@@ -164,13 +217,24 @@ local noun = {
   route = {
     word = "route", plural = "routes", key = "dst",
     verbs = "list each get add replace append change del flush",
-    default = { table = "main" }, shape = shape_route,
+    default = { table = "main" }, recheck = { dev = true, type = false },
+    shape = shape_route,
   },
   neigh = {
     word = "neighbour", plural = "neighbours", key = "dst",
     verbs = "list each get add replace del flush",
     default = { state = is_cached }, flushed = { state = is_passing },
     recheck = { flags = true }, shape = shape_neighbour,
+  },
+  nexthop = {
+    word = "nexthop", plural = "nexthops", key = "id", number = "id",
+    verbs = "list each get add replace del flush",
+    recheck = { fdb = true }, shape = shape_nexthop,
+  },
+  rule = {
+    word = "rule", plural = "rules", key = "priority", number = "priority",
+    verbs = "list each get add del flush", listed = true,
+    default = { family = is_unicast }, shape = shape_rule, tidy = tidy_rule,
   },
 }
 

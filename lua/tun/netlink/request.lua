@@ -4,6 +4,9 @@ local netns = require "tun.netlink.netns"
 
 local request = {}
 
+--- Kinds whose value is a link, as core.fields calls them.
+request.LINKS = { interface = true, ifname = true }
+
 local function is_device(value)
   return type(value) == "userdata" and getmetatable(value) == core.device
 end
@@ -49,9 +52,12 @@ end
 
 local copy
 
--- The value of a field that has fields inside: of a table, or of each in a list of next hops.
+-- Kinds whose value is a list of tables.
+local LISTS = { hops = true, array = true }
+
+-- The value of a field that has fields inside: of a table, or of each in a list.
 local function copy_inside(field, value)
-  if field.kind ~= "hops" then
+  if not LISTS[field.kind] then
     return copy(field.fields, value)
   end
   local list = {}
@@ -67,7 +73,7 @@ end
 
 -- The value of a field as the core takes it, and a device that it is | nil, message, errno
 local function copy_value(field, value)
-  if field and field.kind == "interface" then
+  if field and request.LINKS[field.kind] then
     local link, why, errno = link_of(value)
     if link == nil then
       return nil, why, errno

@@ -4,28 +4,31 @@ local core = require "tun.core"
 -- Errors of a caller are reported at the first line outside of the library's folder.
 core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
--- Traces of what generates code, once, would stay for good and be in the collector's way.
-local paused = require "tun.packet.memory.bytes".compiled
-if paused then
-  jit.off()
-end
-
-local header = require "tun.packet.declare.header"
 local fragment = require "tun.packet.change.fragment"
+local header = require "tun.packet.declare.header"
+local index = require "tun.packet.protocol.index"
+local kinds = require "tun.packet.protocol.kinds"
 local packet = require "tun.packet.packet"
+local word = require "tun.packet.value.word"
 
-for _, name in ipairs { "ethernet", "arp", "ip4", "ip6", "icmp", "icmp6", "nd", "mld", "tcp", "udp",
-                        "gre", "vxlan", "dns", "dhcp", "link" } do
-  require("tun.packet.protocol." .. name)
+for space, names in pairs(index.names) do
+  for name, number in pairs(names) do
+    word.add(header.space(space).names, name, number)
+  end
 end
-
-if paused then
-  jit.on()
+for file, protocols in pairs(index.protocols) do
+  for name, follows in pairs(protocols) do
+    header.expect(name, file, follows)
+  end
+end
+for name, kind in pairs(kinds) do
+  header.kinds[name] = kind
 end
 
 return setmetatable({
   parse = packet.parse,
   header = header.declare,
+  bind = header.bind,
   fragment = fragment.fragment,
   reassembler = fragment.reassembler,
 }, { __index = header.protocols })

@@ -22,7 +22,7 @@ local meta = packet.meta
 
 --- Read the bytes from first to stop as a kind of packet: "eth", "ip", ...; layers are the
 -- marks of those that are elsewhere, 0 for none.
-packet.read = bytes.compile("packet", source.fill [[
+packet.read = bytes.compile("packet/read", source.fill [[
 return function(self, first, stop, kind, layers)
   self[$START], self[$STOP] = first, stop
   if self[$KIND] ~= kind then
@@ -91,8 +91,8 @@ function packet.sorted(self)
   for _, each in ipairs(self[MORE] or {}) do
     list[#list + 1] = each
   end
-  table.sort(list, function(a, b)
-    return a[2] < b[2]
+  table.sort(list, function(a, b) -- a header of no bytes stands in front of what is there
+    return a[2] < b[2] or a[2] == b[2] and a[1].size < b[1].size
   end)
   return list
 end

@@ -2,6 +2,7 @@
 -- metatable that finds them beside the layers.
 local build = require "tun.packet.build.build"
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local edit = require "tun.packet.change.edit"
 local fix = require "tun.packet.change.fix"
@@ -19,16 +20,26 @@ local source = require "tun.packet.declare.source"
 local packet = { parse = object.parse }
 
 --- The methods of packets.
-packet.methods = {
+packet.methods = check.methods({}, object.meta)
+for name, method in pairs {
   bytes = object.bytes, layers = object.layers,
   copy = edit.copy, set_payload = edit.set_payload, pull = edit.pull, push = build.push,
   drop = edit.drop, move = edit.move,
   fix = fix.fix, verify = fix.verify, segment = segment, reply = reply,
   line = line.packet, show = show.packet, hexdump = show.hexdump, lua = rebuild.lua,
-}
+} do
+  packet.methods[name] = method
+end
 
 -- What every view of a layer can do, beside what its protocol says.
 layer.methods.line, layer.methods.show = line.view, show.view
+
+--- Replace a layer's options: as layer.options = list.
+-- @return the layer
+function layer.methods.set_options(view, list)
+  view.options = list
+  return view
+end
 
 header.protocol.__tostring = show.protocol
 
@@ -53,11 +64,11 @@ return function(self, key)
 end]]
 
 local function look_up()
-  local given = { methods = methods, unknown = unknown }
+  local given = { methods = methods, unknown = unknown, expected = header.is_expected }
   local choice = source.choice({ { accessors, "value = act(self)" }, { methods, "value = act" } },
-    "value = methods[key] or unknown(key)", given)
+    "value = methods[key] if value == nil and not expected(key) then unknown(key) end", given)
   local text = source.fill(INDEX, { found = layer.found(given), choice = choice })
-  return bytes.compile("packet", text, given)
+  return bytes.compile("packet/index", text, given)
 end
 
 -- Compiled at its next use.

@@ -1,6 +1,7 @@
 -- build.lua: make a stack of headers and bytes the packet that it describes; put headers in
 -- front of a packet.
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local fix = require "tun.packet.change.fix"
 local packet = require "tun.packet.object"
@@ -73,7 +74,7 @@ end
 local STEP = [[
   now, at = step(self, now, this, lower, at, kept, lower ~= nil)
   lower, this = this, this[1] ]]
-local lay = bytes.compile("build", ([[
+local lay = bytes.compile("packet/lay", ([[
 return function(self, now, this, lower, at, kept)
   %s
   while this do
@@ -199,6 +200,18 @@ end
 
 function stack.meta.__tostring(self)
   return tostring(build.realise(self))
+end
+
+--- A packet that a caller gave, or headers that become one now.
+-- @param what  the argument
+-- @return the packet
+function packet.given(what, value)
+  if build.is(value) then
+    realise(value)
+  elseif not packet.is(value) then
+    check.refuse(what, value, "a packet")
+  end
+  return value
 end
 
 --- Whether a value is a stack that is not yet a packet.

@@ -98,7 +98,7 @@ function plan.compile(this)
     end
   end
   given["protocol" .. #enter + 1] = false
-  return bytes.compile("plan", source.fill(PLAN, {
+  return bytes.compile("packet/plan", source.fill(PLAN, {
     FROM = stack.POINTER, AT = stack.AT, TEXT = stack.TEXT, BUILT = room.BUILT,
     total = this[piece.TOTAL], need = room.BUILT + this[piece.TOTAL],
     layers = layers, enter = table.concat(enter, "\n"), finish = table.concat(finish, "\n"),

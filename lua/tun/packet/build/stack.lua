@@ -147,7 +147,7 @@ end]]
 
 -- What a protocol does when it is called is generated at the first call.
 function header.protocol.__call(protocol, fields)
-  local make = bytes.compile(protocol.name, MAKE, {
+  local make = bytes.compile(protocol.name .. "/call", MAKE, {
     refuse = function(value)
       core.misuse(("%s: a table of fields expected, not a %s"):format(protocol.name, type(value)))
     end,

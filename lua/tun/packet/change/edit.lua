@@ -78,6 +78,27 @@ local function grow(self, front, behind)
   leave(self, from, self[START] - start)
 end
 
+--- Where in its batch a packet is: what is dropped, moved or swapped may have changed the
+-- place that it was seen at.
+-- @return batch, place | nil: it is in no batch, or in it no more
+function packet.place(self)
+  local where = self[SLOT]
+  local batch = where and where.batch
+  if not batch then
+    return nil
+  elseif batch:slot(where.i) ~= where.base then
+    local i = 1
+    while batch:slot(i) ~= where.base do
+      if batch:slot(i) == false then
+        return nil
+      end
+      i = i + 1
+    end
+    where.i = i
+  end
+  return batch, where.i
+end
+
 --- After the extent of a packet has changed: what is known of it counts from its start, and
 -- the batch that it is in, if it is, has to know where it lies.
 -- @param by  how many bytes came in front; negative when they went
@@ -87,8 +108,9 @@ function packet.settle(self, by)
   if info then
     info.csum_start = math.max(info.csum_start + by, 0)
   end
-  if where and where.batch then
-    where.batch:resize(where.i, self[START], self[STOP] - self[START])
+  local batch, i = packet.place(self)
+  if batch then
+    batch:resize(i, self[START], self[STOP] - self[START])
   end
 end
 
@@ -131,6 +153,30 @@ local function outermost(self)
   return self
 end
 
+edit.outermost = outermost
+
+--- Iterate over a packet and those that it is inside of.
+function edit.outwards(self)
+  return function(_, each)
+    if not each then
+      return self
+    end
+    return each[OUTER] or nil
+  end
+end
+
+--- Let an outermost packet have room for so many bytes more.
+function edit.make_room(whole, more)
+  if whole[STOP] + more > whole[CEILING] then
+    grow(whole, whole[START] - whole[FLOOR], more)
+  end
+end
+
+--- Let the batch know that an outermost packet's end has changed.
+function edit.settle(whole)
+  packet.settle(whole, 0)
+end
+
 --- Replace what is behind the innermost header; bytes behind its end go.
 function edit.set_payload(self, text)
   if type(text) ~= "string" then
@@ -138,9 +184,7 @@ function edit.set_payload(self, text)
   end
   local whole = outermost(self)
   local more = self[PAYLOAD] + #text - whole[STOP]
-  if whole[STOP] + more > whole[CEILING] then
-    grow(whole, whole[START] - whole[FLOOR], more)
-  end
+  edit.make_room(whole, more)
   bytes.fill(self[POINTER], self[PAYLOAD], text)
   local stop, each = self[PAYLOAD] + #text, self
   self[INNER], self[slot.INSIDE] = false, false
@@ -217,18 +261,25 @@ function edit.drop(self)
   if not where or not where.batch then
     core.misuse "drop: the packet is in no batch"
   end
-  where.batch:drop(where.i)
+  local batch, i = packet.place(self)
+  if batch then
+    batch:drop(i)
+  end
 end
 
---- Put the packet in another batch, at its end: the same bytes where the memory is shared,
--- else a copy.
+--- Put the packet at the end of another batch, or of its own: the same bytes where the
+-- memory is shared, else a copy.
 -- @return true | nil, message, errno: all slots there are in use
 function edit.move(self, to)
   local where = self[SLOT]
   if not where or not where.batch then
     core.misuse "move: the packet is in no batch; use batch:add(packet)"
   end
-  return where.batch:move(where.i, to)
+  local batch, i = packet.place(self)
+  if not batch then
+    core.misuse "move: the packet is in its batch no more"
+  end
+  return batch:move(i, to)
 end
 
 return edit

@@ -68,7 +68,7 @@ return function(self, p, kept)
            surplus = level == LEVELS.transport and SURPLUS or "" })
   end
   lines[#lines + 1] = "end"
-  return bytes.compile("fix", table.concat(lines, "\n"), given)
+  return bytes.compile("packet/fix", table.concat(lines, "\n"), given)
 end
 
 local walk = walker()
@@ -174,7 +174,7 @@ local function compiled()
   for _, name in ipairs { "net", "transport" } do
     values[name] = adjusting(LEVELS[name], given)
   end
-  return bytes.compile("fix", source.fill(LITTLE, values), given)
+  return bytes.compile("packet/fix_little", source.fill(LITTLE, values), given)
 end
 
 local little = false
@@ -229,13 +229,17 @@ local function compare(list, self, fixed)
   return list
 end
 
+local function word_of(field, value)
+  return type(value) == "number" and (field.format or "%.0f"):format(value) or tostring(value)
+end
+
 -- "ip4.checksum is 0x0000 and should be 0x66cd", of each.
 local function words_of(list)
   local words = {}
   for i, each in ipairs(list) do
-    local format = header.protocols[each.layer].fields[each.field].format or "%.0f"
-    words[i] = ("%s.%s is " .. format .. " and should be " .. format)
-      :format(each.layer, each.field, each.is, each.should)
+    local field = header.protocols[each.layer].fields[each.field]
+    words[i] = ("%s.%s is %s and should be %s"):format(each.layer, each.field,
+      word_of(field, each.is), word_of(field, each.should))
   end
   return table.concat(words, "; ")
 end

@@ -1,6 +1,7 @@
 -- fragment.lua: IPv4 (RFC 791) and IPv6 (RFC 8200, 4.5) packets cut to a size, and put
 -- together again. Packets go in and come out whole; between that, bytes are strings.
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
@@ -179,6 +180,10 @@ end
 -- @return list of packets, { p } when it fits | nil, reason
 -- Source: RFC 791, 2.3 and 3.2; RFC 8200, 4.5
 function fragment.fragment(p, mtu, id)
+  packet.given("fragment", p)
+  if id ~= nil then
+    check.whole("fragment: id", id, 0, 4294967295)
+  end
   local ip, link, is4 = split(p)
   if not ip then
     return nil, link
@@ -207,8 +212,8 @@ end
 
 -- -- Reassembly ------------------------------------------------------------
 
-local reassembler = {}
-reassembler.__index = reassembler
+local meta = { __index = {} }
+local reassembler = check.methods(meta.__index, meta)
 
 -- What a reassembler keeps to, unless told otherwise.
 local LIMITS = { timeout = 30, bytes = 4194304, datagrams = 1024, fragments = 256 }
@@ -223,16 +228,14 @@ function fragment.reassembler(limits)
   for name, value in pairs(LIMITS) do
     r[name] = value
   end
-  for name, value in pairs(limits or {}) do
-    if not LIMITS[name] then
-      core.misuse(("reassembler: no limit %s; there are: bytes, datagrams, fragments, timeout")
-        :format(tostring(name)))
-    elseif type(value) ~= "number" or value <= 0 then
+  limits = check.options("reassembler", limits == nil and {} or limits, "limit", LIMITS)
+  for name, value in pairs(limits) do
+    if type(value) ~= "number" or value ~= value or value <= 0 then
       core.misuse(("reassembler: %s: %s is no number over 0"):format(name, tostring(value)))
     end
     r[name] = value
   end
-  return setmetatable(r, reassembler)
+  return setmetatable(r, meta)
 end
 
 -- What a fragment says of itself: whose it is, where it goes, its data, and what stands
@@ -368,6 +371,7 @@ end
 -- @return list of their first fragments, for whoever tells the sender; those of which the
 --   first never came, or that were refused, are not among them
 function reassembler:expire(now)
+  check.type("expire", now, "number", "a number of seconds")
   local list = {}
   while self.oldest and now - self.oldest.since >= self.timeout do
     local first = self.oldest[1]
@@ -409,7 +413,8 @@ end
 -- @return packet | nil, "waiting" | nil, reason
 -- Source: RFC 791, 3.2; RFC 8200, 4.5; RFC 5722; RFC 6946; RFC 3168, 5.3
 function reassembler:add(p, now)
-  if now then
+  packet.given("add", p)
+  if now ~= nil then
     self:expire(now)
   end
   local ip, link, is4 = split(p)

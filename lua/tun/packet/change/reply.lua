@@ -1,5 +1,6 @@
 -- reply.lua: the packet that answers a packet: echo, ARP, neighbour discovery, TCP reset,
 -- and ICMP errors that quote it.
+local check = require "tun.check"
 local core = require "tun.core"
 local header = require "tun.packet.declare.header"
 local slot = require "tun.packet.memory.slot"
@@ -119,7 +120,8 @@ local function unspoken(p, ip, too_big)
   local ip4, icmp, icmp6 = p.ip4, p.icmp, p.icmp6
   local group = ip4 and not host4(ip.dst_n) or not ip4 and not host6(ip.dst)
   local loopback = ip4 and math.floor(ip.src_n / 16777216) == 127
-  if icmp and IS_ERROR[icmp.type] or icmp6 and (icmp6.type < 128 or icmp6.type == 137) then
+  if icmp and IS_ERROR[icmp.type_n]
+    or icmp6 and (icmp6.type_n < 128 or icmp6.type == "redirect") then
     return "it is an error itself"
   elseif loopback then
     return "it comes from no single host"
@@ -179,7 +181,7 @@ end
 
 local function arp(p, how)
   local asked = p.arp
-  if asked.op ~= 1 then
+  if asked.op ~= "request" then
     return nil, "it asks nothing"
   elseif not how.mac then
     core.misuse "reply: to ARP needs mac, the address to answer with"
@@ -232,7 +234,7 @@ local function usual(p, how)
     return nil, "a fragment"
   elseif p.ns then
     return neighbour(p, how)
-  elseif icmp and icmp.type == (p.icmp and 8 or 128) then
+  elseif icmp and icmp.type == "echo" then
     return echo(p, how)
   elseif icmp then
     return nil, "it asks nothing"
@@ -258,10 +260,7 @@ local KEYS = { error = true, mtu = true, src = true, mac = true }
 -- Source: RFC 792, RFC 826, RFC 1122 3.2.2, RFC 1812 4.3.2, RFC 4443 2.4, RFC 9293 3.5.2
 local function reply(p, how)
   local given = {}
-  for key, value in pairs(how or {}) do
-    if not KEYS[key] then
-      core.misuse(("reply: no key %s; there are: error, mac, mtu, src"):format(tostring(key)))
-    end
+  for key, value in pairs(check.options("reply", how == nil and {} or how, "key", KEYS)) do
     given[key] = value
   end
   local broken = p.error or p.cut

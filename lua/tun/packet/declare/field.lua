@@ -1,14 +1,19 @@
 -- field.lua: the fields of a protocol: where they lie, and straight-line functions that
--- get and set one. Source is generated so that a JIT compiler sees constant offsets.
+-- get and set one. Source is generated so that a JIT compiler sees constant offsets; the
+-- functions of a protocol are one chunk, compiled when the first of them is wanted.
 local bytes = require "tun.packet.memory.bytes"
 local codec = require "tun.packet.value.codec"
 local core = require "tun.core"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
+local word = require "tun.packet.value.word"
 
 local field = {}
 
 local type = type
+
+--- How many bits every Lua number holds; what has more is text.
+field.EXACT = 53
 
 -- -- Layout ---------------------------------------------------------------
 
@@ -16,8 +21,9 @@ local function place(protocol, each, row, bits)
   if row.at then
     each.place, each.skip = source.expression(protocol, row.at), 0
   elseif row.over then
-    local below = assert(protocol.fields[row.over], row.over)
-    each.at, each.skip, each.over = below.at, below.skip, row.over
+    local below = protocol.fields[row.over]
+    local first = 8 * below.at + below.skip + (row.shift or 0)
+    each.at, each.skip, each.over = math.floor(first / 8), first % 8, row.over
   else
     each.at, each.skip = math.floor(bits / 8), bits % 8
     bits = bits + each.width
@@ -25,30 +31,96 @@ local function place(protocol, each, row, bits)
   return bits
 end
 
-local function load_of(each)
-  local text = bytes.read(source.at(each), each.skip, each.width)
-  return each.swapped and ("swap(%s)"):format(text) or text
+-- A field that is bytes: text that a codec reads, and writes.
+local function wide(each, row)
+  local of = each.codec or codec.hex(each.width, each.little)
+  local size = each.width / 8
+  each.wide = true
+  each.what, each.bytes_n = of.what, of.number_of
+  each.read_at = of.load or function(p, at)
+    return of.read(bytes.string(p, at, size))
+  end
+  each.store = of.store or function(value)
+    local raw = of.write(value)
+    return type(raw) == "string" and #raw == size and raw
+  end
+  each.none = row.default == nil and of.none or row.default
+end
+
+-- A field that is a number, and may read as something else.
+local function narrow(each)
+  local of, enum = each.codec, each.enum
+  local at = source.at(each)
+  each.load = each.little and bytes.read_little(at, each.width)
+    or bytes.read(at, each.skip, each.width)
+  each.words = enum and word.reversed(enum)
+  each.text = of and (of.text or of.read)
+  each.what = of and of.what
+  if of and of.write then -- a script's, which may take numbers
+    each.convert, each.own = of.write, true
+  else
+    each.convert = of and of.number or enum and function(value)
+      return type(value) == "string" and enum[value]
+    end
+  end
 end
 
 --- Give every row its place; the widths must fill whole bytes.
 function field.layout(protocol, rows)
   local bits = 0
-  for _, row in ipairs(rows) do
-    local each = { name = row[1], width = row[2], default = row.default, enum = row.enum,
-                   computed = row.computed, format = row.format, pseudo = row.pseudo,
-                   codec = type(row.codec) == "table" and row.codec or codec[row.codec] }
-    assert(row.codec == nil or each.codec, row.codec)
-    each.swapped = row.order == "native" and bytes.little and each.width > 8
-    bits = place(protocol, each, row, bits)
-    each.wide = each.codec and not each.codec.text and each.codec.load ~= nil
-    each.load = not each.wide and load_of(each)
-    each.when = row.when and source.expression(protocol, row.when)
-    each.switch = row.when
-    protocol.fields[#protocol.fields + 1] = each
-    protocol.fields[each.name] = each
+  for i, row in ipairs(rows) do
+    if type(row[2]) == "number" then
+      local each = { name = row[1], width = row[2], default = row.default, enum = row.enum,
+                     computed = row.computed, format = row.format, pseudo = row.pseudo, row = row,
+                     codec = type(row.codec) == "table" and row.codec or codec[row.codec],
+                     signed = row.signed, i = i }
+      if type(each.codec) == "function" then
+        each.codec = each.codec(each.width)
+      end
+      each.little = each.width > 8
+        and (row.order == "little" or row.order == "native" and bytes.little)
+      bits = place(protocol, each, row, bits)
+      if each.width > field.EXACT or each.codec and (each.codec.load or each.codec.bytes) then
+        if each.width <= 64 and not each.codec and (each.skip > 0 or each.width % 8 > 0) then
+          core.misuse(('header "%s": %s: a number of over %d bits must fill whole bytes')
+            :format(protocol.name, each.name, field.EXACT))
+        end
+        wide(each, row)
+      else
+        narrow(each)
+      end
+      each.when = row.when and source.expression(protocol, row.when)
+      each.switch = row.when
+      protocol.fields[#protocol.fields + 1] = each
+      protocol.fields[each.name] = each
+    end
   end
-  assert(bits % 8 == 0, protocol.name .. ": the fields do not fill whole bytes")
+  if bits % 8 ~= 0 then
+    core.misuse(('header "%s": fields of %d bits do not fill whole bytes'):format(protocol.name,
+      bits))
+  end
   protocol.size = math.floor(bits / 8)
+end
+
+-- -- Functions of a chunk ---------------------------------------------------
+
+-- Compile one function for each of a list of { name, source, given }: a table of them.
+local function chunk(name, list)
+  local lines, given = { "local made, list, given = {}, list" }, {}
+  for i, each in ipairs(list) do
+    local names = {}
+    for key in pairs(each[3]) do
+      names[#names + 1] = key
+    end
+    table.sort(names)
+    local values = #names > 0 and ("local %s = given.%s\n"):format(table.concat(names, ", "),
+      table.concat(names, ", given.")) or ""
+    lines[#lines + 1] = ("do -- %s\ngiven = list[%d]\n%smade[%q] = %s\nend"):format(each[1], i,
+      values, each[1], each[2])
+    given[i] = each[3]
+  end
+  lines[#lines + 1] = "return made"
+  return bytes.compile(name, table.concat(lines, "\n"), { list = given })
 end
 
 -- Generated functions that are called often end without a tail call: a trace may have only
@@ -56,115 +128,139 @@ end
 
 -- -- Getters --------------------------------------------------------------
 
--- 16 or 32 bits in the other order of bytes.
-local function swapper(width)
-  if width == 16 then
-    return function(n)
-      return math.floor(n / 256) + n % 256 * 256
-    end
+-- As source: what reads the field, and what it needs.
+local function value_of(each)
+  if each.wide then
+    return ("read_at(p, %s)"):format(source.at(each)), { read_at = each.read_at }
+  elseif each.width == 1 and not each.enum and not each.codec then
+    return each.load .. " ~= 0", {}
+  elseif each.text then
+    return "text(" .. each.load .. ")", { text = each.text }
+  elseif each.signed then
+    return each.load .. (" value = value < %.0f and value or value - %.0f")
+      :format(2 ^ (each.width - 1), 2 ^ each.width), {}
+  elseif each.words then
+    return each.load .. " value = words[value] or value", { words = each.words }
   end
-  return function(n)
-    local value = 0
-    for _ = 1, width / 8 do
-      value, n = value * 256 + n % 256, math.floor(n / 256)
-    end
-    return value
-  end
+  return each.load, {}
 end
 
-local function given_to(each)
-  return { swap = each.swapped and swapper(each.width), text = each.codec and each.codec.text,
-           load = each.codec and each.codec.load, type = type }
-end
-
-local function getter(protocol, each, value)
-  if value == each.load and bytes.getter and each.at and not each.swapped and not each.when then
-    return bytes.getter(each.at, each.skip, each.width)
-  end
+local function getter(each, value)
   local guard = each.when and ("if (%s) == 0 then return nil end"):format(each.when) or ""
-  return bytes.compile(protocol.name .. "." .. each.name, source.fill([[
-return function(p, o)
+  return source.fill([[
+function(p, o)
   $guard
   local value = $value
   return value
-end]], { guard = guard, value = value }), given_to(each))
+end]], { guard = guard, value = value })
 end
 
-local function value_of(each)
-  if each.wide then
-    return ("load(p, %s)"):format(source.at(each))
-  elseif each.width == 1 then
-    return each.load .. " ~= 0"
-  elseif each.codec and each.codec.text then
-    return "text(" .. each.load .. ")"
+--- Whether a field has <name>_n, the number of what it reads as.
+function field.has_number(each)
+  return each.words ~= nil or each.text ~= nil or each.bytes_n ~= nil
+end
+
+local function is_plain(each, value)
+  return value == each.load and bytes.getter and each.at and not each.little and not each.when
+    and each.width <= 40
+end
+
+--- The getters of a protocol, by name.
+function field.getters(protocol)
+  local list, plain = {}, {}
+  local function add(name, each, value, given)
+    if is_plain(each, value) then
+      plain[name] = bytes.getter(each.at, each.skip, each.width)
+    else
+      list[#list + 1] = { name, getter(each, value), given }
+    end
   end
-  return each.load
+  for _, each in ipairs(protocol.fields) do
+    add(each.name, each, value_of(each))
+    if each.bytes_n then
+      local value, given = value_of(each)
+      given.number_of = each.bytes_n
+      add(each.name .. "_n", each, ("number_of(%s)"):format(value), given)
+    elseif field.has_number(each) then
+      add(each.name .. "_n", each, each.load, {})
+    end
+  end
+  local made = list[1] and chunk(protocol.name .. "/get", list) or {}
+  for name, get in pairs(plain) do
+    made[name] = get
+  end
+  return made
 end
 
 -- -- Setters --------------------------------------------------------------
 
--- A number or a name of the field's enum, in range; refuse() explains and raises.
+-- A number or what stands for one, in range; refuse() explains and raises.
 local CHECKED = [[
   local value = given
   if type(given) ~= "number" then value = given ~= nil and convert(given) end
-  if not value or value < 0 or value > $max or value % 1 ~= 0 then refuse(given) end]]
+  if not value or value < $min or value > $max or value % 1 ~= 0 then refuse(given) end]]
+
+local OWN = [[
+  local value = given ~= nil and convert(given)
+  if type(value) ~= "number" or value < $min or value > $max or value % 1 ~= 0 then
+    refuse(given)
+  end]]
 
 local WIDE = [[
   local value = given ~= nil and store(given)
   if not value then refuse(given) end]]
 
+local function range(each)
+  if each.signed then
+    return -2 ^ (each.width - 1), 2 ^ (each.width - 1) - 1
+  end
+  return 0, 2 ^ each.width - 1
+end
+
 local function refusal(protocol, each)
   local name = protocol.name .. "." .. each.name
-  local what = each.codec and each.codec.what
-    or each.width == 1 and "true or false"
-    or ("a number from 0 to %.0f"):format(2 ^ each.width - 1)
+  local what = each.what or each.width == 1 and "true or false"
+    or ("a number from %.0f to %.0f"):format(range(each))
   return function(value)
-    local words = {}
-    for key in pairs(each.enum or {}) do
-      words[#words + 1] = type(key) == "string" and key or nil
-    end
-    table.sort(words)
+    local words = word.list(each.enum)
     core.misuse(("%s: %s is not %s%s"):format(name, tostring(value), what,
       words[1] and ", or one of: " .. table.concat(words, ", ") or ""))
   end
 end
 
--- What a given value is converted by when it is not the number itself.
-local function conversion(each)
-  if each.width == 1 then
-    return function(value)
-      return value == true and 1 or value == false and 0 or nil
-    end
-  elseif each.codec and each.codec.number then
-    return each.codec.number
-  end
-  local enum = each.enum
-  return function(value)
-    return enum and type(value) == "string" and enum[value]
-  end
+local function flag(value)
+  return value == true and 1 or value == false and 0 or nil
 end
 
---- Source that turns `given` into `value` or raises, and source that stores it. The
--- functions that they need come third: source with an index i takes the i-th of lists.
-function field.store(protocol, each, i)
-  local check = each.wide and WIDE
-    or source.fill(CHECKED, { max = ("%.0f"):format(2 ^ each.width - 1) })
-  local given = given_to(each)
-  given.refuse, given.convert = refusal(protocol, each), conversion(each)
-  given.store, given.fill = each.codec and each.codec.store, bytes.fill
-  if i then
-    check = check:gsub("(%f[%w]%a+)%(given", "%1[" .. i .. "](given"):gsub("type%[%d+%]", "type")
+local function nothing() end
+
+--- Source that turns `given` into `value` or raises, source that stores it, and what they
+-- need.
+-- @param raw  whether it is of <name>_n
+function field.store(protocol, each, raw)
+  if each.wide then
+    return WIDE, field.write(each), { store = each.store, refuse = refusal(protocol, each) }
   end
-  return check, field.write(each, i), given
+  local min, max = range(each)
+  local check = source.fill(each.own and not raw and OWN or CHECKED,
+    { min = ("%.0f"):format(min), max = ("%.0f"):format(max) })
+  if each.signed then
+    check = check .. ("\n  if value < 0 then value = value + %.0f end"):format(2 ^ each.width)
+  end
+  local convert = each.convert or each.width == 1 and flag or nothing
+  return check, field.write(each), { convert = each.own and raw and nothing or convert,
+                                     refuse = refusal(protocol, each) }
 end
 
 --- Source that stores `value`, a number or the bytes of a wide field.
-function field.write(each, i)
+function field.write(each)
+  local at = source.at(each)
   if each.wide then
-    return ("fill(p, %s, value)"):format(source.at(each))
+    return ("fill(p, %s, value)"):format(at)
+  elseif each.little then
+    return bytes.write_little(at, each.width, "value")
   end
-  return (each.swapped and ("value = swap%s(value); "):format(i and "[" .. i .. "]" or "") or "")
-    .. bytes.write(source.at(each), each.skip, each.width, "value")
+  return bytes.write(at, each.skip, each.width, "value")
 end
 
 -- Changes of what checksums cover are kept as a sum modulo 65535 (RFC 1624): 2^16 is 1
@@ -181,13 +277,21 @@ local WIDE_CHANGE = [[
   packet[$sum] = packet[$sum] + change
   $pseudo]]
 
+-- Whether a change of the field is one of a sum that numbers can tell exactly.
+local function is_summed(each)
+  if each.computed or each.place or each.little then
+    return false
+  elseif each.wide then
+    return each.at % 2 == 0 and each.width % 16 == 0
+  end
+  return each.width <= 32 or each.width <= 48 and (8 * each.at + each.skip + each.width) % 16 == 0
+end
+
 -- The sums that a field counts in: its own header's and the pseudo header's. A field of
 -- a header that no checksum covers is only noted; any other makes the packet stale.
 local function change(protocol, each)
   local bits = each.at and 8 * each.at + each.skip + each.width
-  local plain = not (each.computed or each.place or each.swapped
-    or each.wide and (each.at % 2 ~= 0 or each.width % 16 ~= 0))
-  if plain and (protocol.sum or each.pseudo) then
+  if (protocol.sum or each.pseudo) and is_summed(each) then
     local own = slot[protocol.sum or "PSEUDO"]
     local pseudo = protocol.sum and each.pseudo
       and source.fill("packet[$PSEUDO] = packet[$PSEUDO] + change") or ""
@@ -214,32 +318,57 @@ local function sum_of(text)
   return sum
 end
 
-local function setter(protocol, each)
-  local check, write, given = field.store(protocol, each)
-  given.sum, given.bytes_sum = sum_of, bytes.sum
-  local guard = each.when and ("if (%s) == 0 then absent() end"):format(each.when) or ""
+local function setter(protocol, each, raw)
+  local check, write, given = field.store(protocol, each, raw)
+  given.sum, given.bytes_sum, given.type, given.fill = sum_of, bytes.sum, type, bytes.fill
   given.absent = function()
     core.misuse(("%s.%s: the header has no room for it"):format(protocol.name, each.name))
   end
-  return bytes.compile(protocol.name .. "." .. each.name, source.fill([[
-return function(packet, p, o, given)
+  local guard = each.when and ("if (%s) == 0 then absent() end"):format(each.when) or ""
+  return source.fill([[
+function(packet, p, o, given)
   $guard
   $check
   $change
   $write
-end]], { guard = guard, check = check, change = change(protocol, each), write = write }), given)
+end]], { guard = guard, check = check, change = change(protocol, each), write = write }), given
 end
 
---- Make the getters and setters of a protocol. Texts of numbers also have <name>_n.
-function field.accessors(protocol)
+local PUT = [[
+function(p, o, given)
+$check
+  $write
+  return $computed
+end]]
+
+-- put(p, o, given) of a field; true when the field is one that is computed otherwise.
+local function putter(protocol, each, raw)
+  local check, write, given = field.store(protocol, each, raw)
+  given.type, given.fill = type, bytes.fill
+  return source.fill(PUT, { check = check, write = write,
+                            computed = each.computed and "true" or "false" }), given
+end
+
+-- A function for each field, and each <name>_n, by name.
+local function all(protocol, name, make)
+  local list = {}
   for _, each in ipairs(protocol.fields) do
-    protocol.get[each.name] = getter(protocol, each, value_of(each))
-    protocol.set[each.name] = setter(protocol, each)
-    if each.codec and each.codec.text then
-      protocol.get[each.name .. "_n"] = getter(protocol, each, each.load)
-      protocol.set[each.name .. "_n"] = protocol.set[each.name]
+    list[#list + 1] = { each.name, make(protocol, each, false) }
+    if field.has_number(each) then
+      list[#list + 1] = { each.name .. "_n", make(protocol, each, true) }
     end
   end
+  return list[1] and chunk(protocol.name .. name, list) or {}
+end
+
+--- The setters of a protocol's views, by name.
+function field.setters(protocol)
+  return all(protocol, "/set", setter)
+end
+
+--- What writes fields into a new header, by name.
+function field.putters(protocol)
+  return all(protocol, "/put", putter)
 end
 
 return field

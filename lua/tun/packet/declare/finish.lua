@@ -19,8 +19,9 @@ finish.lenient = false
 -- -- Numbers of what follows ----------------------------------------------
 
 -- Of the numbers by which a protocol follows in a space the present one, or the first.
-local function number_of(where, following, present)
-  if where.protocols[present] == following then
+local function number_of(where, following, present, second)
+  if where.protocols[present] == following
+    or not where.protocols[present] and where.protocols[second] == following then
     return present
   end
   return following.follows[where.name][1]
@@ -99,8 +100,21 @@ local DEVICE = ("(%s ~= 0 or %s ~= 0)"):format(
   layer.part(source.fill "packet[$LAYERS]", LEVELS.info),
   layer.part(source.fill "packet[$LAYERS]", LEVELS.meta))
 
+-- CRC32c, over zeros in its own place.
+local CRC = [[
+  do
+    local value = 0
+    $write
+    value = bytes_crc32c(p, o, $stop - o)
+    $write
+  end]]
+
 local function checksum(protocol, each)
   local row = protocol.row.checksum or { over = "header" }
+  if row.kind == "crc32c" then
+    return source.fill(CRC, { write = field.write(each),
+                              stop = row.over == "header" and "behind" or "limit" })
+  end
   local number = protocol.follows.ip
   number = type(number) == "table" and number[1] or number or 0
   local addresses = source.fill(PSEUDO, { number = number })
@@ -133,7 +147,7 @@ local FOLLOWS = [[
   if following then
     local number = following.follows.$space
     if number then
-      if type(number) ~= "number" then number = number_of(space$i, following, $present) end
+      if type(number) ~= "number" then number = number_of(space$i, following, $present, $second) end
       $fit
     end
   end]]
@@ -144,7 +158,8 @@ function computed.next(protocol, each, given)
     if row then
       given["space" .. i] = layer.space(row[1])
       lines[#lines + 1] = source.fill(FOLLOWS, { space = row[1], i = i, present = each.load,
-                                                 fit = fit(each, "number", given) })
+        second = row[3] and source.expression(protocol, row[3]) or "false",
+        fit = fit(each, "number", given) })
     end
   end
   return table.concat(lines, "\n")
@@ -159,10 +174,12 @@ return function(packet, p, o, behind, limit, following, kept)
 %s
 end]]
 
--- Checksums last: they cover the rest.
-local function everything(protocol)
+--- finish(packet, p, o, behind, limit, following, kept) of a protocol, which computes all
+-- fields but those in kept. Checksums last: they cover the rest.
+function finish.everything(protocol)
   local parts = {}
   local given = { net = net, number_of = number_of, type = type, bytes_sum = bytes.sum,
+                  bytes_crc32c = bytes.crc32c,
                   partial = finish.partial }
   function given.too_much(each, value, open)
     if open then
@@ -183,7 +200,7 @@ local function everything(protocol)
       end
     end
   end
-  return bytes.compile(protocol.name, (FINISH:gsub("%%s", function()
+  return bytes.compile(protocol.name .. "/fix", (FINISH:gsub("%%s", function()
     return table.concat(parts, "\n")
   end)), given)
 end
@@ -206,17 +223,31 @@ return function(packet, p, o)
   return true
 end]]
 
-local function adjust(protocol, each)
-  local row = protocol.row.checksum or {}
+-- The field that is adjusted after small changes.
+local function adjusted(protocol)
+  for _, each in ipairs(protocol.fields) do
+    if each.computed == "checksum" and protocol.sum then
+      return each
+    end
+  end
+end
+
+--- adjust(packet, p, o) of a protocol: the checksum only.
+function finish.adjust(protocol)
+  local each, row = adjusted(protocol), protocol.row.checksum or {}
+  if not each or row.kind == "crc32c" then
+    return nil
+  end
   local sum = ("packet[%d]"):format(slot[protocol.sum])
-  return bytes.compile(protocol.name, source.fill(ADJUST, {
+  return bytes.compile(protocol.name .. "/adjust", source.fill(ADJUST, {
     change = row.pseudo and sum .. source.fill " + packet[$PSEUDO]" or sum,
     value = each.load, write = field.write(each),
     optional = row.optional and "or value == 0" or "",
   }), {})
 end
 
--- The same of a checksum that the sending device completes: the sum of the pseudo header.
+-- What adjust() is for a checksum that the sending device completes: the sum of the pseudo
+-- header.
 local SHIFT = [[
 return function(packet, p, o)
   local value = ($value + packet[$PSEUDO]) % 65535
@@ -224,14 +255,17 @@ return function(packet, p, o)
   return true
 end]]
 
-local function shift(protocol, each)
-  return bytes.compile(protocol.name, source.fill(SHIFT,
+--- shift(packet, p, o) of a protocol: the checksum that is partial.
+function finish.shift(protocol)
+  local each = adjusted(protocol)
+  return each and bytes.compile(protocol.name .. "/shift", source.fill(SHIFT,
     { value = each.load, write = field.write(each) }), {})
 end
 
--- The sum of the addresses, those of the ends where a header says that they are others.
--- They are the last two fields of a network header, source and destination.
-local function pseudo(protocol)
+--- pseudo(packet, p, o) of a protocol: the sum of the addresses, those of the ends where a
+-- header says that they are others. They are the last two fields of a network header, source
+-- and destination.
+function finish.pseudo(protocol)
   local terms, last = {}, nil
   for _, each in ipairs(protocol.fields) do
     if each.pseudo then
@@ -243,7 +277,7 @@ local function pseudo(protocol)
   if not terms[1] then
     return nil
   end
-  return bytes.compile(protocol.name, source.fill([[
+  return bytes.compile(protocol.name .. "/pseudo", source.fill([[
 return function(packet, p, o)
   local sum = $sum
   if packet[$MORE] or $own then
@@ -296,20 +330,6 @@ function finish.partial(packet, o)
   end
   local first = packet[slot.SLOT] and packet[slot.START] or at + front.size
   return o == first + front.get.csum_start(p, at)
-end
-
---- Compile what computes a protocol's fields:
--- finish(packet, p, o, behind, limit, following, kept) all of them but those in kept,
--- adjust(packet, p, o) the checksum only, and shift(packet, p, o) one that is partial.
-function finish.compile(protocol)
-  protocol.finish = everything(protocol)
-  protocol.pseudo = pseudo(protocol)
-  for _, each in ipairs(protocol.fields) do
-    if each.computed == "checksum" and protocol.sum then
-      protocol.adjust = adjust(protocol, each)
-      protocol.shift = shift(protocol, each)
-    end
-  end
 end
 
 return finish

@@ -1,6 +1,7 @@
 -- layer.lua: the layers of a packet: where they stand, by which numbers one is told from
 -- another, and the views by which a script sees them.
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local core = require "tun.core"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
@@ -24,20 +25,20 @@ layer.marked = { [0] = false }
 
 local marked, counts = layer.marked, {} -- by level how many there are
 
---- Give a protocol of a level its mark; one that replaces another has that one's.
+--- Give a protocol of a level its mark; one that replaces another has that one's. Where a
+-- level has no number left, it stands in the list.
 function layer.mark(protocol, replaced)
   local level = protocol.level
+  local count = (counts[level or false] or 0) + 1
   if replaced and replaced.level == level then
     protocol.mark = replaced.mark
-  elseif level then
-    counts[level] = (counts[level] or 0) + 1
-    protocol.mark = counts[level] * LOW[level]
-    if protocol.mark >= LOW[level + 1] then
-      core.misuse(('header "%s": no room for more protocols of its level'):format(protocol.name))
-    end
+  elseif level and count * LOW[level] < LOW[level + 1] then
+    counts[level], protocol.mark = count, count * LOW[level]
   end
-  if level then
+  if protocol.mark then
     marked[protocol.mark] = protocol
+  else
+    protocol.level = nil
   end
 end
 
@@ -54,7 +55,7 @@ end
 --- By level: a function from a packet to the protocol there, or false, and its offset.
 layer.at = {}
 for level = 0, #LOW - 1 do
-  layer.at[level] = bytes.compile("level", source.fill([[
+  layer.at[level] = bytes.compile("level/" .. level, source.fill([[
 return function(packet)
   return marked[$part], packet[$offset]
 end]], { part = layer.part(source.fill "packet[$LAYERS]", level), offset = slot.FIRST + level }),
@@ -84,7 +85,7 @@ local ENTER_LIST = "return function(packet, o) crowd(packet, protocol, o) end"
 --- A function that enters a layer, enter(packet, o), in front of those that are there.
 function layer.entry(protocol)
   local level = protocol.level
-  return bytes.compile(protocol.name, level and source.fill(ENTER, {
+  return bytes.compile(protocol.name .. "/enter", level and source.fill(ENTER, {
     part = layer.part(source.fill "packet[$LAYERS]", level), mark = protocol.mark,
     offset = slot.FIRST + level }) or ENTER_LIST, { crowd = crowd, protocol = protocol })
 end
@@ -94,11 +95,43 @@ end
 -- notes it as the kind of the packet inside.
 local spaces = {}
 
---- A space by name; names maps protocols to their numbers in it.
+-- A table of what is made of a space's number when it is wanted first.
+local function lazily(make)
+  return setmetatable({}, { __index = function(self, number)
+    local value = make(number)
+    if value then
+      self[number] = value
+    end
+    return value
+  end })
+end
+
+--- A space by name: names maps protocols to their numbers in it; waiting, numbers to what
+-- loads their protocols; known has 1 for all these numbers.
 function layer.space(name)
-  spaces[name] = spaces[name] or { name = name, protocols = {}, parsers = {}, numbers = {},
-                                   names = {}, known = bytes.ports and bytes.ports() }
-  return spaces[name]
+  local space = spaces[name]
+  if not space then
+    space = { name = name, numbers = {}, names = {}, waiting = {},
+              known = bytes.ports and bytes.ports() }
+    space.protocols = lazily(function(number)
+      return space.waiting[number] and space.waiting[number]()
+    end)
+    space.parsers = lazily(function(number)
+      return space.protocols[number] and space.protocols[number].parse
+    end)
+    spaces[name] = space
+  end
+  return space
+end
+
+--- Whether something is found by numbers of that name.
+function layer.is_space(name)
+  return spaces[name] ~= nil
+end
+
+--- All spaces by name.
+function layer.spaces()
+  return spaces
 end
 
 -- -- Fragments ------------------------------------------------------------
@@ -247,32 +280,46 @@ function layer.unknown(protocol, more)
   end
 end
 
-local function chosen(protocol, text, functions, act, otherwise, given)
+local function chosen(name, text, functions, act, otherwise, given)
   local choice = source.choice({ { functions, act } }, otherwise, given)
   given.follow = follow
-  return bytes.compile(protocol.name, (text:gsub("%%s", function() return choice end)), given)
+  return bytes.compile(name, (text:gsub("%%s", function() return choice end)), given)
 end
 
---- Make what a protocol's views are: fields, then its own methods, then those of all.
-function layer.views(protocol, methods)
-  protocol.unknown = layer.unknown(protocol)
-  local function other(_, key)
-    local method = methods[key] or layer.methods[key]
-    if method == nil then
-      protocol.unknown(key)
+--- Make what a protocol's views are: fields, then what stands behind them, then the
+-- protocol's own methods, then those of all.
+function layer.views(protocol)
+  local methods, tail = protocol.row.methods or {}, protocol.tail
+  local unknown = layer.unknown(protocol, tail and tail.names)
+  local meta = { protocol = protocol }
+  local own = check.methods({}, meta)
+  local function other(view, key)
+    if tail and tail.get[key] then
+      return tail.get[key](view)
     end
-    return method
+    if own[key] == nil then
+      own[key] = methods[key] or layer.methods[key] or unknown(key)
+    end
+    return own[key]
   end
-  protocol.view = {
-    protocol = protocol,
-    __index = chosen(protocol, READ, protocol.get, "value = act(view[1], view[2])",
-      "value = other(view, key)", { other = other }),
-    __newindex = chosen(protocol, WRITE, protocol.set, "act(view[3], view[1], view[2], value)",
-      "unknown(key)", { unknown = protocol.unknown }),
-    __tostring = function(view)
-      return layer.methods.line(view)
-    end,
-  }
+  local function set(view, key, value)
+    local act = tail and tail.set[key] or unknown(key)
+    act(view, value)
+  end
+  function meta.__tostring(view)
+    return layer.methods.line(view)
+  end
+  function meta.__index(self, key)
+    meta.__index = chosen(protocol.name .. "/read", READ, protocol.get,
+      "value = act(view[1], view[2])", "value = other(view, key)", { other = other })
+    return meta.__index(self, key)
+  end
+  function meta.__newindex(self, key, value)
+    meta.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.set,
+      "act(view[3], view[1], view[2], value)", "other(view, key, value)", { other = set })
+    meta.__newindex(self, key, value)
+  end
+  return meta
 end
 
 -- What the functions of layers with a level have as constants, by name. Without a JIT
@@ -315,7 +362,7 @@ function layer.accessor(protocol)
   places.found = source.fill(bytes.compiled and FRESH or KEPT, places)
   rows[protocol.name] = { protocol.mark, layer.mask(level), LOW[level], places.offset,
                           protocol.view, protocol }
-  return bytes.compile(protocol.name, source.fill(LAYER, places),
+  return bytes.compile(protocol.name .. "/layer", source.fill(LAYER, places),
     { keep = keep, protocol = protocol, view = protocol.view, find = find,
       setmetatable = setmetatable })
 end

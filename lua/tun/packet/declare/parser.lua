@@ -3,6 +3,7 @@ local bytes = require "tun.packet.memory.bytes"
 local layer = require "tun.packet.declare.layer"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
+local word = require "tun.packet.value.word"
 
 local parser = {}
 
@@ -102,6 +103,13 @@ local SIZE = [[
     return short(packet, protocol, o, stop, layers, size < $least and $least or size, size)
   end]]
 
+-- The size of what only the values behind the fields tell.
+local MEASURE = [[
+  local size, cut = measure(p, o, stop)
+  if cut then
+    fault(packet, protocol, o, "cut: not all is there that it says")
+  end]]
+
 local EXTENT = [[
   local extent = $extent
   $open
@@ -131,6 +139,13 @@ local DISPATCH = bytes.compiled and [[
   else
     packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers
   end]]
+
+-- What follows may be of a file that is not loaded yet.
+local MEET = [[
+  if waiting[number] then
+    return meet(packet, p, o, stop, layers, number)
+  end
+]]
 
 -- What notes the packet inside, as source; most protocols have none.
 local function inside(row, expression, given)
@@ -188,12 +203,13 @@ local function following(row, expression, header, given)
 end
 
 --- What reads a header of the protocol at an offset, and all that follows it.
-function parser.compile(protocol, row)
-  local header = row.size and "size" or protocol.size
+function parser.compile(protocol)
+  local row = protocol.row
+  local header = protocol.size_text and "size" or protocol.size
   local application = protocol.level == layer.LEVELS.application
   local next = row.next or {}
   local loads, expression = source.together(protocol, {
-    row.valid and row.valid[1] or "", row.size or "", row.extent or "", row.open or "",
+    row.valid and row.valid[1] or "", protocol.size_text or "", row.extent or "", row.open or "",
     row.unless or "", next[2] or "", next[3] or "",
     type(row.inner) == "table" and row.inner[2] or "",
     type(row.quotes) == "string" and row.quotes or "" })
@@ -206,13 +222,14 @@ function parser.compile(protocol, row)
       header = header, open = open }) or ""
   end
   local level = protocol.level
-  local given = { short = short, unlike = unlike, broken = broken, long = long, again = again,
-                  protocol = protocol, wrong = wrong, ends = ends }
-  return bytes.compile(protocol.name, source.fill(PARSE, {
+  local given = { short = short, unlike = unlike, broken = broken, long = long,
+                  again = again, protocol = protocol, wrong = wrong, ends = ends,
+                  measure = protocol.measure, fault = fault }
+  return bytes.compile(protocol.name .. "/parse", source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,
     missing = application and "unlike" or "short",
     valid = part(VALID, row.valid and row.valid[1]),
-    size = part(SIZE, row.size),
+    size = protocol.measure and MEASURE or part(SIZE, protocol.size_text),
     enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
       mark = protocol.mark, offset = slot.FIRST + level })
       or "if again(packet, protocol, o, stop, layers) then return end",
@@ -235,34 +252,69 @@ local function tree(numbers, first, last, each, otherwise)
     tree(numbers, first, middle, each, otherwise), tree(numbers, middle + 1, last, each, otherwise))
 end
 
-local function compiled(where, head, each, otherwise)
-  local given = {}
+local function compiled(where, name, head, each, otherwise, given)
   table.sort(where.numbers)
   for i, number in ipairs(where.numbers) do
     local protocol = where.protocols[number]
-    given["protocol" .. i], given["parse" .. i] = protocol, protocol.parse
+    given["protocol" .. i] = protocol
+    given["parse" .. i] = given.meet and protocol.parse
   end
-  local text = tree(where.numbers, 1, #where.numbers, each, otherwise)
-  return bytes.compile(where.name, head .. "\n" .. text .. "\nend", given)
+  local text = where.numbers[1] and tree(where.numbers, 1, #where.numbers, each, otherwise)
+    or otherwise
+  return bytes.compile(where.name .. name, head .. "\n" .. text .. "\nend", given)
 end
 
 local BY_NUMBER = "return function(packet, p, o, stop, layers, number)"
 local HOLD = "return function(packet, number)"
 
---- Let a protocol be found by a number. The functions of a space are made anew.
-function parser.join(protocol, name, number)
-  local where = layer.space(name)
-  if not where.protocols[number] then
-    where.numbers[#where.numbers + 1] = number
+-- The functions of a space are made when they are called first.
+local function forget(where)
+  local waiting = where.waiting
+  where.dispatch = function(packet, p, o, stop, layers, number)
+    where.dispatch = compiled(where, "/parse", BY_NUMBER, "parse$i(packet, p, o, stop, layers)",
+      MEET .. source.fill(ENDS, { header = 0 }), { waiting = waiting,
+        meet = function(...)
+          waiting[select(-1, ...)]()
+          return where.dispatch(...)
+        end })
+    return where.dispatch(packet, p, o, stop, layers, number)
   end
-  where.protocols[number], where.parsers[number] = protocol, protocol.parse
-  where.names[protocol.name] = where.names[protocol.name] or number
-  if where.known and number < 65536 then
+  where.hold = function(packet, number)
+    where.hold = compiled(where, "/inner", HOLD,
+      "packet[$INSIDE] = protocol$i packet[$LOOSE] = true",
+      "if waiting[number] then waiting[number]() return where.hold(packet, number) end",
+      { waiting = waiting, where = where })
+    return where.hold(packet, number)
+  end
+end
+
+local function name_it(where, name, number)
+  word.add(where.names, name, number)
+  if where.known and number < 65536 and number >= 0 then
     where.known[number] = 1
   end
-  where.dispatch = compiled(where, BY_NUMBER, "parse$i(packet, p, o, stop, layers)",
-    source.fill(ENDS, { header = 0 }))
-  where.hold = compiled(where, HOLD, "packet[$INSIDE] = protocol$i packet[$LOOSE] = true", "")
+end
+
+--- Let a protocol be found by a number that is loaded when it is met.
+function parser.expect(name, number, protocol, load)
+  local where = layer.space(name)
+  where.waiting[number] = function()
+    return load(protocol)
+  end
+  name_it(where, protocol, number)
+  forget(where)
+end
+
+--- Let a protocol be found by a number.
+function parser.join(protocol, name, number)
+  local where = layer.space(name)
+  where.waiting[number] = nil
+  if not rawget(where.protocols, number) then
+    where.numbers[#where.numbers + 1] = number
+  end
+  where.protocols[number], where.parsers[number] = protocol, nil
+  name_it(where, protocol.name, number)
+  forget(where)
 end
 
 return parser

@@ -24,13 +24,36 @@ function source.at(field)
   return field.at > 0 and "o+" .. field.at or "o"
 end
 
---- An expression of fields, "ihl * 4", with loads in their places. It may also use o and
--- stop, where the header begins and what holds it ends.
+-- Words in expressions, which no number such as 0x1f has.
+local WORD = "%f[%w_][%a_][%w_]*"
+
+--- Words of expressions beside the fields: o and stop, where the header begins and what holds
+-- it ends; u8(n), u16(n), u32(n), the number n bytes behind o, -1 where there is none; and
+-- back(n), the byte n bytes before o, -1 where the packet begins behind it.
+source.WORDS = { o = true, stop = true, ["and"] = true, ["or"] = true, ["not"] = true,
+                 u8 = true, u16 = true, u32 = true, back = true, ["true"] = true, ["false"] = true }
+
+local function peek(width, at)
+  return ("(stop - o >= %d and %s or -1)"):format(at + width / 8,
+    bytes.read("o+" .. at, 0, tonumber(width)))
+end
+
+local function behind(n)
+  return source.fill(("(o - %d >= packet[$START] and %s or -1)"):format(n,
+    bytes.read("o-" .. n, 0, 8)))
+end
+
+local function filled(text, replace)
+  text = text:gsub("%f[%w_]u(%d+)%((%d+)%)", peek):gsub("%f[%w_]back%((%d+)%)", behind)
+  return (text:gsub(WORD, replace))
+end
+
+--- An expression of fields, "ihl * 4", with loads in their places.
 function source.expression(protocol, text)
-  return (text:gsub("[%a_][%w_]*", function(word)
+  return filled(text, function(word)
     local field = protocol.fields[word]
     return field and field.load or word
-  end))
+  end)
 end
 
 --- The fields at fixed places in expressions, loaded by one statement into locals of their
@@ -38,19 +61,20 @@ end
 function source.together(protocol, expressions)
   local list, names, rows = {}, {}, {}
   for _, text in ipairs(expressions) do
-    for word in text:gmatch "[%a_][%w_]*" do
+    for word in text:gmatch(WORD) do
       local field = protocol.fields[word]
-      if field and not names[word] and field.at and not field.swapped and not field.wide then
+      if field and not names[word] and field.at and not field.little and not field.wide
+        and field.width <= 32 then
         names[word] = "value_" .. word
         list[#list + 1], rows[#rows + 1] = names[word], { field.at, field.skip, field.width }
       end
     end
   end
   local function expression(text)
-    return (text:gsub("[%a_][%w_]*", function(word)
+    return filled(text, function(word)
       local field = protocol.fields[word]
       return names[word] or field and field.load or word
-    end))
+    end)
   end
   local names_of_all = table.concat(list, ", ")
   return list[1] and ("local %s = %s"):format(names_of_all, bytes.load(rows)) or "", expression
@@ -98,21 +122,23 @@ function source.choice(sets, otherwise, given)
   return bytes.compiled and 'local size = type(key) == "string" and #key ' .. otherwise or otherwise
 end
 
+--- An expression of one field for a number, and the field's name.
+function source.value(protocol, text, number)
+  local name
+  local numbers = text:gsub(WORD, function(word)
+    if protocol.fields[word] then
+      name = word
+      return tostring(number)
+    end
+  end)
+  local load_text = loadstring or load -- luacheck: ignore
+  return assert(load_text("return " .. numbers))(), name
+end
+
 --- An expression of one field, linear in it, solved for the field: its name, factor, rest.
 function source.solve(protocol, text)
-  local name
-  local function value(number)
-    local filled = text:gsub("[%a_][%w_]*", function(word)
-      if protocol.fields[word] then
-        name = word
-        return tostring(number)
-      end
-    end)
-    local load_text = loadstring or load -- luacheck: ignore
-    return assert(load_text("return " .. filled))()
-  end
-  local rest = value(0)
-  return name, value(1) - rest, rest
+  local rest, name = source.value(protocol, text, 0)
+  return name, source.value(protocol, text, 1) - rest, rest
 end
 
 return source

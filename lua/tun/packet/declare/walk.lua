@@ -20,8 +20,13 @@ local PATTERNS = {
 
 local LARGEST = 16 -- bits of a number in a header
 
--- Parsers by id; what follows by the id of a protocol and the number that says it.
-local parsers, steps = {}, {}
+-- Parsers by id; what follows by the id of a protocol and the number that says it: false when
+-- it is not loaded yet.
+local protocols, steps = {}, {}
+local parsers = setmetatable({}, { __index = function(self, id)
+  self[id] = protocols[id].slow
+  return self[id]
+end })
 local go = core.walker(steps)
 
 local OPERATORS = { ["and"] = true, ["or"] = true, ["not"] = true }
@@ -69,8 +74,9 @@ local function parts(protocol, list)
     plain = plain and (known or not text)
   end
   for _, pattern in ipairs(PATTERNS) do
+    -- What is not known by the first number is left to Lua, but where C can see the second.
     local text = texts[pattern[1]]
-    add(text, (text or ""):match(pattern[2]))
+    add(pattern[1] ~= "second" and text, (text or ""):match(pattern[2]))
   end
   local quotes = type(row.quotes) == "string"
   if quotes then
@@ -92,25 +98,34 @@ return function(packet, p, o, stop, layers)
   end
 end]]
 
---- A parser that does in C what it can, and leaves the rest to the given one.
-function walk.quick(protocol, parse)
-  local level, id = protocol.level, #parsers + 1
+--- Let C know a protocol.
+function walk.add(protocol)
+  local level, id = protocol.level, #protocols + 1
   local list = { id, 0, protocol.size, protocol.mark or 0, level and layer.mask(level) or 0,
                  level and slot.FIRST + level or 0 }
   local plain = parts(protocol, list) and level
   list[2] = plain and 1 or 0
-  parsers[id], protocol.id, protocol.step = parse, id, core.step(list)
-  return plain and bytes.compile(protocol.name, QUICK,
-    { go = go, step = protocol.step, parsers = parsers }) or parse
+  protocols[id], protocol.id, protocol.step = protocol, id, core.step(list)
+  protocol.is_plain = plain or false
 end
 
---- Learn what follows each of the protocols. What is a packet inside is left to Lua.
-function walk.join(protocols)
+--- A parser that does in C what it can, and leaves the rest to the one in Lua.
+function walk.quick(protocol)
+  return protocol.is_plain and bytes.compile(protocol.name .. "/walk", QUICK,
+    { go = go, step = protocol.step, parsers = parsers }) or protocol.slow
+end
+
+--- Learn what follows each protocol. What is a packet inside is left to Lua.
+function walk.join()
   for _, upper in ipairs(protocols) do
     local row = upper.row
     local inner = type(row.inner) == "table" and layer.space(row.inner[1]).protocols or {}
-    for number, lower in pairs(row.next and layer.space(row.next[1]).protocols or {}) do
-      steps[upper.id * 2 ^ LARGEST + number] = not inner[number] and lower.step or nil
+    local space = row.next and layer.space(row.next[1])
+    for number, lower in pairs(space and space.protocols or {}) do
+      steps[upper.id * 2 ^ LARGEST + number] = not inner[number] and lower.step or false
+    end
+    for number in pairs(space and space.waiting or {}) do
+      steps[upper.id * 2 ^ LARGEST + number] = false
     end
   end
 end

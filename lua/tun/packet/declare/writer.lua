@@ -1,23 +1,11 @@
 -- writer.lua: what writes a protocol's header from a table of fields.
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
-local field = require "tun.packet.declare.field"
 local layer = require "tun.packet.declare.layer"
 local room = require "tun.packet.memory.room"
 local source = require "tun.packet.declare.source"
 
 local writer = {}
-
--- put(p, o, given) of a field; true when the field is one that is computed otherwise.
-local function putter(protocol, each)
-  local check, write, given = field.store(protocol, each)
-  return bytes.compile(protocol.name .. "." .. each.name, source.fill([[
-return function(p, o, given)
-$check
-  $write
-  return $computed
-end]], { check = check, write = write, computed = each.computed and "true" or "false" }), given)
-end
 
 local STEP = [[
   if key$i ~= nil then
@@ -44,7 +32,7 @@ end
 local function all_putter(protocol, puts, unknown)
   local names = {}
   local text = steps(1, 8, names)
-  return bytes.compile(protocol.name, source.fill([[
+  return bytes.compile(protocol.name .. "/fields", source.fill([[
 local function put_all(p, o, fields, kept, after)
   local $names = entries(fields, after)
   $steps
@@ -74,18 +62,12 @@ local function placer(protocol, put_all)
   end
 end
 
--- put(p, o, value) by name, of fields and of what the area is built from.
+-- put(p, o, value) by name, of fields and of what the tail is built from.
 local function nothing() end
 
 local function putters(protocol)
-  local puts, area = {}, protocol.row.area
-  for _, each in ipairs(protocol.fields) do
-    puts[each.name] = putter(protocol, each)
-    if protocol.get[each.name .. "_n"] then
-      puts[each.name .. "_n"] = puts[each.name]
-    end
-  end
-  for _, name in ipairs(area and area.names or {}) do
+  local puts = protocol.puts
+  for _, name in ipairs(protocol.tail and protocol.tail.names or {}) do
     puts[name] = nothing
   end
   return puts
@@ -126,11 +108,11 @@ local AREA = {
 -- computed fields that were given, arena, pointer and offset.
 -- @return protocol.write
 function writer.compile(protocol)
-  local area, puts = protocol.row.area, putters(protocol)
+  local area, puts = protocol.tail, putters(protocol)
   local put = all_putter(protocol, puts, layer.unknown(protocol, area and area.names))
   local p, o, arena = image(protocol, puts)
   protocol.image = arena
-  protocol.write = bytes.compile(protocol.name, source.fill(WRITE, {
+  protocol.write = bytes.compile(protocol.name .. "/build", source.fill(WRITE, {
     area = area and AREA.area or "", most = protocol.most .. (area and " + n" or ""), at = o,
     least = protocol.size, counts = area and AREA.counts or "", tail = area and AREA.tail or "",
     size = protocol.extra and "extra(p, o)" or protocol.size,

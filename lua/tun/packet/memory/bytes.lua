@@ -10,12 +10,57 @@ local bytes = { little = core.little_endian, jitted = jitted }
 bytes.compiled = jitted and jit.status()
 
 -- Generated code counts as part of the library where an error looks for its caller.
-local HERE = debug.getinfo(1, "S").source:match "^(.*/)[^/]*$" or "=tun.packet."
+local HERE = debug.getinfo(1, "S").source:match "^(.*/)memory/[^/]*$" or "=tun.packet."
+
+-- Whose source is shown.
+local SHOWN = os.getenv "TUN_SOURCE"
 
 -- How many bytes hold width bits behind skip others, and the bits that are left over.
 local function span(skip, width)
   local n = math.ceil((skip + width) / 8)
   return n, 8 * n - skip - width
+end
+
+-- Where the last of width bits begin: so many of them, in the last whole bytes at best. What
+-- is read or written at once has to fit in 32 bits, even with those beside it.
+local function tail(at, skip, width)
+  local n = (skip + width) % 8 == 0 and 32 or 24
+  local first = skip + width - n
+  return n, ("%s+%d"):format(at, math.floor(first / 8)), first % 8
+end
+
+-- A number of more bits than can be read at once.
+local function read_long(at, skip, width)
+  local n, low, low_skip = tail(at, skip, width)
+  return ("(%s*%.0f+%s)"):format(bytes.read(at, skip, width - n), 2 ^ n,
+    bytes.read(low, low_skip, n))
+end
+
+local function write_long(at, skip, width, value)
+  local n, low, low_skip = tail(at, skip, width)
+  local unit = ("%.0f"):format(2 ^ n)
+  local rest = ("(%s%%%s)"):format(value, unit)
+  return bytes.write(at, skip, width - n, ("((%s-%s)/%s)"):format(value, rest, unit)) .. "; "
+    .. bytes.write(low, low_skip, n, rest)
+end
+
+--- As read(), of whole bytes, the lowest of which is the first.
+function bytes.read_little(at, width)
+  local list = {}
+  for i = 0, width / 8 - 1 do
+    list[#list + 1] = ("%s*%.0f"):format(bytes.read(("%s+%d"):format(at, i), 0, 8), 256 ^ i)
+  end
+  return "(" .. table.concat(list, "+") .. ")"
+end
+
+--- As write(), of whole bytes, the lowest of which is the first.
+function bytes.write_little(at, width, value)
+  local list = {}
+  for i = 0, width / 8 - 1 do
+    local part = ("((%s-%s%%%.0f)/%.0f%%256)"):format(value, value, 256 ^ i, 256 ^ i)
+    list[#list + 1] = bytes.write(("%s+%d"):format(at, i), 0, 8, i > 0 and part or value .. "%256")
+  end
+  return table.concat(list, "; ")
 end
 
 local names, values
@@ -27,6 +72,8 @@ if jitted then
   local copy, fill, string = ffi.copy, ffi.fill, ffi.string
   local sum = ffi.cast("uint32_t (*)(const uint8_t *, size_t, uint64_t)",
     ffi.cast("uintptr_t", core.checksum_address()))
+  local crc32c = ffi.cast("uint32_t (*)(const uint8_t *, size_t)",
+    ffi.cast("uintptr_t", core.crc32c_address()))
 
   function bytes.pointer(arena)
     return ffi.cast("uint8_t *", ffi.cast("uintptr_t", arena:address()))
@@ -34,9 +81,13 @@ if jitted then
 
   -- Source of the i-th byte behind an offset: few sums make short traces.
   local function byte_at(at, i)
-    local base, number = at:match "^([%a_]+)%+?(%d*)$"
-    local more = (tonumber(number) or 0) + i
-    return ("p[%s%s]"):format(base or at, more > 0 and ("+%d"):format(more) or "")
+    local base, more = at, i
+    local number = base:match "%+(%d+)$"
+    while number do
+      base, more = base:sub(1, -#number - 2), more + tonumber(number)
+      number = base:match "%+(%d+)$"
+    end
+    return ("p[%s%s]"):format(base, more > 0 and ("+%d"):format(more) or "")
   end
 
   -- By how many bits a byte can be shifted and stay a positive integer, which is quicker to
@@ -47,6 +98,9 @@ if jitted then
   function bytes.read(at, skip, width)
     local n, shift = span(skip, width)
     local sum_of, low = "", {}
+    if n > 4 and (shift > 0 or width > 48) then
+      return read_long(at, skip, width)
+    end
     for i = 0, n - 1 do
       local byte, bits = byte_at(at, i), 8 * (n - 1 - i)
       if i == 0 and skip > 0 then
@@ -66,6 +120,9 @@ if jitted then
   function bytes.write(at, skip, width, value)
     local n, shift = span(skip, width)
     local lines = {}
+    if n > 4 and (shift > 0 or width > 48) then
+      return write_long(at, skip, width, value)
+    end
     for i = 0, n - 1 do
       local bits = 8 * (n - 1 - i) - shift -- of the value, below this byte
       local high = ("band((%s-%s%%%.0f)/%.0f, 255)"):format(value, value, 2 ^ bits, 2 ^ bits)
@@ -111,6 +168,11 @@ if jitted then
     return sum(p + at, n, initial)
   end
 
+  --- CRC32c of n bytes at an offset.
+  function bytes.crc32c(p, at, n)
+    return crc32c(p + at, n)
+  end
+
   function bytes.fill(p, at, text)
     copy(p + at, text, #text)
   end
@@ -139,11 +201,16 @@ else
   function bytes.read(at, skip, width)
     if skip == 0 and (width == 8 or width == 16 or width == 32) then
       return ("get%d(p, %s)"):format(width, at)
+    elseif width > 40 then
+      return read_long(at, skip, width)
     end
     return ("getbits(p, %s, %d, %d)"):format(at, skip, width)
   end
 
   function bytes.write(at, skip, width, value)
+    if width > 40 then
+      return write_long(at, skip, width, value)
+    end
     return ("setbits(p, %s, %d, %d, %s)"):format(at, skip, width, value)
   end
 
@@ -165,13 +232,15 @@ else
   --- A function(p, o) that reads a number: here C does it quicker than source.
   bytes.getter = core.bytes.getter
 
-  bytes.byte, bytes.sum = get8, core.bytes.sum
+  bytes.byte, bytes.sum, bytes.crc32c = get8, core.bytes.sum, core.bytes.crc32c
   bytes.fill, bytes.zero, bytes.string = core.bytes.write, core.bytes.zero, core.bytes.bytes
   bytes.copy = core.bytes.copy
 end
 
 --- Compile source in which the leaf's functions and the given values have names.
--- @param chunk  a name for messages
+-- With the environment variable TUN_SOURCE, the source of the chunks whose names have it in
+-- them is written to standard error: TUN_SOURCE=ip4/parse.
+-- @param chunk  a name, as ip4/parse, which traces and errors tell
 -- @param source  of a chunk, as a rule "return function ... end"
 -- @param given  optional map: name to value
 function bytes.compile(chunk, source, given)
@@ -185,6 +254,9 @@ function bytes.compile(chunk, source, given)
   end
   local text = ("local %s = ...\n%s"):format(table.concat(list, ", "), source)
   local load_text = loadstring or load -- luacheck: ignore
+  if SHOWN and chunk:find(SHOWN, 1, true) then
+    io.stderr:write(("-- %s\n%s\n"):format(chunk, text))
+  end
   local run = assert(load_text(text, HERE .. chunk))
   return run((unpack or table.unpack)(all, 1, #values + #list - 1)) -- luacheck: ignore
 end

@@ -13,7 +13,7 @@ room.HEADROOM = 128
 --- The same of a packet that is built, which has most of its headers already.
 room.BUILT = 64
 
-local shared, pointer, used = nil, nil, SIZE
+local shared, pointer, used = nil, nil, SIZE + 1 -- so that even 0 bytes need an arena first
 
 --- Take n zero bytes: arena, pointer, offset.
 function room.take(n)

@@ -45,8 +45,8 @@ end
 
 -- What an IP packet has inside that is no layer here, or a later fragment.
 local function unknown_line(self, ip, o)
-  local frag = header.accessors.frag(self)
-  local number = frag and frag.next or (ip.get.proto or ip.get.next)(self[POINTER], o)
+  local frag = self.frag
+  local number = frag and frag.next_n or (ip.get.proto_n or ip.get.next_n)(self[POINTER], o)
   local view = frag or header.view(self, ip, o)
   local offset = (frag or ip.get.offset) and view.offset or 0
   return ("%s%s, length %d"):format(word.name_of(ip.fields.proto or ip.fields.next, number)
@@ -120,7 +120,7 @@ local function from_link(self)
   end
   if link == header.protocols.eth then
     local view = header.view(self, link, link_o)
-    parts[#parts + 1] = ("%s > %s, %s,"):format(view.src, view.dst, ethertype(link, view.type))
+    parts[#parts + 1] = ("%s > %s, %s,"):format(view.src, view.dst, ethertype(link, view.type_n))
   elseif link then
     parts[#parts + 1] = layer_line(self, link, link_o)
   end

@@ -1,4 +1,5 @@
 -- rebuild.lua: the Lua source that builds a packet, byte for byte.
+local raw = require "tun.packet.declare.tail"
 local bytes = require "tun.packet.memory.bytes"
 local header = require "tun.packet.declare.header"
 local slot = require "tun.packet.memory.slot"
@@ -32,27 +33,15 @@ function source(value)
   elseif type(value) == "string" then
     return quote(value)
   end
-  return type(value) == "number" and ("%.14g"):format(value) or tostring(value)
+  return type(value) == "number" and (value % 1 == 0 and "%.0f" or "%.17g"):format(value)
+    or tostring(value)
 end
 
 local function field_source(field, value)
-  local name = type(value) == "number" and word.name_of(field, value)
-  if name then
-    return quote(name)
-  elseif type(value) == "number" and field.format and value >= 10 then
+  if type(value) == "number" and field.format and value >= 10 and value % 1 == 0 then
     return field.format:format(value)
   end
   return source(value)
-end
-
-local function default(field)
-  local value = field.default
-  if field.width == 1 then
-    return (value or 0) ~= 0
-  elseif field.codec then
-    return value or field.codec.text and field.codec.text(0)
-  end
-  return value or 0
 end
 
 -- How much source gives: what building would not compute; that and what says which
@@ -76,17 +65,19 @@ local function given(field, row, view, way, wrong)
     return way.computed or way.following and field.computed == "next"
       or wrong[getmetatable(view).protocol.name .. "." .. field.name]
   end
-  return value ~= default(field) and (way.plain or not row.counted)
+  return value ~= word.initial(field) and (way.plain or not row.counted)
 end
 
-local function area_source(view, row, list, way)
-  local area, methods = row.area or { names = {} }, row.methods or {}
-  for _, name in ipairs(area.names) do
-    local value = methods[name] and methods[name](view)
-    if #area.names > 1 and way.plain ~= (name == "body") then
+local function tail_source(view, list, way)
+  local tail = getmetatable(view).protocol.tail
+  for _, name in ipairs(tail and tail.names or {}) do
+    local value = view[name]
+    if tail.parts == nil and #tail.names > 1 and way.plain ~= (name == "body") then
       value = nil
+    elseif way.plain and #tail.names == 1 then
+      value = raw.text(view)
     end
-    if value and #value > 0 then
+    if value ~= nil and value ~= "" and (type(value) ~= "table" or next(value) ~= nil) then
       list[#list + 1] = ("%s = %s"):format(name, source(value))
     end
   end
@@ -95,12 +86,12 @@ end
 local function layer_source(view, way, wrong)
   local protocol = getmetatable(view).protocol
   local list = {}
-  for i, field in ipairs(protocol.fields) do
-    if given(field, protocol.row[i], view, way, wrong) then
+  for _, field in ipairs(protocol.fields) do
+    if given(field, field.row, view, way, wrong) then
       list[#list + 1] = ("%s = %s"):format(field.name, field_source(field, view[field.name]))
     end
   end
-  area_source(view, protocol.row, list, way)
+  tail_source(view, list, way)
   local fields = list[1] and " " .. table.concat(list, ", ") .. " " or ""
   return ("packet.%s{%s}"):format(protocol.name, fields)
 end

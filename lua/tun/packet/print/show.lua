@@ -40,21 +40,21 @@ function printable(value)
   return type(value) == "number" and ("%.14g"):format(value) or escape(tostring(value))
 end
 
-local function field_words(field, row, value)
-  if type(value) ~= "number" then
-    return printable(value)
+local function field_words(field, view, value)
+  if field.words and type(value) == "string" then
+    local number = (field.format or "%.0f"):format(word.number(view, field.name))
+    return ("%s (%s)"):format(number, value)
   end
-  local name = word.name_of(field, value) or row.names_of and row.names_of[value]
-  local number = (field.format or "%.0f"):format(value)
-  return name and ("%s (%s)"):format(number, name) or number
+  return type(value) == "number" and (field.format or "%.14g"):format(value) or printable(value)
 end
 
-local function area_lines(view, row, lines)
-  for _, name in ipairs(row.area and row.area.names or {}) do
-    local value = row.methods and row.methods[name] and row.methods[name](view)
-    if name == "body" or value == nil or #value == 0 then
+local function tail_lines(view, lines)
+  local tail = getmetatable(view).protocol.tail
+  for _, name in ipairs(tail and tail.names or {}) do
+    local value = view[name]
+    if name == "body" or value == nil or value == "" then
       value = {}
-    elseif type(value) == "string" then
+    elseif type(value) ~= "table" or value[1] == nil and next(value) ~= nil then
       value = { value }
     end
     for i, each in ipairs(value) do
@@ -67,14 +67,13 @@ end
 -- The fields of a view, one per line.
 local function view_lines(view, lines)
   local protocol = getmetatable(view).protocol
-  for i, field in ipairs(protocol.fields) do
-    local row = protocol.row[i]
+  for _, field in ipairs(protocol.fields) do
     local value = view[field.name]
-    if value ~= nil and word.meant(row, view) then
-      lines[#lines + 1] = ("  %-12s %s"):format(field.name, field_words(field, row, value))
+    if value ~= nil and word.meant(field.row, view) then
+      lines[#lines + 1] = ("  %-12s %s"):format(field.name, field_words(field, view, value))
     end
   end
-  area_lines(view, protocol.row, lines)
+  tail_lines(view, lines)
   return lines
 end
 
@@ -150,23 +149,42 @@ local function initial(field)
   local value = field.default
   if field.computed then
     return "computed"
-  elseif value == nil and field.codec then
-    return field.codec.text and field.codec.text(0) or ""
-  elseif field.width == 1 then
+  elseif value == nil and field.wide then
+    return printable(field.none or "")
+  elseif value == nil and field.text then
+    return printable(field.text(0))
+  elseif field.width == 1 and not field.words then
     return tostring((value or 0) ~= 0)
   end
   value = value or 0
-  return type(value) == "number" and (field.format or "%.0f"):format(value) or value
+  return type(value) == "number" and (field.format or "%.14g"):format(value) or printable(value)
+end
+
+-- The names that a field takes, by their numbers.
+local function names_of(field)
+  local list = {}
+  for name, number in pairs(field.words and field.enum or {}) do
+    list[#list + 1] = { name, number }
+  end
+  table.sort(list, function(a, b)
+    return a[2] < b[2]
+  end)
+  for i, each in ipairs(list) do
+    list[i] = ("%s %s"):format(each[1], (field.format or "%.0f"):format(each[2]))
+  end
+  return list[1] and ": " .. table.concat(list, ", ") or ""
 end
 
 --- What a protocol's header has: fields, their widths in bits, what they are at first.
 function show.protocol(protocol)
   local lines = { protocol.name }
   for _, field in ipairs(protocol.fields) do
-    lines[#lines + 1] = ("  %-12s %4d  %s"):format(field.name, field.width, initial(field))
+    lines[#lines + 1] = ("  %-12s %4d  %s%s"):format(field.name, field.width, initial(field),
+      names_of(field))
   end
-  for _, name in ipairs(protocol.row.area and protocol.row.area.names or {}) do
-    lines[#lines + 1] = ("  %-12s    *"):format(name)
+  for i, name in ipairs(protocol.tail and protocol.tail.names or {}) do
+    local part = protocol.tail.parts and protocol.tail.parts[i]
+    lines[#lines + 1] = ("  %-12s    *  %s"):format(name, part and part[2].what or "")
   end
   return table.concat(lines, "\n")
 end

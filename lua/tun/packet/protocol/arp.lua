@@ -28,7 +28,7 @@ header.declare("arp", {
   extent = "28", -- what is behind is Ethernet's padding
   follows = { ethertype = 0x0806 },
   line = function(view)
-    local line = LINES[view.op]
-    return line and line(view) or ("ARP, op %d, %s > %s"):format(view.op, view.spa, view.tpa)
+    local line = LINES[view.op_n]
+    return line and line(view) or ("ARP, op %d, %s > %s"):format(view.op_n, view.spa, view.tpa)
   end,
 })

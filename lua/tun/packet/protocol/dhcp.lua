@@ -1,21 +1,7 @@
 -- dhcp.lua: DHCP (RFC 2131) with its options (RFC 2132).
-local bytes = require "tun.packet.memory.bytes"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
-
--- A field of n characters, filled up with zeros: read without them.
-local function characters(n)
-  return {
-    what = ("a string of at most %d bytes"):format(n),
-    load = function(p, at)
-      return (bytes.string(p, at, n):gsub("%z+$", ""))
-    end,
-    store = function(text)
-      return type(text) == "string" and #text <= n and text .. ("\0"):rep(n - #text) or nil
-    end,
-  }
-end
 
 local types = {
   discover = 1, offer = 2, request = 3, decline = 4, ack = 5, nak = 6, release = 7, inform = 8,
@@ -57,11 +43,11 @@ local kinds = options.kinds {
   { 121, "classless_routes", form.bytes }, -- RFC 3442
 }
 
-local methods = options.methods(kinds)
+local methods = {}
 
 --- The value of the first option with the name; nil when there is none.
 function methods.option(view, name)
-  for _, each in ipairs(view:options()) do
+  for _, each in ipairs(view.options) do
     if each[1] == name then
       return each[2]
     end
@@ -82,18 +68,19 @@ header.declare("dhcp", {
   { "siaddr", 32, codec = "ip4" },
   { "giaddr", 32, codec = "ip4" },
   { "chaddr", 48, codec = "mac" },
-  { "chaddr_rest", 80, codec = characters(10), default = "" },
-  { "sname", 512, codec = characters(64), default = "" },
-  { "file", 1024, codec = characters(128), default = "" },
+  { "chaddr_rest", 80, codec = "chars" },
+  { "sname", 512, codec = "chars" },
+  { "file", 1024, codec = "chars" },
   { "magic", 32, default = 0x63825363, format = "0x%08x" },
+  { "options", kinds },
   valid = { "magic == 1669485411", "not DHCP's magic cookie" },
   size = "stop - o",
-  area = options.area(kinds),
   methods = methods,
   follows = { udp = { 67, 68 } },
   line = function(view, _, n)
     local type = view:option "type"
-    return ("BOOTP/DHCP, %s%s, length %d"):format(view.op == 1 and "Request from " .. view.chaddr
-      or "Reply", type and ", " .. tostring(type) or "", n)
+    local from = view.op == "request" and "Request from " .. view.chaddr
+    return ("BOOTP/DHCP, %s%s, length %d"):format(from or "Reply",
+      type and ", " .. tostring(type) or "", n)
   end,
 })

@@ -7,6 +7,7 @@ local core = require "tun.core"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
+local raw = require "tun.packet.declare.tail"
 local slot = require "tun.packet.memory.slot"
 
 local TYPES = {
@@ -145,6 +146,19 @@ local DATA = {
           { "target", "name", alone = true } },
 }
 
+-- The options of OPT (EDNS, RFC 6891), whose class is the size of datagrams that are taken, and
+-- whose ttl is, from the highest bits on: rcode / 16, version, DO, and zeros.
+local EDNS = options.kinds {
+  head = { { "kind", 16 }, { "length", 16 } },
+  { 3, "nsid", form.bytes },
+  { 8, "client_subnet", form.record { { "family", 16, default = 1 }, { "source", 8 },
+                                      { "scope", 8 }, { "address", form.bytes } } }, -- RFC 7871
+  { 10, "cookie", form.bytes }, -- RFC 7873
+  { 11, "keepalive", form.bytes }, -- RFC 7828
+  { 12, "padding", form.bytes }, -- RFC 7830
+  { 15, "error", form.record { { "code", 16 }, { "text", form.bytes } } }, -- RFC 8914
+}
+
 local function read_parts(parts, text, at, stop)
   local data = {}
   for _, part in ipairs(parts) do
@@ -182,6 +196,8 @@ local function read_data(record, text, at, stop)
     record.data = read_parts(parts, text, at, stop)
   elseif record.type == "TXT" then
     record.data = read_texts(text, at, stop)
+  elseif record.type == "OPT" then
+    record.data = options.read(EDNS, text:sub(at + 1, stop))
   end
   if record.data == nil then
     record.raw = text:sub(at + 1, stop)
@@ -233,6 +249,8 @@ local function write_data(writer, record)
     writer:add(options.whole("dns", "raw", record.raw, 1))
   elseif kind == "TXT" then
     write_texts(writer, record.data)
+  elseif kind == "OPT" then
+    writer:add(options.write(EDNS, "dns", record.data or {}))
   elseif DATA[kind] then
     write_parts(writer, kind, DATA[kind], record.data)
   else
@@ -242,18 +260,9 @@ end
 
 -- -- Sections -------------------------------------------------------------
 
--- What multicast DNS says by the first bit of a class (RFC 6762, 5.4 and 10.2): of a
--- question, of another record.
-local FIRST_BIT, BITS = 0x8000, { [true] = "unicast", [false] = "flush" }
-
-local function read_class(record, number, question)
-  local bit = CLASS_NAMES[number - FIRST_BIT] and BITS[question]
-  if bit then
-    record.class, record[bit] = CLASS_NAMES[number - FIRST_BIT], true
-  else
-    record.class = CLASS_NAMES[number] or number
-  end
-end
+-- The highest bit of a class in mDNS: a question wants an answer by unicast, a record replaces
+-- those that were known (RFC 6762, 18.12 and 18.13).
+local MULTICAST = 0x8000
 
 local function read_record(text, at, question)
   local record = {}
@@ -263,8 +272,10 @@ local function read_record(text, at, question)
   end
   local number = number16.read(text:sub(at + 1, at + 2))
   local class = number16.read(text:sub(at + 3, at + 4))
-  record.type = TYPE_NAMES[number] or number
-  read_class(record, class, question)
+  record.type, record.class = TYPE_NAMES[number] or number, CLASS_NAMES[class] or class
+  if class >= MULTICAST and CLASS_NAMES[class - MULTICAST] and record.type ~= "OPT" then
+    record.class, record[question and "unicast" or "flush"] = CLASS_NAMES[class - MULTICAST], true
+  end
   if question then
     return record, at + 4
   end
@@ -306,7 +317,7 @@ local function read_sections(view)
 end
 
 local KEYS = { name = true, type = true, class = true, ttl = true, data = true, raw = true,
-               unicast = true, flush = true }
+               flush = true, unicast = true }
 
 -- A question asks for addresses unless it says what else.
 local function write_record(writer, record, question)
@@ -317,8 +328,8 @@ local function write_record(writer, record, question)
   writer:name(record.name, true)
   writer:number(number16, TYPES[kind] or kind, "the type of a record")
   local class = CLASSES[record.class or "IN"] or record.class
-  if record[BITS[question]] and type(class) == "number" and class < FIRST_BIT then
-    class = class + FIRST_BIT
+  if (question and record.unicast or not question and record.flush) and type(class) == "number" then
+    class = class + MULTICAST
   end
   writer:number(number16, class, "the class of a record")
   if question then
@@ -360,16 +371,13 @@ end
 
 local methods = {
   --- All sections in one table: questions, answers, authorities, additionals; and
-  -- `broken`, the offset of the first record that cannot be read. There is a method for
-  -- each section, too.
+  -- `broken`, the offset of the first record that cannot be read.
   message = read_sections,
-  --- What is behind the header, as bytes.
-  body = function(view)
-    return options.text(view)
-  end,
 }
+
+local read = { body = raw.text }
 for _, section in ipairs(SECTIONS) do
-  methods[section[1]] = function(view)
+  read[section[1]] = function(view)
     return read_sections(view)[section[1]]
   end
 end
@@ -417,16 +425,24 @@ header.declare("dns", {
   { "nscount", 16, counted = true },
   { "arcount", 16, counted = true },
   size = "stop - o",
-  area = { names = names, write = write_sections },
+  area = { names = names, write = write_sections, read = read },
   methods = methods,
-  follows = { udp = { 53, 5353 } },
+  follows = { udp = { 53, 5353, 5355 }, dns_tcp = 0 },
   line = function(view, _, n)
     local message = read_sections(view)
     if view.qr then
-      return ("%d%s%s%s %d/%d/%d%s (%d)"):format(view.id, rcode_line(view.rcode),
+      return ("%d%s%s%s %d/%d/%d%s (%d)"):format(view.id, rcode_line(view.rcode_n),
         view.aa and "*" or "", question_line(message), view.ancount, view.nscount,
         view.arcount, answer_line(message), n)
     end
     return ("%d%s%s (%d)"):format(view.id, view.rd and "+" or "", question_line(message), n)
   end,
+})
+
+-- Its length in front of a message over TCP (RFC 7766, 8).
+header.declare("dns_tcp", {
+  { "length", 16, computed = "extent" },
+  extent = "length + 2",
+  next = { "dns_tcp", "0" },
+  follows = { tcp = { 53 } },
 })

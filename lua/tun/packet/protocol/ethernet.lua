@@ -1,16 +1,14 @@
 -- ethernet.lua: Ethernet II (IEEE 802.3, 3.2) and the tags of 802.1Q and 802.1ad.
 local header = require "tun.packet.declare.header"
 
--- Names of what has no layer of its own here.
 local ethertype = header.space("ethertype").names
-ethertype.mpls, ethertype.pppoe, ethertype.lldp, ethertype.loopback = 0x8847, 0x8864, 0x88cc, 0x9000
 
 header.declare("eth", {
   { "dst", 48, codec = "mac", default = "ff:ff:ff:ff:ff:ff" },
   { "src", 48, codec = "mac", default = "00:00:00:00:00:00" },
   { "type", 16, enum = ethertype, computed = "next", format = "0x%04x" },
   level = "link",
-  next = { "ethertype", "type" },
+  next = { "ethertype", "type", "type < 1536 and 1 or type" }, -- a length: LLC follows
   -- Transparent bridging in GRE (RFC 1701); no version of IP, behind virtio_net.
   follows = { ethertype = 0x6558, version = 16 },
 })

@@ -22,6 +22,6 @@ header.declare("gre", {
   line = function(view, _, n)
     return ("GREv%d%s%s, proto 0x%04x, length %d"):format(view.version,
       view.k and (", key=0x%x"):format(view.key) or "",
-      view.s and (", seq %.0f"):format(view.seq) or "", view.proto, n)
+      view.s and (", seq %.0f"):format(view.seq) or "", view.proto_n, n)
   end,
 })

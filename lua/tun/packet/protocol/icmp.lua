@@ -72,8 +72,8 @@ header.declare("icmp", {
   quotes = QUOTES,
   follows = { ip = 1 },
   line = function(view, packet, length)
-    local line = LINES[view.type]
+    local line = LINES[view.type_n]
     return ("ICMP %s, length %d"):format(line and line(view, packet)
-      or ("type-#%d code-#%d"):format(view.type, view.code), length)
+      or ("type-#%d code-#%d"):format(view.type_n, view.code), length)
   end,
 })

@@ -3,12 +3,6 @@
 local header = require "tun.packet.declare.header"
 
 local types = header.space("icmp6").names
-for name, number in pairs {
-  unreachable = 1, too_big = 2, time_exceeded = 3, parameter_problem = 4, echo = 128,
-  echo_reply = 129, mld_query = 130, mld_report = 131, mld_done = 132,
-} do
-  types[name] = number
-end
 
 local UNREACHABLE = {
   [0] = "unreachable route", [1] = "unreachable prohibited", [2] = "beyond scope",
@@ -58,11 +52,12 @@ header.declare("icmp6", {
   quotes = "type < 128",
   follows = { ip = 58 },
   line = function(view, packet, length)
-    local line = LINES[view.type]
-    if view.type >= 130 and view.type <= 137 or view.type == 143 then
+    local line = LINES[view.type_n]
+    local type = view.type_n
+    if type >= 130 and type <= 137 or type == 143 then
       return "ICMP6," -- the layer behind it tells the rest
     end
     return ("ICMP6, %s, length %d"):format(line and line(view, packet)
-      or ("type-#%d code-#%d"):format(view.type, view.code), length)
+      or ("type-#%d code-#%d"):format(type, view.code), length)
   end,
 })

@@ -4,13 +4,7 @@ local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
 
--- Numbers of protocols that have no layer of their own here (IANA).
 local proto = header.space("ip").names
-for name, number in pairs { igmp = 2, egp = 8, dccp = 33, rsvp = 46, ospf = 89, pim = 103,
-                            vrrp = 112, l2tp = 115, sctp = 132, mobility = 135, udplite = 136,
-                            mpls = 137, nonext = 59, ip4 = 4, ip6 = 41 } do
-  proto[name] = number
-end
 
 -- An option of addresses has a pointer in front (3.1): 4 is the first address.
 local route = form.record { { "pointer", 8, default = 4 }, { "addresses", form.addresses4 } }
@@ -64,6 +58,7 @@ header.declare("ip4", {
   { "checksum", 16, computed = "checksum", format = "0x%04x" },
   { "src", 32, codec = "ip4", pseudo = true },
   { "dst", 32, codec = "ip4", pseudo = true },
+  { "options", kinds },
   level = "net",
   word = "IP",
   sum = "NET",
@@ -77,7 +72,6 @@ header.declare("ip4", {
   final = final,
   unless = "offset > 0",
   whole = "mf == 0 and offset == 0",
-  area = options.area(kinds),
-  methods = options.methods(kinds, function(view) return view.ihl * 4 end),
-  follows = { ethertype = 0x0800, version = 4, tunnel = 4 },
+  follows = { ethertype = 0x0800, version = 4, tunnel = 4, ppp = 0x21, mpls = 4, gtp = 4,
+              family = 2 },
 })

@@ -24,7 +24,8 @@ header.declare("ip6", {
   open = "length == 0 and next ~= 59", -- a jumbogram (RFC 2675), or as of ip4; 59: no payload
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
-  follows = { ethertype = 0x86dd, version = 6, tunnel = 41 },
+  follows = { ethertype = 0x86dd, version = 6, tunnel = 41, ppp = 0x57, mpls = 6, gtp = 6,
+              family = { 30, 24, 28, 10 } },
 })
 
 -- Options of the hop-by-hop and destination headers, which are 2 bytes before them.
@@ -44,10 +45,6 @@ local kinds = options.kinds {
   { 0xc9, "home_address", form.address6 }, -- RFC 6275, 6.3
 }
 
-local function length(view)
-  return (view.len + 1) * 8
-end
-
 -- Where a home address is, which stands for the source (RFC 6275, 6.3 and 11.3.2).
 local function origin(p, o)
   local stop, at = (bytes.byte(p, o + 1) + 1) * 8, 2
@@ -66,12 +63,11 @@ local function optional(name, number, word, source)
   header.declare(name, {
     { "next", 8, computed = "next", enum = proto },
     { "len", 8, computed = "size" }, -- in units of 8 bytes, without the first
+    { "options", kinds },
     size = "(len + 1) * 8",
     next = { "ip", "next" },
     inner = { "tunnel", "next" },
     origin = source,
-    area = options.area(kinds),
-    methods = options.methods(kinds, length),
     follows = { ip = number },
     line = function()
       return word
@@ -90,21 +86,14 @@ header.declare("routing", {
   { "type", 8, enum = { source = 0, mobile = 2, segment = 4 } },
   { "segleft", 8, counted = true },
   { "reserved", 32 },
+  { "addresses", form.addresses6, counts = "segleft", unit = 8 },
   size = "(len + 1) * 8",
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
   final = "segleft > 0 and len >= 2 and (type == 4 and 8 or len * 8 - 8) or 0", -- 8.1
-  area = options.list_area("addresses", form.addresses6, "segleft"),
-  methods = {
-    --- The addresses of the route as a list; bytes where there are no whole ones.
-    addresses = function(view)
-      local text = options.text(view, length(view))
-      return form.addresses6.read(text) or text
-    end,
-  },
   follows = { ip = 43 },
   line = function(view)
-    return ("RT%d (segleft %d)"):format(view.type, view.segleft)
+    return ("RT%d (segleft %d)"):format(view.type_n, view.segleft)
   end,
 })
 
@@ -131,21 +120,10 @@ header.declare("ah", {
   { "reserved", 16 },
   { "spi", 32, format = "0x%08x" },
   { "seq", 32 },
+  { "icv", form.units(4) }, -- integrity check value
   size = "(len + 2) * 4",
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
-  area = {
-    names = { "icv" },
-    write = function(fields, protocol)
-      return options.whole(protocol.name, "icv", fields.icv or "", 4)
-    end,
-  },
-  methods = {
-    --- The integrity check value, bytes.
-    icv = function(view)
-      return options.text(view, (view.len + 2) * 4)
-    end,
-  },
   follows = { ip = 51 },
   line = function(view)
     return ("AH(spi=0x%08x,seq=0x%x)"):format(view.spi, view.seq)
@@ -157,7 +135,7 @@ header.declare("esp", {
   { "spi", 32, format = "0x%08x" },
   { "seq", 32 },
   level = "transport",
-  follows = { ip = 50 },
+  follows = { ip = 50, natt = 2 },
   line = function(view, _, n)
     return ("ESP(spi=0x%08x,seq=0x%x), length %d"):format(view.spi, view.seq, n)
   end,

@@ -1,7 +1,6 @@
 -- link.lua: what the kernel puts in front of a packet of a device (linux/if_tun.h,
--- linux/virtio_net.h), and the kinds of packets by what they begin with.
+-- linux/virtio_net.h).
 local header = require "tun.packet.declare.header"
-local slot = require "tun.packet.memory.slot"
 
 -- Without IFF_NO_PI. `strip`: the packet was cut to the reader's buffer.
 header.declare("tun_pi", {
@@ -35,41 +34,3 @@ header.declare("virtio_net", {
     return ""
   end,
 })
-
--- -- Kinds ----------------------------------------------------------------
-
--- A kind is layers in order, the last of which goes on by itself. Those before it are of
--- fixed sizes.
-local function kind(name, last, ...)
-  local before = { ... }
-  header.kinds[name] = {
-    name = name,
-    parse = #before == 0 and last or function(packet, p, o, stop, layers)
-      for _, protocol in ipairs(before) do
-        protocol.parse(packet, p, o, stop, layers)
-        layers = packet[slot.LAYERS]
-        o = o + protocol.size
-        if o > stop then
-          return
-        end
-      end
-      return last(packet, p, o, stop, layers)
-    end,
-  }
-end
-
-local ip = header.space("version").parse
-
-local function eth(packet, p, o, stop, layers)
-  return header.protocols.eth.parse(packet, p, o, stop, layers)
-end
-
-local pi, virtio = header.protocols.tun_pi, header.protocols.virtio_net
-
-kind("ip", ip)
-kind("tun_pi", ip, pi)
-kind("virtio_net", ip, virtio)
-kind("tun_pi/virtio_net", ip, pi, virtio)
-kind("tun_pi/eth", eth, pi)
-kind("virtio_net/eth", eth, virtio)
-kind("tun_pi/virtio_net/eth", eth, pi, virtio)

@@ -29,9 +29,7 @@ local kinds = options.kinds {
 
 -- A message: rows, its type, and how tcpdump calls it.
 local function message(name, number, rows, line)
-  rows.size = "stop - o"
-  rows.area = options.area(kinds)
-  rows.methods = options.methods(kinds)
+  rows[#rows + 1] = { "options", kinds }
   rows.follows = { icmp6 = number }
   rows.line = function(view, _, n)
     return ("%s, length %d"):format(line(view), n + 4)

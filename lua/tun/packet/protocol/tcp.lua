@@ -1,36 +1,33 @@
 -- tcp.lua: TCP and its options (RFC 9293; ae RFC 9768). Since `ack` is the number, its
--- flag is has_ack; the urgent pointer is `urgent`, its flag urg. `flags` is all eight,
--- and takes tcpdump's letters: tcp{ flags = "S." }.
+-- flag is has_ack; the urgent pointer is `urgent`, its flag urg. `flags` is all eight as
+-- letters, in the order FSRPAUEC: tcp{ flags = "SA" }.
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
 local options = require "tun.packet.value.options"
 
-local LETTERS = { F = 1, S = 2, R = 4, P = 8, ["."] = 16, U = 32, E = 64, W = 128 }
-local ORDER = { "S", "F", "P", "R", "U", "W", "E", "." }
+local LETTERS = "FSRPAUEC"
 
--- Any set of letters is a name of the number with these bits.
-local flags = setmetatable({}, {
-  __index = function(_, letters)
-    if type(letters) ~= "string" or letters:find "[^FSRPUEW.]" then
-      return nil
-    end
-    local number = 0
-    for letter, bit in pairs(LETTERS) do
-      number = number + (letters:find(letter, 1, true) and bit or 0)
-    end
-    return number
-  end,
-})
-
--- "S.", "P.", "none", of each of the 256 numbers
-local letters_of = {}
+-- The letters of each of the 256 numbers, and the numbers of those; as tcpdump has them.
+local letters_of, number_of, dump_of = {}, {}, {}
 for number = 0, 255 do
-  local list = {}
-  for _, letter in ipairs(ORDER) do
-    list[#list + 1] = math.floor(number / LETTERS[letter]) % 2 == 1 and letter or nil
-  end
-  letters_of[number] = list[1] and table.concat(list) or "none"
+  letters_of[number] = LETTERS:gsub("()(.)", function(i, letter)
+    return math.floor(number / 2 ^ (i - 1)) % 2 == 1 and letter or ""
+  end)
+  number_of[letters_of[number]] = number
+  local dump = letters_of[number]:gsub("^(F?)(S)", "%2%1"):gsub("(R)(P)", "%2%1")
+  dump_of[number] = dump == "" and "none"
+    or dump:gsub("(A)(.*)", "%2."):gsub("(E)(C)", "%2%1"):gsub("C", "W")
 end
+
+local flags = {
+  what = "letters of FSRPAUEC, in this order",
+  text = function(number)
+    return letters_of[number]
+  end,
+  number = function(text)
+    return number_of[text]
+  end,
+}
 
 local kinds = options.kinds {
   length = "option",
@@ -76,7 +73,7 @@ end
 
 local function line(view, _, length)
   local seq, n = view.seq, length - view.doff * 4
-  return ("Flags [%s], seq %d%s%s, win %d%s%s, length %d"):format(letters_of[view.flags], seq,
+  return ("Flags [%s], seq %d%s%s, win %d%s%s, length %d"):format(dump_of[view.flags_n], seq,
     n > 0 and ":" .. (seq + n) % 4294967296 or "", view.has_ack and ", ack " .. view.ack or "",
     view.window, view.urg and ", urg " .. view.urgent or "",
     view.doff > 5 and options_line(view) or "", n)
@@ -101,15 +98,14 @@ header.declare("tcp", {
   { "window", 16, default = 65535 },
   { "checksum", 16, computed = "checksum", format = "0x%04x" },
   { "urgent", 16 },
-  { "flags", 8, over = "cwr", enum = flags, names_of = letters_of },
+  { "flags", 8, over = "cwr", codec = flags },
+  { "options", kinds },
   level = "transport",
   sum = "TRANSPORT",
   checksum = { over = "extent", pseudo = true },
   size = "doff * 4",
   ports = true,
   next = { "tcp", "dport", "sport" },
-  area = options.area(kinds),
-  methods = options.methods(kinds, function(view) return view.doff * 4 end),
   follows = { ip = 6 },
   line = line,
 })

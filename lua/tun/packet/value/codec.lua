@@ -1,7 +1,11 @@
--- codec.lua: fields whose value is not a number: addresses. A codec has text(p, at), the
--- value that a script reads, and bytes(value), what it writes: nil when it is no such
--- address. Where a number holds the whole field, the text is made from it and kept, since
--- the same addresses come again and again.
+-- codec.lua: fields whose value is not a plain number. A codec is a table of what = what a
+-- value is, in words, and
+--   read(number) -> value, write(value) -> number | nil, of a field that is a number; or,
+--   with bytes = true, or where the field has more than 53 bits, the same of a string of the
+--   field's bytes.
+-- nil is what the value does not stand for. Our own may also have text and number, as read
+-- and write but for numbers being taken as they are; load(p, at) and store(value) -> string,
+-- which look at memory; or be a function that makes a codec for a width.
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 
@@ -80,5 +84,76 @@ codec.ip6 = {
     return raw and #raw == 16 and raw or false
   end),
 }
+
+-- A field of n characters, filled up with zeros: read without them.
+function codec.chars(width)
+  local n = width / 8
+  return {
+    what = ("a string of at most %d bytes"):format(n),
+    none = "",
+    load = function(p, at)
+      return (bytes.string(p, at, n):gsub("%z+$", ""))
+    end,
+    store = function(text)
+      return type(text) == "string" and #text <= n and text .. ("\0"):rep(n - #text) or nil
+    end,
+  }
+end
+
+--- Bytes, all of them.
+function codec.bytes(width)
+  local n = width / 8
+  return {
+    what = ("a string of %d bytes"):format(n),
+    none = ("\0"):rep(n),
+    load = function(p, at)
+      return bytes.string(p, at, n)
+    end,
+    store = function(text)
+      return type(text) == "string" and #text == n and text or nil
+    end,
+  }
+end
+
+-- The bytes of a number as digits, or as a Lua number, which ends in another number when it is
+-- over 2^53.
+local function from_number(value, digits)
+  if value < 0 or value >= 16 ^ digits or value % 1 ~= 0 then
+    return nil
+  end
+  local low = value % 4294967296
+  return ("%08x%08x"):format((value - low) / 4294967296, low):sub(-digits)
+end
+
+--- Numbers of more bits than every Lua's hold: "0x00000000000000ff".
+-- @param little  whether the lowest byte is the first
+function codec.hex(width, little)
+  local digits = width / 4
+  local function ordered(text)
+    return little and text:reverse() or text
+  end
+  return {
+    what = ('a number, as text of at most %d digits such as "0x1f"'):format(digits),
+    none = "0x" .. ("0"):rep(digits),
+    load = function(p, at)
+      return "0x" .. ordered(bytes.string(p, at, digits / 2)):gsub(".", function(byte)
+        return ("%02x"):format(byte:byte())
+      end)
+    end,
+    store = function(value)
+      local text = type(value) == "number" and from_number(value, digits)
+        or type(value) == "string" and value:match "^0[xX](%x+)$"
+      if not text or #text > digits then
+        return nil
+      end
+      return ordered((("0"):rep(digits - #text) .. text):gsub("%x%x", function(pair)
+        return string.char(tonumber(pair, 16))
+      end))
+    end,
+    number_of = function(text)
+      return tonumber(text:sub(3, -9), 16) * 4294967296.0 + tonumber(text:sub(-8), 16)
+    end,
+  }
+end
 
 return codec

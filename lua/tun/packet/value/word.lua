@@ -1,21 +1,75 @@
 -- word.lua: words for numbers of fields, and the order of what records have.
+local core = require "tun.core"
+
 local word = {}
 
---- The name of a number in a field's enum: the shortest of several.
-function word.name_of(field, number)
-  local found
-  for name, value in pairs(field.enum or {}) do
-    if value == number and (not found or #name < #found or #name == #found and name < found) then
-      found = name
+-- Names by number of tables of numbers by name.
+local reversed = setmetatable({}, { __mode = "k" })
+
+--- The names of numbers in a table of numbers by name: one for each, which is its only one.
+function word.reversed(names)
+  local words = reversed[names]
+  if not words then
+    words = {}
+    for name, number in pairs(names) do
+      if words[number] then
+        core.misuse(("two names of %s: %s and %s"):format(tostring(number), words[number], name))
+      end
+      words[number] = name
     end
+    reversed[names] = words
   end
-  return found
+  return words
+end
+
+--- Give a number of such a table a name, unless it has one.
+function word.add(names, name, number)
+  local words = word.reversed(names)
+  if not words[number] and not names[name] then
+    names[name], words[number] = number, name
+  end
+end
+
+--- The name of a number in a field's enum.
+function word.name_of(field, number)
+  return field.enum and word.reversed(field.enum)[number]
+end
+
+--- The names of an enum, sorted; none without one.
+function word.list(names)
+  local list = {}
+  for name in pairs(names or {}) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return list
+end
+
+--- What a field reads as when it was not given.
+function word.initial(field)
+  local value = field.default
+  if field.wide then
+    return field.none
+  elseif field.text then
+    return type(value) == "string" and value or field.text(value or 0)
+  elseif field.words then
+    return field.words[value or 0] or value or 0
+  elseif field.width == 1 then
+    return (value or 0) ~= 0
+  end
+  return value or 0
+end
+
+--- The number of a view's field, by its name.
+function word.number(view, name)
+  local get = getmetatable(view).protocol.get
+  return (get[name .. "_n"] or get[name])(view[1], view[2])
 end
 
 --- Whether a field means something in this header: `only` lists numbers of other fields.
 function word.meant(row, view)
   for name, numbers in pairs(row.only or {}) do
-    local number, found = view[name], false
+    local number, found = word.number(view, name), false
     for _, each in ipairs(numbers) do
       found = found or each == number
     end

@@ -1,0 +1,123 @@
+-- Access to the bytes of packets where there is no FFI: whatever a script passes is checked.
+local core = require "tun.core"
+
+local bytes = core.bytes
+
+describe("an arena", function()
+  local arena = core.arena(4096)
+
+  local function raises(words, call, ...)
+    local ok, why = pcall(call, ...)
+    assert.is_false(ok)
+    assert.is_truthy(tostring(why):find(words, 1, true), why)
+  end
+
+  local function rows(n, skip, width)
+    return string.char(0, skip, width):rep(n)
+  end
+
+  it("gives many numbers at once", function()
+    arena:write(0, "\1\2\3\4\5\6\7\8")
+    for _, n in ipairs { 0, 1, 16, 17, 20, 40, 255 } do
+      local list = { arena:load(0, rows(n, 4, 16)) }
+      assert.equal(n, #list)
+      assert.equal(n > 0 and 0x1020 or nil, list[n])
+    end
+    assert.equal(0x010203040506, (arena:load(0, rows(1, 0, 48))))
+    assert.equal(0x810182028303, (arena:load(0, rows(1, 7, 48))))
+    raises("more than 255 rows", arena.load, arena, 0, rows(256, 0, 8))
+    raises("more than 255 rows", arena.load, arena, 0, rows(100000, 0, 8))
+    raises("rows: a table is not a string", arena.load, arena, 0, {})
+  end)
+
+  it("has no numbers of more than 48 bits", function()
+    for _, row in ipairs { { 0, 49 }, { 7, 64 }, { 8, 8 }, { 255, 1 }, { 0, 255 }, { 0, 0 } } do
+      local skip, width = row[1], row[2]
+      assert.is_false(pcall(arena.load, arena, 0, rows(1, skip, width)))
+      assert.is_false(pcall(arena.getbits, arena, 0, skip, width))
+      assert.is_false(pcall(arena.setbits, arena, 0, skip, width, 1))
+      assert.is_false(pcall(bytes.getter, 0, skip, width))
+    end
+    assert.equal(0x810182028303, bytes.getter(0, 7, 48)(arena, 0))
+    raises("first bit: 8 is not a number from 0 to 7", bytes.getter, 0, 8, 8)
+    raises("offset: 65536 is not a number from 0 to 65535", bytes.getter, 65536, 0, 8)
+  end)
+
+  local STRANGE = { 0 / 0, 1 / 0, -1 / 0, 2 ^ 53, -2 ^ 53, 1e300, -1e300, 2 ^ 64, -1, 4097, {},
+                    "x" }
+
+  it("has bytes nowhere but in it", function()
+    for _, at in ipairs(STRANGE) do
+      for _, call in ipairs { arena.get8, arena.get16, arena.get32 } do
+        assert.is_false(pcall(call, arena, at))
+      end
+      assert.is_false(pcall(arena.load, arena, at, rows(1, 0, 8)))
+      assert.is_false(pcall(arena.getbits, arena, at, 0, 8))
+      assert.is_false(pcall(arena.setbits, arena, at, 0, 8, 1))
+      assert.is_false(pcall(bytes.getter(0, 0, 8), arena, at))
+      assert.is_false(pcall(arena.bytes, arena, at, 1))
+      assert.is_false(pcall(arena.bytes, arena, 0, at))
+      assert.is_false(pcall(arena.zero, arena, at, 1))
+      assert.is_false(pcall(arena.copy, arena, 0, arena, at, 1))
+      assert.is_false(pcall(arena.copy, arena, 0, at, 0, 1))
+      assert.is_false(pcall(arena.write, arena, at, "x"))
+    end
+    raises("offset: no value is not a number", arena.get8, arena)
+    raises("length: no value is not a number of bytes", arena.bytes, arena, 0)
+  end)
+
+  it("takes numbers that a sum and bits can be", function()
+    for _, value in ipairs { 0 / 0, 1 / 0, -1 / 0, 1e300, -1e300, 2 ^ 64, {}, "x" } do
+      assert.is_false(pcall(arena.sum, arena, 0, 4, value))
+      assert.is_false(pcall(arena.setbits, arena, 0, 0, 8, value))
+    end
+    assert.is_false(pcall(arena.sum, arena, 0, 4, -1))
+    assert.is_true(arena:sum(0, 4, 2 ^ 48 - 1) >= 0)
+    arena:setbits(0, 4, 8, -1)
+    assert.equal(0x0ff2, arena:get16(0))
+  end)
+end)
+
+describe("the numbers of a header", function()
+  local function part(at, skip, width)
+    return at, skip, width, 1
+  end
+
+  -- id, plain, least, mark, mask, slot; parts.
+  local function step(head, ...)
+    local list = {}
+    for i = 1, 6 do
+      list[i] = head[i]
+    end
+    for _ = 1, 6 do
+      for _, number in ipairs { ... } do
+        list[#list + 1] = number
+      end
+    end
+    return core.step(list)
+  end
+
+  it("lie in it, or are refused", function()
+    local head = { 1, 1, 20, 1, 3, 5 }
+    assert(step(head, part(18, 0, 16)))
+    for _, bad in ipairs { { 19, 0, 16 }, { 20, 0, 8 }, { 2 ^ 32 - 1, 0, 8 }, { 0, 8, 8 },
+                           { 0, 0, 17 }, { 0, 0, 2 ^ 32 - 1 }, { 0, 2 ^ 32 - 1, 1 }, { -1, 0, 8 },
+                           { 0 / 0, 0, 8 }, { 1e300, 0, 8 } } do
+      assert.is_false(pcall(step, head, part(bad[1], bad[2], bad[3])))
+    end
+    for _, bad in ipairs { { 1, 1, 20, 0, 3, 5 }, { 1, 1, 20, 4, 3, 5 }, { 1, 1, 20, 1, 3, 2 ^ 31 },
+                           { 65536, 1, 20, 1, 3, 5 } } do
+      assert.is_false(pcall(step, bad, part(0, 0, 8)))
+    end
+    assert.is_false(pcall(core.step, {}))
+    assert.is_false(pcall(core.step))
+  end)
+
+  it("are what core.step made, and nothing else", function()
+    local walk = core.walker {}
+    for _, other in ipairs { core.arena(200), io.stdout, 7, {}, "x" } do
+      assert.equal(0, (walk(core.arena(100), {}, 0, 100, 0, other)))
+    end
+    assert.equal(0, (walk(core.arena(100), {}, 0, 100, 0)))
+  end)
+end)

@@ -23,10 +23,9 @@ local result = tun.forward(left, right, {
   seconds = seconds + 2,
   edit = function(packet)
     local ip = packet.ip4
-    if not ip then
+    if not ip or not ip:decrement_ttl() then
       return false
     end
-    ip.ttl = ip.ttl - 1
     packet:fix()
   end,
 })

@@ -94,7 +94,8 @@ describe("tun.forward", function()
       assert.is_true(result[1].packets <= there and result[1].packets > there - 32)
       assert.is_true(result[2].packets <= back + 1 and result[2].packets > back - 32)
       assert.is_true(result[1].bytes > 4 * MIB and result[2].bytes > 4 * MIB)
-      assert.same({ 0, 0 }, { result[1].refused, result[1].dropped })
+      assert.same({ 0, 0, 0, 0 }, { result[1].refused, result[1].dropped, result[1].failed,
+                                    result[2].failed }, result[1].failure or result[2].failure)
     end)
   end
 
@@ -116,6 +117,24 @@ describe("tun.forward", function()
     assert.truthy(text:find "6 packets transmitted, 3 received")
     assert.truthy(text:find "ttl=7")
     assert.same({ 3, 3, 3 }, { result[1].packets, result[2].packets, result[2].dropped })
+  end)
+
+  it("loses the packet at which edit raises, and no other", function()
+    open()
+    local pings = io.popen "ping -c 6 -i 0.1 -W 1 -t 2 10.9.0.1"
+    local result = tun.forward(a, b, { seconds = 2, edit = function(p, from)
+      if from == b and p.icmp.seq % 3 == 0 then
+        p.ip4.ttl = -1
+      end
+      assert.is_true(p.ip:decrement_ttl())
+      p:fix()
+    end })
+    local text = pings:read "*a"
+    pings:close()
+    assert.truthy(text:find "6 packets transmitted, 4 received")
+    assert.same({ 4, 0, 2 }, { result[2].packets, result[2].refused, result[2].failed })
+    assert.matches("forward_spec.lua:%d+: ip4.ttl: %-1 is not a number", result[2].failure)
+    assert.same({ 4, 0, nil }, { result[1].packets, result[1].failed, result[1].failure })
   end)
 
   it("goes on when a link is down and comes back", function()

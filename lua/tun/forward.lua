@@ -63,7 +63,7 @@ end
 local function all_directions(a, b, t, result)
   local list = {}
   for i, sides in ipairs { { a, b }, { b, a } } do
-    result[i] = { packets = 0, bytes = 0, dropped = 0, refused = 0 }
+    result[i] = { packets = 0, bytes = 0, dropped = 0, refused = 0, failed = 0 }
     for j, from in ipairs(sides[1]) do
       local each, why, errno = direction(from, sides[2][(j - 1) % #sides[2] + 1], t, result[i])
       if not each then
@@ -75,15 +75,33 @@ local function all_directions(a, b, t, result)
   return list
 end
 
--- Let the caller's function see and change what came; false drops a packet.
-local function edit_all(self, edit)
-  local before = self.batch:count()
-  for packet in self.batch:packets() do
+-- Let the caller's function see and change what a loop still has; false drops a packet.
+local function edit_rest(self, edit, step, state)
+  for packet in step, state do
+    self.edited = packet
     if edit(packet, self.from, self.to) == false then
       packet:drop()
     end
   end
-  self.stats.dropped = self.stats.dropped + before - self.batch:count()
+end
+
+-- How an interpreter ends what runs at Ctrl-C.
+local INTERRUPTED = "interrupted!$"
+
+-- The same of all that came. A packet at which it raises is lost, and the others go on.
+local function edit_all(self, edit)
+  local before, stats = self.batch:count(), self.stats
+  local step, state = self.batch:packets()
+  repeat
+    local ok, why = pcall(edit_rest, self, edit, step, state)
+    if not ok and tostring(why):find(INTERRUPTED) then
+      error(why, 0)
+    elseif not ok then
+      self.edited:drop()
+      stats.failed, stats.failure = stats.failed + 1, stats.failure or tostring(why)
+    end
+  until ok
+  stats.dropped = stats.dropped + before - self.batch:count()
 end
 
 -- Send what there is; what the other side does not take yet is held.
@@ -152,11 +170,13 @@ end
 --   comes by the first queue of one side leaves by the first of the other, and so on
 -- @param t  optional; any of
 --   edit = function(packet, from, to): sees every packet, may change it (fix() it then), and
---     returns false to drop it; the packet is good until it returns,
+--     returns false to drop it; the packet is good until it returns. When it raises, that
+--     costs the packet, and not the loop,
 --   slots (32, of a socket 256), headroom (128): of the batches, see tun.batch,
 --   seconds: how long to go on at most
--- @return { there, back }: of each direction { packets, bytes, dropped, refused }; and why it
---   ended: "closed", "deleted", "timeout", or message and errno of what failed | nil,
+-- @return { there, back }: of each direction { packets, bytes, dropped, refused, failed,
+--   failure }: how many were lost because edit raised, and the first error; and why it ended:
+--   "closed", "deleted", "timeout", or message and errno of what failed | nil,
 --   message, errno: there is no memory for the batches
 local function forward(a, b, t)
   a, b, t = queues("a", a), queues("b", b), options(t)

@@ -34,6 +34,16 @@ golden.each(describe, it, {
 })
 
 describe("IPv4", function()
+  it("and IPv6 count a hop down, and say when they end there", function()
+    for _, header in ipairs { packet.ip4 { ttl = 3 }, packet.ip6 { hlim = 3 } } do
+      local p = packet.parse((header / packet.udp {} / "x"):bytes(), "ip")
+      assert.same({ true, true, false, false }, { p.ip:decrement_ttl(), p.ip:decrement_ttl(),
+        p.ip:decrement_ttl(), p.ip:decrement_ttl() })
+      assert.equal(1, p.ip4 and p.ip4.ttl or p.ip6.hlim)
+      assert.is_true(p:fix():verify())
+    end
+  end)
+
   local function error_of(hex)
     local found = golden.parse(hex)
     return found.error and found.error.message, found

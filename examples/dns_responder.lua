@@ -33,7 +33,7 @@ end
 
 for query in dev:packets() do
   local asked = query.dns
-  local question = asked and not asked.qr and asked:questions()[1]
+  local question = asked and not asked.qr and asked.questions[1]
   if question then
     local reply = ip4 { src = query.ip4.dst, dst = query.ip4.src }
       / udp { sport = 53, dport = query.udp.sport }

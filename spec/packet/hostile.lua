@@ -4,6 +4,7 @@
 -- Run: lua spec/packet/hostile.lua SEED COUNT as `make hostile` does
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
+local index = require "tun.packet.protocol.index"
 local header = require "tun.packet.declare.header"
 local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet"
@@ -72,6 +73,12 @@ local function mutated()
     text = MUTATIONS[int(1, #MUTATIONS)](text, at)
   end
   return text
+end
+
+for _, protocols in pairs(index.protocols) do
+  for name in pairs(protocols) do
+    assert(packet[name], name) -- loads it
+  end
 end
 
 local KINDS = {}

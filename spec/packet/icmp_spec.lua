@@ -98,3 +98,19 @@ packet.ip4{ id = 1, src = "10.0.0.1", dst = "10.0.0.2" }
     assert.is_true(depth <= 17)
   end)
 end)
+
+describe("an error of ICMP", function()
+  it("has extensions behind what it quotes (RFC 4884)", function()
+    local long = packet.ip4 { length = 1028 } / packet.udp { length = 1008 } / ("q"):rep(100)
+    local p = packet.parse((packet.ip4 {} / packet.icmp { type = "time_exceeded", length = 32 }
+      / (long:bytes():sub(1, 128)
+      .. golden.bytes "2000 0000 0008 0101 0001 0108")):bytes(), "ip")
+    assert.equal(32, p.icmp.length)
+    local list = p.icmp:extensions()
+    assert.same({ "mpls", 1, 1 }, { list[1][1], list[1].ctype, #list[1][2] })
+    assert.same({ 16, true, 8 },
+      { list[1][2][1].label, list[1][2][1].s, list[1][2][1].ttl })
+    assert.is_nil(packet.parse((packet.ip4 {} / packet.icmp { type = "unreachable" }
+      / long):bytes(), "ip").icmp:extensions())
+  end)
+end)

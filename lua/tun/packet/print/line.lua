@@ -17,6 +17,13 @@ local link_at, service_at, tag_at = at[LEVELS.link], at[LEVELS.service], at[LEVE
 local net_at, transport_at = at[LEVELS.net], at[LEVELS.transport]
 local application_at = at[LEVELS.application]
 
+-- What a packet says is not what a terminal is told.
+local function escape(text)
+  return (text:gsub("[%c\127-\255]", function(byte)
+    return ("\\x%02x"):format(byte:byte())
+  end))
+end
+
 -- A layer without words of its own: its fields.
 local function plain_line(view)
   local protocol = getmetatable(view).protocol
@@ -29,7 +36,8 @@ end
 
 local function layer_line(self, protocol, o)
   local view = header.view(self, protocol, o)
-  return (protocol.line or plain_line)(view, self, self[LIMIT] - o)
+  local text = (protocol.line or plain_line)(view, self, self[LIMIT] - o)
+  return text:find "[%c\127-\255]" and escape(text) or text
 end
 
 -- Source and destination, with the ports of the transport where there are some.

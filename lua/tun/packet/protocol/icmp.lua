@@ -1,6 +1,9 @@
 -- icmp.lua: ICMP (RFC 792, 1191, 1256). What lies behind the checksum depends on the
 -- type; an error quotes the packet that it is about: packet.inner.
+local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
+local options = require "tun.packet.value.options"
+local tail = require "tun.packet.declare.tail"
 
 local types = {
   echo_reply = 0, unreachable = 3, source_quench = 4, redirect = 5, echo = 8,
@@ -53,6 +56,24 @@ local LINES = {
   end,
 }
 
+-- What stands behind the quoted packet (RFC 4884, 8; labels RFC 4950).
+local OBJECTS = options.kinds {
+  head = { { "length", 16 }, { "kind", 8 }, { "ctype", 8 } }, length = "option",
+  { 1, "mpls", form.list(form.record { { "label", 20 }, { "tc", 3 }, { "s", 1 }, { "ttl", 8 } }) },
+  { 2, "interface", form.bytes }, -- RFC 5837
+}
+
+local methods = {
+  --- The extensions of an error, as a list of options; nil without any.
+  extensions = function(view)
+    local text = tail.text(view)
+    local at = math.max(view.length * 4, 128) -- so much is quoted at least
+    local version = text:byte(at + 1)
+    return version and math.floor(version / 16) == 2 and #text >= at + 4
+      and options.read(OBJECTS, text:sub(at + 5)) or nil
+  end,
+}
+
 local echo_like = { type = { 0, 8, 13, 14, 15, 16 } }
 
 header.declare("icmp", {
@@ -62,6 +83,7 @@ header.declare("icmp", {
   { "id", 16, only = echo_like },
   { "seq", 16, only = echo_like },
   { "rest", 32, over = "id", format = "0x%08x", only = { type = { 4, 9, 10, 11 } } },
+  { "length", 8, over = "id", shift = 8, only = { type = { 3, 11, 12 } } }, -- RFC 4884, 4
   { "mtu", 16, over = "seq", only = { type = { 3 }, code = { 4 } } }, -- RFC 1191
   { "gateway", 32, over = "id", codec = "ip4", only = { type = { 5 } } },
   { "pointer", 8, over = "id", only = { type = { 12 } } },
@@ -70,6 +92,7 @@ header.declare("icmp", {
   checksum = { over = "extent" },
   inner = "ip4",
   quotes = QUOTES,
+  methods = methods,
   follows = { ip = 1 },
   line = function(view, packet, length)
     local line = LINES[view.type_n]

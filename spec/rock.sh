@@ -51,5 +51,6 @@ rocks remove tun
 rocks install "$tree"/tun-*.rock
 check
 rocks remove tun
-left=$(find "$tree/share" "$tree/lib" -path '*/tun*' -type f)
-[ -z "$left" ] || fail "luarocks remove left $left"
+for left in "$tree"/share/lua/*/tun "$tree"/lib/lua/*/tun; do
+	[ ! -e "$left" ] || fail "luarocks remove leaves $left"
+done

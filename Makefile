@@ -27,6 +27,10 @@ has = $(shell $(CC) $(CFLAGS) -Werror -fPIC -shared $(1) -include string.h \
 
 BUILD = build/$(LUA)
 MODULE = $(BUILD)/tun/core.so
+# For the specs alone: csrc/wire without devices and batches.
+SPECMODULE = $(BUILD)/tun/spec.so
+SPECSOURCES = $(wildcard spec/core/*.c)
+SPECOBJECTS = $(SPECSOURCES:spec/%.c=$(BUILD)/spec/%.o)
 FAULT = $(BUILD)/fault.so
 SOURCES = $(wildcard csrc/*.c csrc/*/*.c)
 OBJECTS = $(SOURCES:csrc/%.c=$(BUILD)/%.o)
@@ -54,6 +58,14 @@ objects: $(OBJECTS)
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl
+
+$(SPECMODULE): $(SPECOBJECTS) $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl
+
+$(BUILD)/spec/core/%.o: spec/core/%.c | $(BUILD)/headers
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: csrc/%.c | $(BUILD)/headers
 	@mkdir -p $(@D)
@@ -111,7 +123,7 @@ $(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
 	@ln -sf script $@
 
 -include $(wildcard $(BUILD)/fuzz/*.d)
--include $(OBJECTS:.o=.d) $(BENCHES:=.d)
+-include $(OBJECTS:.o=.d) $(SPECOBJECTS:.o=.d) $(BENCHES:=.d)
 
 demo: run ## Answer the kernel's pings from Lua, in a sandbox
 
@@ -138,7 +150,7 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE) $(FAULT) fuzzers
+spec: $(MODULE) $(SPECMODULE) $(FAULT) fuzzers
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
@@ -190,7 +202,7 @@ analyze = printf '%s\n' $(1) | xargs -P 2 -I{} \
 lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
-	  spec/bench/*.[ch] spec/fuzz/*.[ch] spec/inject/*.c)
+	  spec/bench/*.[ch] spec/core/*.[ch] spec/fuzz/*.[ch] spec/inject/*.c)
 	lua5.4 -e 'dofile "$(wildcard rockspec/*.rockspec)"' \
 		-e 'line = ("version = %q,"):format(version:match "(.*)-")' \
 		-e 'init = io.open "lua/tun/init.lua":read "a"' \
@@ -228,12 +240,13 @@ peers: deps-peers ## Compare packets with scapy and tshark (SEED=, COUNT=)
 hostile: COUNT = 1000000
 hostile: deps-test ## Put random and mutated packets through all (SEED=, COUNT=)
 	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
-	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
-	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) || exit 1; done
+	  export LUA_CPATH='$(CURDIR)'/build/$$lua/?.so && \
+	  $$lua spec/packet/hostile.lua $(SEED) $(COUNT) && \
+	  $$lua spec/batch/hostile.lua $(SEED) $$(( $(COUNT) / 100 )) || exit 1; done
 
 properties: COUNT = 100000
 properties: deps-test ## Join and split random flows (SEED=, COUNT=)
-	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so LUA=$$lua && \
+	@for lua in $(LUAS); do $(MAKE) -s build/$$lua/tun/core.so build/$$lua/tun/spec.so LUA=$$lua && \
 	  LUA_CPATH='$(CURDIR)'/build/$$lua/?.so \
 	  $$lua spec/batch/coalesce.lua $(SEED) $(COUNT) || exit 1; done
 

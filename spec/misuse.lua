@@ -293,8 +293,8 @@ end
 
 -- Those that no packet has needed yet are loaded when they are named.
 local function load_protocols()
-  for _, file in pairs(require "tun.packet.protocol.index".protocols) do
-    for name in pairs(file) do
+  for _, names in pairs(require "tun.packet.protocol.index".protocols) do
+    for name in pairs(names) do
       assert(packet[name], name)
     end
   end

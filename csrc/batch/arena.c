@@ -491,41 +491,6 @@ static int core_crc32c_address(lua_State *L)
 	return 1;
 }
 
-/* core.checksums() -> the names of the ways in which checksum() can work, the
- * one in use last */
-static int core_checksums(lua_State *L)
-{
-	const char *name;
-	size_t i;
-
-	lua_newtable(L);
-	for (i = 0; (name = checksum_way(i)); i++) {
-		lua_pushstring(L, name);
-		lua_rawseti(L, -2, (int)i + 1);
-	}
-	return 1;
-}
-
-/* core.checksum(way, arena, at, n, initial[, to, to_at]) -> sum
- *
- * In the way of that number in core.checksums(); with to, an arena, the bytes
- * are copied there. */
-static int core_checksum(lua_State *L)
-{
-	lua_Integer way = luaL_checkinteger(L, 1) - 1;
-	size_t n = checklength(L, 4);
-	const unsigned char *from = arena_check(L, 2, 3, n);
-	uint64_t initial = checksum_initial(L, 5);
-	unsigned char *to = NULL;
-
-	if (way < 0 || !checksum_way((size_t)way))
-		raise_misuse(L, "checksum: no such way");
-	if (!lua_isnoneornil(L, 6))
-		to = arena_check(L, 6, 7, n);
-	lua_pushinteger(L, checksum_by((size_t)way, to, from, n, initial));
-	return 1;
-}
-
 /* core.rest(): nothing. LuaJIT ends a trace where such a function is called,
  * and begins another behind it: two of a bearable length for one that is not.
  */
@@ -560,8 +525,6 @@ static const luaL_Reg functions[] = {
 	{ "pton", core_pton },
 	{ "checksum_address", core_checksum_address },
 	{ "crc32c_address", core_crc32c_address },
-	{ "checksums", core_checksums },
-	{ "checksum", core_checksum },
 	{ NULL, NULL },
 };
 

@@ -1,10 +1,9 @@
-/* segment.c -- splitting super-packets, for Lua. */
+/* segment.c -- splitting the super-packets of a batch. */
 #include "segment.h"
 
 #include "../core.h"
 #include "../wire/gso.h"
 #include "batch.h"
-#include "vnet.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -20,64 +19,6 @@ static size_t checkmtu(lua_State *L, int at)
 		raise_value(L, at, "mtu", "a number of bytes, 1 to 65535");
 	return (size_t)mtu;
 }
-
-/* Argument as the bytes of a packet. */
-static const char *check_packet(lua_State *L, int at, size_t *n)
-{
-	if (lua_type(L, at) != LUA_TSTRING)
-		raise_value(L, at, "packet", "a string");
-	return lua_tolstring(L, at, n);
-}
-
-/* core.split(bytes, vnet, mtu, ethernet) -> list of packets | nil
- *
- * The packets that a super-packet stands for, with complete checksums. vnet is
- * a table of numbers named as in linux/virtio_net.h, or the bytes of one; mtu
- * the most bytes of an IP packet of TCP, or nil. nil when vnet does not fit. */
-static int core_split(lua_State *L)
-{
-	size_t i, n, size;
-	const char *bytes = check_packet(L, 1, &n);
-	struct vnet vnet = vnet_check(L, 2);
-	size_t mtu = checkmtu(L, 3);
-	bool ethernet = lua_toboolean(L, 4);
-	unsigned char *out = lua_newuserdata(L, n ? n : 1);
-	struct gso s;
-
-	if (!gso_begin(&s, (const unsigned char *)bytes, n, &vnet, mtu,
-		       ethernet)) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_newtable(L);
-	for (i = 1; (size = gso_next(&s, out, n)); i++) {
-		lua_pushlstring(L, (char *)out, size);
-		lua_rawseti(L, -2, (int)i);
-	}
-	return 1;
-}
-
-/* core.complete(bytes, vnet) -> bytes, vnet | nil
- *
- * The packet with a complete checksum, and what is left to say of it. */
-static int core_complete(lua_State *L)
-{
-	size_t n;
-	const char *bytes = check_packet(L, 1, &n);
-	struct vnet vnet = vnet_check(L, 2);
-	unsigned char *out = lua_newuserdata(L, n ? n : 1);
-
-	memcpy(out, bytes, n);
-	if (!gso_complete(out, n, &vnet)) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_pushlstring(L, (char *)out, n);
-	vnet_push(L, &vnet);
-	return 2;
-}
-
-/* -- In batches ------------------------------------------------------------ */
 
 /* Begin to split a packet, where it was left when a device took only a part of
  * it. Returns how many packets it becomes; 0 when there is nothing to do. */
@@ -211,14 +152,7 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg functions[] = {
-	{ "split", core_split },
-	{ "complete", core_complete },
-	{ NULL, NULL },
-};
-
 void open_segment(lua_State *L)
 {
 	object_add_methods(L, BATCH, methods);
-	object_functions(L, functions);
 }

@@ -138,8 +138,7 @@ static bool set_buffer(lua_State *L, struct udp *udp, const struct row *r)
 }
 
 /* Whether datagrams may be fragmented on their way. Source: ip(7) */
-static bool get_fragment(lua_State *L, const struct udp *udp,
-			 const struct row *r)
+static bool get_df(lua_State *L, const struct udp *udp, const struct row *r)
 {
 	int n;
 
@@ -149,7 +148,7 @@ static bool get_fragment(lua_State *L, const struct udp *udp,
 	return true;
 }
 
-static bool set_fragment(lua_State *L, struct udp *udp, const struct row *r)
+static bool set_df(lua_State *L, struct udp *udp, const struct row *r)
 {
 	return udp_set_number(
 		udp, r, check_flag(L, r) ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
@@ -218,7 +217,7 @@ static bool set_gro(lua_State *L, struct udp *udp, const struct row *r)
 }
 
 static const struct codec as_buffer = { get_buffer, set_buffer };
-static const struct codec as_fragment = { get_fragment, set_fragment };
+static const struct codec as_df = { get_df, set_df };
 static const struct codec as_link = { get_link, set_link };
 static const struct codec as_gso = { get_gso, set_gso };
 static const struct codec as_gro = { get_flag, set_gro };
@@ -238,8 +237,7 @@ static const struct row rows[] = {
 	/* After tos, which sets it too. */
 	{ "priority", &as_integer, SOL_SOCKET, SO_PRIORITY, 0, 0 },
 	{ "ttl", &as_integer, SOL_IP, IP_TTL, SOL_IPV6, IPV6_UNICAST_HOPS },
-	{ "df", &as_fragment, SOL_IP, IP_MTU_DISCOVER, SOL_IPV6,
-	  IPV6_MTU_DISCOVER },
+	{ "df", &as_df, SOL_IP, IP_MTU_DISCOVER, SOL_IPV6, IPV6_MTU_DISCOVER },
 	{ "freebind", &as_flag, SOL_IP, IP_FREEBIND, SOL_IPV6, IPV6_FREEBIND },
 	{ "transparent", &as_flag, SOL_IP, IP_TRANSPARENT, SOL_IPV6,
 	  IPV6_TRANSPARENT },

@@ -1,7 +1,8 @@
--- coalesce.lua: random flows through core.coalesce and core.split, which must give back
+-- coalesce.lua: random flows through spec.coalesce and spec.split, which must give back
 -- every packet byte for byte, and those of one flow in their order.
 -- Run: lua spec/batch/coalesce.lua SEED COUNT as `make properties` does
 local core = require "tun.core"
+local spec = require "tun.spec"
 local random = dofile "spec/peers/random.lua"
 
 local coalesce = {}
@@ -109,7 +110,7 @@ end
 
 --- Build a packet.
 -- @param p  fields; udp, v6 and partial say which kind, ether is what is in front
--- @return a unit for core.coalesce
+-- @return a unit for spec.coalesce
 function coalesce.build(p)
   local data, proto, n = transport(p)
   local front = p.ether .. (p.v6 and ip6 or ip4)(p, proto, #data)
@@ -423,14 +424,14 @@ function coalesce.check(batch, ethernet)
   local fronts = {}
   for i, unit in ipairs(batch) do
     fronts[#unit.flow.ether] = true
-    for _, bytes in ipairs(assert(core.split(unit.bytes, unit.vnet, nil, ethernet), "input")) do
+    for _, bytes in ipairs(assert(spec.split(unit.bytes, unit.vnet, nil, ethernet), "input")) do
       add(bytes, unit, i)
     end
   end
-  local out = core.coalesce(batch, nil, ethernet)
+  local out = spec.coalesce(batch, nil, ethernet)
   local latest, before = {}, {}
   for at, super in ipairs(out) do
-    local pieces = assert(core.split(super.bytes, super.vnet, nil, ethernet),
+    local pieces = assert(spec.split(super.bytes, super.vnet, nil, ethernet),
       ("super-packet %d cannot be split"):format(at))
     for _, bytes in ipairs(pieces) do
       local i = take(bytes, fronts)

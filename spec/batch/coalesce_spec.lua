@@ -2,6 +2,7 @@
 -- flows.
 local coalesce = dofile "spec/batch/coalesce.lua"
 local core = require "tun.core"
+local spec = require "tun.spec"
 local process = dofile "spec/process.lua"
 local socket = require "socket"
 
@@ -32,7 +33,7 @@ local function join(list, allowed, ethernet)
   for i, p in ipairs(list) do
     units[i] = coalesce.build(p)
   end
-  return core.coalesce(units, allowed, ethernet), units
+  return spec.coalesce(units, allowed, ethernet), units
 end
 
 -- How many packets are in each that goes out.
@@ -175,7 +176,7 @@ describe("segments", function()
                                  after(after(p), { partial = true }) })
       local unit = coalesce.build(after(p, { partial = true }))
       unit.vnet.csum_start = unit.vnet.csum_start + 2
-      assert.equal(2, #core.coalesce { coalesce.build(p), unit })
+      assert.equal(2, #spec.coalesce { coalesce.build(p), unit })
     end)
 
     it("join behind one whose checksum is wrong: " .. name, function()
@@ -436,13 +437,13 @@ describe("many packets", function()
   it("that are nothing known stay as they are", function()
     local list = { "", "\69", "\0", ("\69"):rep(30), ("\96"):rep(50), ("\255"):rep(100) }
     for _, ethernet in ipairs { false, true } do
-      local out = core.coalesce(list, nil, ethernet)
+      local out = spec.coalesce(list, nil, ethernet)
       assert.equal(#list, #out)
       for i, super in ipairs(out) do
         assert.same({ bytes = list[i], vnet = {}, count = 1 }, super)
       end
     end
-    assert.same({}, core.coalesce {})
+    assert.same({}, spec.coalesce {})
   end)
 
   it("of as many flows take no more time than of one", function()
@@ -454,7 +455,7 @@ describe("many packets", function()
       local best = math.huge
       for _ = 1, 20 do
         local started = os.clock()
-        core.coalesce(units)
+        spec.coalesce(units)
         best = math.min(best, os.clock() - started)
       end
       return best
@@ -471,7 +472,7 @@ describe("many packets", function()
         local p = with(tcp4, { sport = i, src = "\10\9\0" .. string.char(i % 7) })
         units[i], units[i + n] = coalesce.build(p), coalesce.build(after(p))
       end
-      local out, joined = core.coalesce(units), 0
+      local out, joined = spec.coalesce(units), 0
       for _, super in ipairs(out) do
         joined = joined + super.count - 1
       end
@@ -485,9 +486,9 @@ describe("many packets", function()
     for i = 1, 1025 do
       list[i] = ""
     end
-    assert.has_error(function() core.coalesce(list) end)
+    assert.has_error(function() spec.coalesce(list) end)
     list[1025] = nil
-    assert.equal(1024, #core.coalesce(list))
+    assert.equal(1024, #spec.coalesce(list))
   end)
 end)
 
@@ -654,10 +655,10 @@ describe("the kernel", function()
     for i = 1, 60 do
       coalesce.seed(seed + i)
       local batch = coalesce.batch(false)
-      for _, super in ipairs(core.coalesce(batch)) do
+      for _, super in ipairs(spec.coalesce(batch)) do
         if super.count > 1 then
           write(super)
-          for _, piece in ipairs(core.split(super.bytes, super.vnet)) do
+          for _, piece in ipairs(spec.split(super.bytes, super.vnet)) do
             local bytes = forwarded(piece)
             local at, n = 12, 8
             if bytes:byte() >= 96 then
@@ -770,7 +771,7 @@ ethtool(struct.pack("II%dI" % len(words), SFEATURES, len(words) // 2, *words))
 
   local function by_us(units)
     local result = {}
-    for i, super in ipairs(core.coalesce(units)) do
+    for i, super in ipairs(spec.coalesce(units)) do
       result[i] = #super.bytes .. "/" .. (super.vnet.gso_size or 0)
     end
     table.sort(result)
@@ -859,7 +860,7 @@ describe("batch:coalesce", function()
     return batch
   end
 
-  -- The packets in a batch as core.coalesce has them, without their count.
+  -- The packets in a batch as spec.coalesce has them, without their count.
   local function all(batch)
     local list = {}
     for i = 1, batch:count() do
@@ -885,7 +886,7 @@ describe("batch:coalesce", function()
       coalesce.seed(seed + i)
       local ethernet = i % 2 == 0
       local units = coalesce.batch(ethernet)
-      local wanted = core.coalesce(units, nil, ethernet)
+      local wanted = spec.coalesce(units, nil, ethernet)
       local batch = make(units, #units + 3, core.packet_most, ethernet and "tap" or "tun")
       assert.equal(#wanted, batch:coalesce())
       same(wanted, all(batch))
@@ -911,7 +912,7 @@ describe("batch:coalesce", function()
           units[i] = coalesce.build(each)
         end
         local batch = make(units, 2, 70000, "tap")
-        local count = #core.coalesce(units, nil, true)
+        local count = #spec.coalesce(units, nil, true)
         assert.equal(count, batch:coalesce())
       end
     end
@@ -925,7 +926,7 @@ describe("batch:coalesce", function()
     local batch = make(units, 3, 256)
     assert.equal(3, batch:coalesce())
     same(units, all(batch))
-    same(core.coalesce(units), (function()
+    same(spec.coalesce(units), (function()
       batch = make(units, 3, 340)
       assert.equal(1, batch:coalesce())
       return all(batch)

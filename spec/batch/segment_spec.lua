@@ -1,6 +1,7 @@
 -- Splitting what the kernel sends: its super-packets are read from a device with offload,
 -- split, and written to a plain one in another namespace, where a socket gets the bytes.
 local core = require "tun.core"
+local spec = require "tun.spec"
 local packet = require "tun.packet"
 local process = dofile "spec/process.lua"
 local socket = require "socket"
@@ -115,7 +116,7 @@ describe("the kernel's super-packets", function()
 
   -- Write the packets that one stands for. Returns what it was, and them.
   local function carry(bytes, mtu)
-    local parts = assert(core.split(bytes:sub(VNET + 1), bytes:sub(1, VNET), mtu))
+    local parts = assert(spec.split(bytes:sub(VNET + 1), bytes:sub(1, VNET), mtu))
     for _, part in ipairs(parts) do
       local p = right(part)
       assert.is_true(#part <= 1500)
@@ -356,7 +357,7 @@ describe("batch:segment", function()
 
   -- What comes of a packet.
   local function append(list, bytes, vnet, mtu)
-    for _, each in ipairs(core.split(bytes, vnet, mtu) or { bytes }) do
+    for _, each in ipairs(spec.split(bytes, vnet, mtu) or { bytes }) do
       list[#list + 1] = each
     end
   end
@@ -404,7 +405,7 @@ describe("batch:segment", function()
     local front = ("\2"):rep(12) .. "\8\0"
     assert(batch:append(front .. bytes, vnet))
     assert.equal(4, batch:segment(500))
-    assert.same(core.split(front .. bytes, vnet, 500, true), (all(batch)))
+    assert.same(spec.split(front .. bytes, vnet, 500, true), (all(batch)))
   end)
 
   it("stops where slots do not suffice, and says so", function()
@@ -430,7 +431,7 @@ describe("batch:segment", function()
     end
     assert.equal(7, batch:segment())
     wanted = { [7] = third }
-    for i, each in ipairs(core.split(second, vnet)) do
+    for i, each in ipairs(spec.split(second, vnet)) do
       wanted[i] = each
     end
     assert.same(wanted, (all(batch)))
@@ -453,7 +454,7 @@ describe("batch:segment", function()
       local bytes, vnet = super(5)
       assert(batch:append(bytes, vnet))
       batch:arena():write((batch:slot(1)) + SENT, u16(sent))
-      local parts = core.split(bytes, vnet)
+      local parts = spec.split(bytes, vnet)
       local wanted = {}
       for i = sent + 1, 5 do
         wanted[i - sent] = parts[i]
@@ -475,7 +476,7 @@ describe("batch:segment", function()
         if math.random(1, 4) == 1 then
           bytes, vnet = partial(DATA:sub(1, math.random(1, 200)))
         end
-        local split = core.split(bytes, vnet)
+        local split = spec.split(bytes, vnet)
         if #split <= batch:unused() + batch:count() and batch:append(bytes, vnet) then
           append(wanted, bytes, vnet)
           local n, why = batch:segment()

@@ -2,12 +2,21 @@
 import random
 
 from scapy.compat import raw
+from scapy.contrib.erspan import ERSPAN_II
+from scapy.contrib.geneve import GENEVE, GeneveOptions
+from scapy.contrib.gtp import GTP_U_Header
+from scapy.contrib.igmp import IGMP
+from scapy.contrib.mpls import MPLS
 from scapy.layers import inet6
 from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.dhcp6 import DHCP6_Solicit, DHCP6OptElapsedTime, DHCP6OptPref
 from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRRMX, DNSRRSOA, DNSRRSRV
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
 from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import AH, ESP
+from scapy.layers.isakmp import ISAKMP
+from scapy.layers.ntp import NTPHeader
+from scapy.layers.sctp import SCTP, SCTPChunkData
 from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import NoPayload, Raw
@@ -284,6 +293,27 @@ def vxlan(r):
             / Ether(src=r.mac(), dst=r.mac()) / transport(r))
 
 
+def geneve(r):
+    options = [GeneveOptions(classid=r.u(16), type=r.u(8), data=r.data(16, 4))
+               for _ in range(r.randint(0, 2))]
+    return (net(r) / UDP(sport=r.port(), dport=6081)
+            / GENEVE(vni=r.u(24), proto=0x6558, options=options)
+            / Ether(src=r.mac(), dst=r.mac()) / transport(r))
+
+
+def mpls(r):
+    front = MPLS(label=r.randint(16, 1 << 20) - 1, cos=r.u(3), s=0, ttl=r.u(8))
+    last = MPLS(label=r.randint(16, 1 << 20) - 1, cos=r.u(3), s=1, ttl=r.u(8))
+    return (front / last if r.flip() else last) / transport(r)
+
+
+def sctp(r):
+    chunks = chain(SCTPChunkData(tsn=r.u(32), stream_id=r.u(16), stream_seq=r.u(16),
+                                 proto_id=r.u(32), beginning=1, ending=1, data=r.data(40))
+                   for _ in range(r.randint(1, 3)))
+    return net(r) / SCTP(sport=r.port(), dport=r.port(), tag=r.u(32)) / chunks
+
+
 def transport(r):
     """An IP packet with something simple in it."""
     return r.choice([
@@ -310,6 +340,23 @@ KINDS = {
     "esp": lambda r: esp(r, net(r, False)),
     "gre": gre,
     "vxlan": vxlan,
+    "igmp": lambda r: ip4(r) / IGMP(type=r.choice([0x11, 0x16, 0x17]), mrcode=r.u(8),
+                                    gaddr=r.ip4()),
+    "mpls": mpls,
+    "geneve": geneve,
+    "gtp": lambda r: (net(r) / UDP(sport=2152, dport=2152)
+                      / GTP_U_Header(gtp_type=255, teid=r.u(32), S=r.u(1), seq=r.u(16))
+                      / transport(r)),
+    "erspan": lambda r: (net(r) / GRE(seqnum_present=1, sequence_number=r.u(32), proto=0x88be)
+                         / ERSPAN_II(ver=1, session_id=r.u(10), vlan=r.u(12), index=r.u(20))
+                         / Ether(src=r.mac(), dst=r.mac()) / transport(r)),
+    "sctp": sctp,
+    "dhcp6": lambda r: (ip6(r) / UDP(sport=546, dport=547) / DHCP6_Solicit(trid=r.u(24))
+                        / DHCP6OptElapsedTime(elapsedtime=r.u(16)) / DHCP6OptPref(prefval=r.u(8))),
+    "ntp": lambda r: (net(r) / UDP(sport=123, dport=123)
+                      / NTPHeader(version=4, mode=r.randint(1, 5), stratum=r.u(8))),
+    "ike": lambda r: (net(r) / UDP(sport=500, dport=500)
+                      / ISAKMP(init_cookie=r.randbytes(8), version=0x20, exch_type=34, id=r.u(32))),
     "ipip": lambda r: net(r) / transport(r),
     "fragment": lambda r: ip4(r, frag=r.randint(1, 8191)) / Raw(r.data(64, 8)),
 }
@@ -329,7 +376,7 @@ def make(seed, count):
     kinds = sorted(KINDS)
     for i in range(count):
         packet = KINDS[kinds[i % len(kinds)]](r)
-        kind = "ip" if r.flip(0.2) and not isinstance(packet, ARP) else "eth"
+        kind = "ip" if r.flip(0.2) and not isinstance(packet, (ARP, MPLS)) else "eth"
         octets = raw(packet if kind == "ip" else ethernet(r, packet))
         if kind == "eth" and len(octets) < 60:
             octets += bytes(60 - len(octets))

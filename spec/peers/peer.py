@@ -14,12 +14,21 @@ import sys
 from packets import make
 from scapy.compat import raw
 from scapy.config import conf
+from scapy.contrib.erspan import ERSPAN_II
+from scapy.contrib.geneve import GENEVE
+from scapy.contrib.gtp import GTP_U_Header
+from scapy.contrib.igmp import IGMP
+from scapy.contrib.mpls import MPLS
 from scapy.layers import inet6
 from scapy.layers.dhcp import BOOTP
+from scapy.layers.dhcp6 import DHCP6_Solicit
 from scapy.layers.dns import DNS
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, TCPerror, UDPerror
 from scapy.layers.inet6 import IPerror6, IPv6
 from scapy.layers.ipsec import AH, ESP
+from scapy.layers.isakmp import ISAKMP
+from scapy.layers.ntp import NTPHeader
+from scapy.layers.sctp import SCTP
 from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import NoPayload, Padding, Raw, bind_layers
@@ -27,6 +36,7 @@ from scapy.utils import RawPcapReader
 
 conf.debug_dissector = True     # what scapy cannot read is our mistake, not data
 bind_layers(AH, UDP, nh=17)
+bind_layers(IP, IGMP, proto=2)
 
 
 # -- Values as Lua ---------------------------------------------------------
@@ -277,6 +287,18 @@ LAYERS = {
         "broadcast": bit("flags", 15), "flags": bits("flags", 0, 15),
         "chaddr": lambda layer: layer.chaddr[:6].hex(":"), "options": dhcp_options,
     }),
+    IGMP: ("igmp", renamed("type=type max_response=mrcode checksum=chksum group=gaddr")),
+    MPLS: ("mpls", {**renamed("label=label tc=cos ttl=ttl"), "s": bit("s", 0)}),
+    GENEVE: ("geneve", {
+        **renamed("version=version optlen=optionlen type=proto vni=vni"), "oam": bit("oam", 0),
+    }),
+    GTP_U_Header: ("gtp", {**renamed("version=version type=gtp_type length=length teid=teid"),
+                           "s": bit("S", 0), "e": bit("E", 0)}),
+    ERSPAN_II: ("erspan2", renamed("version=ver vlan=vlan session=session_id index=index")),
+    SCTP: ("sctp", renamed("sport=sport dport=dport tag=tag")),
+    DHCP6_Solicit: ("dhcp6", renamed("type=msgtype xid=trid")),
+    NTPHeader: ("ntp", renamed("leap=leap version=version mode=mode stratum=stratum")),
+    ISAKMP: ("ike", renamed("exchange=exch_type id=id length=length next=next_payload")),
     VXLAN: ("vxlan", {"i": bit("flags", 3), **renamed("vni=vni reserved3=reserved2")}),
 }
 
@@ -315,7 +337,7 @@ def described(layer):
 
 
 NETS = (IP, IPv6, IPerror, IPerror6)
-ENDS = BEHIND_ICMP6 - {"mld"} | {"dns", "dhcp"}
+ENDS = BEHIND_ICMP6 - {"mld"} | {"dns", "dhcp", "sctp", "dhcp6", "ntp", "ike"}
 
 
 def payload_of(last, rest):
@@ -331,7 +353,7 @@ def describe(layer):
     """What scapy knows of a packet, in our words."""
     layers, seen_net, last = [], False, None
     while type(layer) in LAYERS:
-        is_net, is_link = isinstance(layer, NETS), isinstance(layer, Ether)
+        is_net, is_link = isinstance(layer, NETS), isinstance(layer, (Ether, ERSPAN_II))
         if is_net and seen_net or layers and is_link:
             return {"layers": layers, "inner": describe(layer)}
         layers += described(layer)

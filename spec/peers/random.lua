@@ -319,6 +319,26 @@ local function dns()
   return { "udp", { sport = 53, dport = port() } }, { "dns", fields }
 end
 
+local function igmp()
+  return { "igmp", { type = choice { "query", "report2", "leave" }, max_response = u(8),
+                     group = ip4() } }
+end
+
+local function dhcp6()
+  return { "udp", { sport = 546, dport = 547 } }, { "dhcp6", { xid = u(24), options = {
+    { "elapsed", u(16) }, { "preference", u(8) } } } }
+end
+
+local function ntp()
+  return { "udp", { sport = 123, dport = 123 } }, { "ntp", { mode = int(1, 5), stratum = u(8) } }
+end
+
+local function sctp()
+  return { "sctp", { sport = port(), dport = port(), tag = u(32), chunks = {
+    { "data", { tsn = u(32), stream = u(16), seq = u(16), ppid = 0, data = data(40) }, flags = 3 },
+  } } }
+end
+
 local function dhcp()
   local options = some({
     function() return { "requested", ip4() } end,
@@ -402,6 +422,22 @@ local KINDS = {
     return append(add(front, { "vxlan", { vni = u(24) } }, eth()), simple())
   end,
   function() return append(net(), simple()) end,
+  function() return { net4(), igmp() } end,
+  function() return { net6(), dhcp6() } end,
+  function() return add(net(), ntp()) end,
+  function() return add(net(), sctp()) end,
+  function()
+    local label = { "mpls", { label = int(16, 1048575), tc = u(3), ttl = u(8), s = true } }
+    return append({ eth(), { "mpls", { label = int(16, 1048575), ttl = u(8) } }, label }, simple())
+  end,
+  function()
+    local front = add(net(), { "udp", { sport = port(), dport = 6081 } })
+    return append(add(front, { "geneve", { vni = u(24) } }, eth()), simple())
+  end,
+  function()
+    local front = add(net(), { "udp", { sport = 2152, dport = 2152 } })
+    return append(add(front, { "gtp", { teid = u(32), s = flip() } }), simple())
+  end,
   function()
     return { net4 { offset = int(1, 4000), mf = flip(), proto = 253 }, data(64, 8) }
   end,

@@ -11,7 +11,7 @@ export WIRESHARK_CONFIG_DIR="$PWD/build/peers/wireshark"
 mkdir -p "$WIRESHARK_CONFIG_DIR"
 printf '%s\n' frame eth ethertype vlan ieee8021ad arp ip ipv6 ipv6.hopopts ipv6.dstopts \
 	ipv6.routing ipv6.routing.type.mipv6 ipv6.fraghdr ah esp icmp icmpv6 tcp udp gre vxlan \
-	dns dhcp data >"$WIRESHARK_CONFIG_DIR/kept"
+	dns dhcp data igmp mpls geneve gtp sctp dhcpv6 ntp >"$WIRESHARK_CONFIG_DIR/kept"
 tshark -G protocols 2>/dev/null | cut -f 3 | grep -vxFf "$WIRESHARK_CONFIG_DIR/kept" \
 	>"$WIRESHARK_CONFIG_DIR/disabled_protos"
 # Notes on what a connection does are no complaints: those are of the groups Checksum and

@@ -1,5 +1,6 @@
 -- The Internet checksum, in every way in which this processor can do it.
 local core = require "tun.core"
+local spec = require "tun.spec"
 
 local PAGE = 4096
 local MOST = 65536
@@ -27,7 +28,7 @@ end
 
 --- The same for every way; each reports itself when it fails.
 local function each_way(f)
-  for way, name in ipairs(core.checksums()) do
+  for way, name in ipairs(spec.checksums()) do
     f(way, name)
   end
 end
@@ -44,20 +45,20 @@ describe("the Internet checksum", function()
     local where = ("%s, %d bytes, %d before the end"):format(name, n, behind)
     local wanted = reference(bytes, initial)
     arena:write(at, bytes)
-    assert.equal(wanted, core.checksum(way, arena, at, n, initial), where)
+    assert.equal(wanted, spec.checksum(way, arena, at, n, initial), where)
     for shift = 0, 1 do
       copy:zero(at - shift - 1, n + shift + 1)
-      assert.equal(wanted, core.checksum(way, arena, at, n, initial, copy, at - shift), where)
+      assert.equal(wanted, spec.checksum(way, arena, at, n, initial, copy, at - shift), where)
       assert.equal("\0" .. bytes .. ("\0"):rep(shift), copy:bytes(at - shift - 1, n + 1 + shift),
         where)
     end
   end
 
   it("has a portable way and one that is used", function()
-    local ways = core.checksums()
+    local ways = spec.checksums()
     assert.equal("portable", ways[1])
     arena:write(0, ("packet"):rep(50))
-    assert.equal(core.checksum(#ways, arena, 0, 300, 7), arena:sum(0, 300, 7))
+    assert.equal(spec.checksum(#ways, arena, 0, 300, 7), arena:sum(0, 300, 7))
   end)
 
   it("is right for every size up to 300 bytes", function()
@@ -123,7 +124,7 @@ describe("the Internet checksum", function()
 
   it("of a way that is not there is refused", function()
     assert.error_matches(function()
-      core.checksum(#core.checksums() + 1, arena, 0, 0, 0)
+      spec.checksum(#spec.checksums() + 1, arena, 0, 0, 0)
     end, "no such way")
   end)
 end)

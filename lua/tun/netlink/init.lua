@@ -23,19 +23,19 @@ local function subject(row, t, socket)
 end
 
 --- Ask the kernel for one thing: every verb that is not a function of its own here.
---   add      fails when it exists         `ip link|addr|route add`
---   replace  adds, or changes what exists  `ip addr|route replace`
+--   add      fails when it exists         `ip link|addr|route|... add`
+--   replace  adds, or changes what exists  `ip addr|route|... replace`
 --   append   a route beside others         `ip route append`
 --   change   fails when it does not exist  `ip route change`
 --   set      the keys of a link that are given; dev or index says which one when name is
 --            a new one                      `ip link set`
 --   addproperty, delproperty  the altnames of a link   `ip link property add|del`
---   del      `ip link|addr|route del`
---   get      the link, or the route that a packet to dst would take: `ip route get`
+--   del      `ip link|addr|route|... del`
+--   get      the one that is named; the route that a packet to dst would take: `ip route get`
 -- @param what  a table of the object's keys, as list() gives them; a string stands for
 --   its name, address or dst, a device for its link
 -- @return true [, the kernel's warning], the object for get | nil, message, errno
--- Source: rtnetlink(7), ip-link(8), ip-address(8), ip-route(8)
+-- Source: rtnetlink(7), ip-link(8), ip-address(8), ip-route(8), ip-neighbour(8), ip-rule(8)
 local function ask(row, verb, what, device)
   local t, socket, errno = request.resolve(row, request.table(row, what), device)
   if not t then
@@ -53,7 +53,7 @@ local function ask(row, verb, what, device)
   return nil, subject(row, shaped, socket) .. ": " .. reason, number
 end
 
---- List the objects that match a filter, as `ip link|addr|route show`.
+--- List the objects that match a filter, as `ip link|addr|route|... show`.
 -- @param what  optional; keys that each object must have. Routes: of table "main" unless
 --   table= says another or "all"
 -- @return list of tables [, true when it changed meanwhile, even after ten tries] |

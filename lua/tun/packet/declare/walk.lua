@@ -66,7 +66,8 @@ end
 -- Append all parts; whether they tell all of the declaration.
 local function parts(protocol, list)
   local row, plain = protocol.row, true
-  local texts = { valid = row.valid and row.valid[1], size = row.size, extent = row.extent,
+  local texts = { valid = row.valid and row.valid[1], size = protocol.size_text,
+                  extent = row.extent,
                   unless = row.unless, next = row.next and row.next[2],
                   second = row.next and row.next[3] }
   local function add(text, name, number)
@@ -83,6 +84,9 @@ local function parts(protocol, list)
     add(row.quotes, unmet(protocol, row.quotes))
   else
     add(row.quotes)
+  end
+  if row.extent and (protocol.stream or protocol.level == layer.LEVELS.application) then
+    return false
   end
   return plain and not (row.next and row.next.size) and (quotes or type(row.inner) ~= "string")
 end

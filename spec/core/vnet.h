@@ -1,8 +1,8 @@
 /* vnet.h -- a virtio-net header as a Lua value. */
-#ifndef TUN_BATCH_VNET_H
-#define TUN_BATCH_VNET_H
+#ifndef TUN_SPEC_CORE_VNET_H
+#define TUN_SPEC_CORE_VNET_H
 
-#include "../wire/gso.h"
+#include "../../csrc/wire/gso.h"
 
 #include <lua.h>
 

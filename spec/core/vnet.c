@@ -1,7 +1,7 @@
 /* vnet.c -- a virtio-net header as a Lua value. */
 #include "vnet.h"
 
-#include "../core.h"
+#include "../../csrc/core.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,0 +1,13 @@
+/* spec.h -- what tun.spec has. */
+#ifndef TUN_SPEC_CORE_SPEC_H
+#define TUN_SPEC_CORE_SPEC_H
+
+#include <lua.h>
+
+int spec_split(lua_State *L);
+int spec_complete(lua_State *L);
+int spec_coalesce(lua_State *L);
+int spec_checksums(lua_State *L);
+int spec_checksum(lua_State *L);
+
+#endif

@@ -57,6 +57,7 @@ static bool is_step(const struct step *s)
 	       part_fits(&s->size, s->least) &&
 	       part_fits(&s->extent, s->least) &&
 	       part_fits(&s->last, s->least) && part_fits(&s->next, s->least) &&
+	       part_fits(&s->second, s->least) &&
 	       part_fits(&s->among, s->least);
 }
 
@@ -134,9 +135,10 @@ static bool usual(const struct step *step, const unsigned char *header,
 	return *size >= step->least && *size <= *extent && *extent <= n;
 }
 
-/* What follows a header, from upvalue 2, whose table keeps it. */
+/* What follows a header, from upvalue 2, whose table keeps it; NULL for what is
+ * left to Lua. *known is whether the table has anything there. */
 static const struct step *following(lua_State *L, const struct step *step,
-				    const unsigned char *header)
+				    const unsigned char *header, bool *known)
 {
 	uint32_t first = step->id << 16 | number(header, &step->next);
 	uint32_t second = step->id << 16 | number(header, &step->second);
@@ -147,6 +149,7 @@ static const struct step *following(lua_State *L, const struct step *step,
 		lua_pop(L, 1);
 		lua_rawgeti(L, lua_upvalueindex(2), (int)second);
 	}
+	*known = !lua_isnil(L, -1);
 	next = to_step(L, -1);
 	lua_pop(L, 1);
 	return next;
@@ -159,6 +162,7 @@ static const struct step *pass(lua_State *L, const struct step *step,
 {
 	const struct step *next = NULL;
 	size_t size, extent;
+	bool known;
 
 	for (; step; step = next) {
 		if (*layers & step->mask ||
@@ -166,9 +170,8 @@ static const struct step *pass(lua_State *L, const struct step *step,
 			break;
 		next = NULL;
 		if (step->next.width)
-			next = following(L, step, bytes + *at);
-		if (step->next.width && !next &&
-		    !(step->second.width && lua_isnil(L, -1)))
+			next = following(L, step, bytes + *at, &known);
+		if (step->next.width && !next && (known || !step->second.width))
 			break;
 		lua_pushinteger(L, (lua_Integer)*at);
 		lua_rawseti(L, 2, (int)step->slot);

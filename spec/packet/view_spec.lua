@@ -60,6 +60,20 @@ describe("a view", function()
     assert.equal(8, p.ip6.hlim)
   end)
 
+  it("of a layer behind another one follows when that grows and shrinks", function()
+    p = reread(ip4 { src = "10.0.0.1", dst = "10.0.0.2" } / udp { dport = 5 } / "x")
+    local udp_view = p.udp
+    ip = p.ip4
+    ip.options = { { "router_alert", 7 }, { "stream", 9 } }
+    udp_view.dport = 77
+    assert.equal(77, p.udp.dport)
+    ip.options = {}
+    udp_view.dport = 78
+    ip.ttl = 5
+    assert.same({ 78, 5, "x" }, { p.udp.dport, p.ip4.ttl, p.payload })
+    assert.is_true(p:fix():verify())
+  end)
+
   it("of one of several layers of a kind follows as well", function()
     p = reread(eth {} / vlan { id = 1 } / vlan { id = 2 } / ip4 {} / udp {} / "x", "eth")
     local second = p:layers()[3]

@@ -56,26 +56,27 @@ end
 local former = setmetatable({}, { __mode = "k" })
 
 -- Let the views of a packet that moved find it, and those of packets inside.
-local function leave(self, from, by)
-  layer.moved(self, from, by)
+local function leave(self, from, ...)
+  layer.moved(self, from, ...)
   local before = former[self]
   if before then
     before[ARENA], before[POINTER] = self[ARENA], self[POINTER]
-    leave(before, from, by)
+    leave(before, from, ...)
   end
   if self[INNER] then
-    leave(self[INNER], from, by)
+    leave(self[INNER], from, ...)
   end
 end
 
 -- Move a packet that has not so much room where it lies.
-local function grow(self, front, behind)
+-- @param at, more  optional: what is behind that offset will be so many bytes further
+local function grow(self, front, behind, at, more)
   if self[SLOT] and self[SLOT].batch then
     core.misuse "the packet's slot has no room for more: a batch takes headroom and size"
   end
   local from, start = self[ARENA], self[START]
   move(self, front, behind, room.own)
-  leave(self, from, self[START] - start)
+  leave(self, from, self[START] - start, at, more)
 end
 
 --- Where in its batch a packet is: what is dropped, moved or swapped may have changed the
@@ -165,10 +166,13 @@ function edit.outwards(self)
   end
 end
 
---- Let an outermost packet have room for so many bytes more.
-function edit.make_room(whole, more)
-  if whole[STOP] + more > whole[CEILING] then
-    grow(whole, whole[START] - whole[FLOOR], more)
+--- Make room for so many bytes more behind an outermost packet.
+-- @param at  optional: the offset that they are wanted at. Outside of a batch the packet then
+--   moves, so that views of what is behind follow.
+function edit.make_room(whole, more, at)
+  local is_free = not (whole[SLOT] and whole[SLOT].batch)
+  if whole[STOP] + more > whole[CEILING] or at and is_free then
+    grow(whole, whole[START] - whole[FLOOR], math.max(more, 0), at, more)
   end
 end
 

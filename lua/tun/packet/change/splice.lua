@@ -30,7 +30,7 @@ local function splice(self, at, n, text)
     return 0
   end
   local whole, start = edit.outermost(self), self[START]
-  edit.make_room(whole, more)
+  edit.make_room(whole, more, at + n)
   local moved = self[START] - start
   at = at + moved
   local rest = bytes.string(whole[slot.POINTER], at + n, whole[STOP] - at - n)

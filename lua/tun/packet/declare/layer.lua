@@ -188,17 +188,19 @@ end
 local moves = setmetatable({}, { __mode = "k" })
 local KEYS = { __mode = "k" }
 
---- Note that a packet left an arena, and lies in its present one `by` bytes further.
-function layer.moved(packet, from, by)
+--- Record that a packet left an arena, and lies in its present one `by` bytes further.
+-- @param behind, more  optional: what was behind that offset of the old one lies `more` bytes
+--   further still
+function layer.moved(packet, from, by, behind, more)
   moves[packet] = moves[packet] or setmetatable({}, KEYS)
-  moves[packet][from] = { packet[slot.ARENA], by }
+  moves[packet][from] = { packet[slot.ARENA], by, behind or math.huge, more }
 end
 
 local function follow(view)
   local packet, arena, o = view[3], view[4], view[2]
   while arena ~= packet[slot.ARENA] do
     local move = moves[packet][arena]
-    arena, o = move[1], o + move[2]
+    arena, o = move[1], o + move[2] + (o >= move[3] and move[4] or 0)
   end
   view[1], view[2], view[4] = packet[slot.POINTER], o, arena
 end

@@ -145,7 +145,7 @@ local function replace(view, text, counts)
   end
   local splice = require "tun.packet.change.splice"
   local moved = splice(packet, first, n, text)
-  view[1], view[2] = packet[slot.POINTER], view[2] + moved
+  view[1], view[2], view[4] = packet[slot.POINTER], view[2] + moved, packet[slot.ARENA]
   for name, value in pairs(fields) do
     protocol.set[name](packet, view[1], view[2], value)
   end

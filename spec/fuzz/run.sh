@@ -11,7 +11,8 @@ targets='headers/lua5.4 split/lua5.4 join/lua5.4 rewrite/lua5.4 decode/lua5.4 ac
   filter/lua5.4 batch/lua5.4 udp/lua5.4 packet/lua5.4 fragments/lua5.4 packet/luajit
   batch/luajit'
 
-export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8
+# Signals are for libFuzzer, which writes the input down.
+export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8:handle_segv=0
 
 # The corpus grows from run to run; beside it are the seeds, and what once was a finding.
 run_one() {
@@ -24,12 +25,13 @@ run_one() {
     $build/corpus/$name $build/seeds/$name spec/fuzz/$name >"$log" 2>&1
   failed=$?
   findings=$(find $build/found -name "$name-$lua-*" | wc -l)
+  [ $failed = 0 ] || [ "$findings" -gt 0 ] || findings=1 # and no file
   printf '%-18s %10s runs %6s edges and lines %3d findings\n' "$1" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
     "$(sed -n 's/.* ft: \([0-9]*\).*/\1/p' "$log" | tail -1)" "$findings"
   [ $failed = 0 ] && return
   grep -E 'raised:|does not hold|runtime error|^SUMMARY' "$log" | head -3
-  ls "$found"* 2>/dev/null
+  ls "$found"* "$log" 2>/dev/null
   return 1
 }
 

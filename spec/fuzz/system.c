@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -21,6 +22,7 @@
 static struct input feed; /* what the calls are told; at its end: EAGAIN */
 static int tun = -1;	  /* the descriptor that /dev/net/tun is */
 static int vnet;	  /* bytes of the virtio-net header */
+static struct ifreq told; /* by TUNSETIFF */
 
 /* Whether a call fails, with an errno. */
 static bool fails(void)
@@ -119,8 +121,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_end(list);
 	if (fd != tun || fd < 0)
 		return __real_ioctl(fd, request, argument);
-	if (request == TUNGETIFF) {
-		strcpy(argument, "fuzz0");
+	if (request == TUNSETIFF) {
+		told = *(struct ifreq *)argument;
+	} else if (request == TUNGETIFF) {
+		memcpy(argument, &told, sizeof(told));
 	} else if (request == TUNGETVNETHDRSZ) {
 		*(int *)argument = vnet;
 	} else if (request == TUNATTACHFILTER) {

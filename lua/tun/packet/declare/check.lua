@@ -72,7 +72,7 @@ local function expression(fields, what, text)
     end
   end
   local load_text = loadstring or load -- luacheck: ignore
-  if not ok or not load_text("return " .. text) then
+  if not ok or not load_text("return (" .. text .. ")") then
     wrong("%s is no expression, for %s", tostring(text), what)
   end
 end
@@ -178,6 +178,15 @@ local function row_is(i, row, fields, all)
 end
 
 local function follows(rows, kinds)
+  for _, key in ipairs { "next", "follows" } do
+    if rows[key] ~= nil and type(rows[key]) ~= "table" then
+      wrong("%s: a %s is no table", key, type(rows[key]))
+    end
+  end
+  if rows.next and not (type(rows.next[1]) == "string" and rows.next[2]) then
+    wrong("next: no space and expression, { %s, %s }", tostring(rows.next[1]),
+      tostring(rows.next[2]))
+  end
   for where, numbers in pairs(rows.follows or {}) do
     if not layer.is_space(where) then
       wrong("nothing is found by %s%s", tostring(where), known(layer.spaces()))
@@ -224,6 +233,7 @@ function check.declaration(name, rows, kinds)
     end
   end
   expression(fields, "valid", rows.valid and rows.valid[1])
+  follows(rows, kinds)
   expression(fields, "next", rows.next and rows.next[2])
   expression(fields, "next", rows.next and rows.next[3])
   expression(fields, "inner", type(rows.inner) == "table" and rows.inner[2] or nil)
@@ -237,7 +247,6 @@ function check.declaration(name, rows, kinds)
     end
   end
   one_of(check.CHECKSUM, "checksum", rows.checksum and (rows.checksum.kind or "internet"))
-  follows(rows, kinds)
 end
 
 return check

@@ -157,7 +157,8 @@ static int sysfs_of_all(const char *link, unsigned long index)
 /* core.kept_flags(name, index) -> set of names | nil, reason, errno
  *
  * The flags of a link of this namespace as it keeps them while nobody has it
- * open. Who attaches sets them anew. */
+ * open. Who attaches sets them anew. Where /sys is that of another namespace
+ * they may be those of a link there with this name and index. */
 static int core_kept_flags(lua_State *L)
 {
 	const char *name = arg_text(L, 1);
@@ -169,9 +170,9 @@ static int core_kept_flags(lua_State *L)
 		raise_value(L, 1, "kept_flags", "the name of a link");
 	if (!arg_integer(L, 2, &index) || index < 1)
 		raise_value(L, 2, "kept_flags", "the index of a link");
-	root = sysfs_mount();
-	if (root < 0 && errno == EPERM)
-		root = sysfs_of_all(name, (unsigned long)index);
+	root = sysfs_of_all(name, (unsigned long)index);
+	if (root < 0)
+		root = sysfs_mount(); /* takes milliseconds */
 	if (!sysfs_number(root, name, "tun_flags", &flags))
 		return fail_errno(L, "%s: tun_flags", name);
 	open_push_flags(L, (unsigned int)flags);

@@ -27,7 +27,7 @@ end
 function attach.learn(link)
   local is = link and link.tun
   local flags = is and core.kept_flags(link.name, link.index)
-  if flags then
+  if flags and not flags.vnet_hdr == not is.vnet_hdr and not flags.no_pi == is.pi then
     is.napi, is.napi_frags = flags.napi or false, flags.napi_frags or false
   end
   return link

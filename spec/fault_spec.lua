@@ -43,15 +43,6 @@ describe("with a system call that fails,", function()
     end
   end)
 
-  it("a loop without memory for its batches ends with the reason", function()
-    local a, b = assert(tun.open()), assert(tun.open())
-    local result, why, code = with("mmap", 2, "ENOMEM", function() return tun.forward(a, b) end)
-    assert.equal(0, result[1].packets)
-    assert.same({ "batch: Cannot allocate memory", "ENOMEM" }, { why, code })
-    a:close()
-    b:close()
-  end)
-
   it("a link that was looked for in vain is not opened as a new one", function()
     assert(tun.open { name = "p0", mode = "tap", persist = true }):close()
     assert.same({ nil, "link p0: netlink: Cannot allocate memory", "ENOMEM" },

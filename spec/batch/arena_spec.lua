@@ -89,7 +89,7 @@ describe("the numbers of a header", function()
     for i = 1, 6 do
       list[i] = head[i]
     end
-    for _ = 1, 6 do
+    for _ = 1, 7 do
       for _, number in ipairs { ... } do
         list[#list + 1] = number
       end

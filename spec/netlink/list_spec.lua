@@ -427,7 +427,7 @@ local OURS = {
   link = words([[carrier carrier_up_count carrier_down_count carrier_changes protodown xdp
     inet6_token stats flags running mcast_querier_state mrp_ring_open mrp_in_open
     mcast_eht_hosts_limit mcast_eht_hosts_cnt]]),
-  addr = words "created updated proto dev flags permanent",
+  addr = words "created updated proto dev flags permanent tentative",
   route = words "family flags lock",
   neigh = words "family refcnt flags flags_ext state confirmed",
 }

@@ -6,11 +6,10 @@ core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
 local check = require "tun.packet.declare.check"
 local fragment = require "tun.packet.change.fragment"
-local form = require "tun.packet.value.form"
+local forms = require "tun.packet.declare.forms"
 local header = require "tun.packet.declare.header"
 local index = require "tun.packet.protocol.index"
 local kinds = require "tun.packet.protocol.kinds"
-local options = require "tun.packet.value.options"
 local packet = require "tun.packet.packet"
 local word = require "tun.packet.value.word"
 
@@ -34,8 +33,8 @@ local library = {
   bind = header.bind,
   fragment = fragment.fragment,
   reassembler = fragment.reassembler,
-  form = form, -- forms of values, and lists of options, for declarations
-  options = options.kinds,
+  form = forms, -- forms of values, and lists of options, for declarations
+  options = forms.options,
 }
 for name in pairs(library) do
   check.packet[name] = true

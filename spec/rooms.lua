@@ -67,13 +67,20 @@ for path in lines "ls csrc/*.[ch] csrc/*/*.[ch]" do
   end
 end
 
+-- Whether an object is of a file that there is.
+local function is_source(file)
+  local source = io.open("csrc/" .. file)
+  return source and source:close()
+end
+
 local defined, wanted = {}, {}
 for line in lines("nm -gA " .. objects .. "/*.o " .. objects .. "/*/*.o") do
   local file, kind, symbol = line:match "([^:]+)%.o:%s*%x*%s+(%a) (.*)"
   file = file:sub(#objects + 2) .. ".c"
-  if kind == "U" then
+  local is = is_source(file) -- and not left by an earlier build, or of the specs
+  if is and kind == "U" then
     wanted[#wanted + 1] = { file, symbol }
-  else
+  elseif is then
     defined[symbol] = file
   end
 end

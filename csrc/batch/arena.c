@@ -465,12 +465,11 @@ static int core_pton(lua_State *L)
 	size_t n;
 	const char *text = checkbytes(L, 1, "pton", &n);
 	char bytes[16];
+	bool whole = strlen(text) == n;
 
-	if (strlen(text) < n)
-		lua_pushnil(L);
-	else if (inet_pton(AF_INET, text, bytes) == 1)
+	if (whole && inet_pton(AF_INET, text, bytes) == 1)
 		lua_pushlstring(L, bytes, 4);
-	else if (inet_pton(AF_INET6, text, bytes) == 1)
+	else if (whole && inet_pton(AF_INET6, text, bytes) == 1)
 		lua_pushlstring(L, bytes, 16);
 	else
 		lua_pushnil(L);

@@ -161,7 +161,8 @@ uint32_t headers_pseudo(const unsigned char *ip, uint8_t version,
 			uint64_t proto_and_length)
 {
 	if (version == 4)
-		return checksum(ip + IP4_SRC, 2 * IP4_ADDRESS,
+		return checksum(ip + IP4_SRC, (size_t)2 * IP4_ADDRESS,
 				proto_and_length);
-	return checksum(ip + IP6_SRC, 2 * IP6_ADDRESS, proto_and_length);
+	return checksum(ip + IP6_SRC, (size_t)2 * IP6_ADDRESS,
+			proto_and_length);
 }

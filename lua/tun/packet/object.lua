@@ -64,8 +64,8 @@ function packet.parse(text, kind)
   if type(text) ~= "string" then
     core.misuse(("packet: a %s is not a string"):format(type(text)))
   elseif not known then
-    core.misuse(("packet: %s is not the name of a layer"):format(
-      type(kind) == "string" and ("%q"):format(kind) or "a " .. type(kind)))
+    core.misuse(type(kind) == "string" and ('packet: no layer "%s"'):format(kind)
+      or ("packet: a %s is not the name of a layer"):format(type(kind)))
   end
   local need = room.HEADROOM + #text
   local arena, p, o = room.take(need)

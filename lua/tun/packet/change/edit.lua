@@ -239,7 +239,8 @@ local function found(self, name)
       return each
     end
   end
-  core.misuse(("pull: the packet has no layer %s"):format(name or "behind the first"))
+  core.misuse(("pull: the packet has no layer %s"):format(
+    name == nil and "behind the first" or tostring(name)))
 end
 
 --- Remove the headers in front of a layer, or the first one. Copies nothing.

@@ -150,7 +150,11 @@ test: deps-test ## Run the specs under each of LUAS (SPEC=file for one)
 
 # busted's own way to another Lua goes through a shell and a default Lua.
 INTERPRETER = $(LUA)
-spec: $(MODULE) $(SPECMODULE) $(FAULT) fuzzers
+# A process that is no interpreter.
+$(BUILD)/host: spec/host.c
+	$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(LIBLUA) -ldl
+
+spec: $(MODULE) $(SPECMODULE) $(FAULT) $(BUILD)/host fuzzers
 	@$(INTERPRETER) "$$(command -v busted)" --ignore-lua \
 		--cpath='$(CURDIR)/$(BUILD)/?.so' $(SPEC)
 
@@ -202,7 +206,7 @@ analyze = printf '%s\n' $(1) | xargs -P 2 -I{} \
 lint: deps-lint $(MUSL) ## Check style and run the compilers and checkers, strictly
 	luacheck -q .
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] csrc/*/*.[ch] \
-	  spec/bench/*.[ch] spec/core/*.[ch] spec/fuzz/*.[ch] spec/inject/*.c)
+	  spec/*.c spec/bench/*.[ch] spec/core/*.[ch] spec/fuzz/*.[ch] spec/inject/*.c)
 	lua5.4 -e 'dofile "$(wildcard rockspec/*.rockspec)"' \
 		-e 'line = ("version = %q,"):format(version:match "(.*)-")' \
 		-e 'init = io.open "lua/tun/init.lua":read "a"' \

@@ -46,7 +46,7 @@ local function load_again(...)
 end
 
 local seen = load_again("tun.netlink", "tun.netlink.netns", "tun.netlink.noun",
-                        "tun.netlink.filter")
+                        "tun.netlink.request", "tun.netlink.filter")
 
 -- Links, addresses and routes, one a line. No command of another process: that would be
 -- nearly all of the time that a run takes.

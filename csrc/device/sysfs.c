@@ -142,12 +142,14 @@ static bool sysfs_number(int root, const char *link, const char *name,
  * errno. */
 static int sysfs_of_all(const char *link, unsigned long index)
 {
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	unsigned long there;
-	int root = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int root = open("/sys", flags);
 
 	if (root < 0)
 		return -1;
-	if (sysfs_number(dup(root), link, "ifindex", &there) && there == index)
+	if (sysfs_number(openat(root, ".", flags), link, "ifindex", &there) &&
+	    there == index)
 		return root;
 	close_quietly(root);
 	errno = ENOENT;

@@ -1,6 +1,6 @@
 /* slots.c -- slots of one memory: which are free, which are in a batch, and in
  * whose room their packets lie. */
-#include "batch.h"
+#include "slots.h"
 
 #include <string.h>
 

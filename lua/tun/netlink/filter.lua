@@ -1,5 +1,6 @@
 -- netlink/filter.lua: which objects of a list are wanted: what the kernel is asked to leave out,
 -- and what is left out here.
+local check = require "tun.check"
 local core = require "tun.core"
 local request = require "tun.netlink.request"
 
@@ -8,10 +9,12 @@ local filter = {}
 -- Types of values that the kernel may write in another way.
 local WRITTEN = { string = true, number = true, boolean = true }
 
+local LARGEST = 2147483647 -- index of a link
+
 -- The name by which lists call a link, which has others; nil for none.
-local function name_of(value, socket)
+local function name_of(key, value, socket)
   local index = type(value) == "string" and socket:index(value) or value
-  return type(index) == "number" and socket:name(index) or nil
+  return type(index) == "number" and socket:name(check.whole(key, index, 1, LARGEST)) or nil
 end
 
 -- What the kernel does not filter by, written as it writes its answers.
@@ -22,7 +25,7 @@ local function remainder(row, wanted, socket, want)
     local field = row.fields[key] or {}
     if not field.filter then
       local link = request.LINKS[field.kind]
-      want[key] = link and name_of(value, socket) or value
+      want[key] = link and name_of(key, value, socket) or value
       plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
   end

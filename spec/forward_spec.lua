@@ -190,15 +190,6 @@ describe("tun.forward", function()
     assert.has_error(function() tun.forward(a, 7) end)
   end)
 
-  it("says that there is no memory for its batches", function()
-    assert.equal("nil\tbatch: Cannot allocate memory\tENOMEM", (process.lua([[
-      local tun = require "tun"
-      assert(tun.sandbox())
-      local a, b = assert(tun.open()), assert(tun.open())
-      local result, why, code = tun.forward(a, b, { slots = 4096, seconds = 1 })
-      print(result, why, tun.errno[code])]], "prlimit --as=400000000")))
-  end)
-
   it("stops at Ctrl-C", function()
     local text, status = process.lua([[
       local tun = require "tun"

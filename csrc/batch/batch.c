@@ -356,15 +356,17 @@ static int batch_move(lua_State *L)
 static int batch_slot(lua_State *L)
 {
 	const struct batch *batch = object_self(L);
-	lua_Integer i = lua_tointeger(L, 2) - 1;
 	const struct slot *slot;
 	uint32_t number, base, n;
+	lua_Integer i;
 
-	if (i < 0 || i >= batch->count) {
+	if (!arg_integer(L, 2, &i))
+		raise_value(L, 2, "slot", "a place in the batch");
+	if (i < 1 || i > batch->count) {
 		lua_pushboolean(L, false);
 		return 1;
 	}
-	slot = slots_get(batch, (uint32_t)i);
+	slot = slots_get(batch, (uint32_t)--i);
 	if (!slot || !slot_bytes(batch->pool, slot, &n))
 		return 0;
 	number = batch->list[i];

@@ -159,6 +159,11 @@ end
 
 -- What is loaded at its first use is no part of a scenario.
 tostring(require("tun.packet").parse(("\0"):rep(40), "ip"))
+for _, names in pairs(require("tun.packet.protocol.index").protocols) do
+  for name in pairs(names) do
+    assert(require("tun.packet")[name])
+  end
+end
 require "tun.packets"
 
 -- All children run in this namespace, one after the other.

@@ -81,3 +81,21 @@ describe("every field of every protocol", function()
     end)
   end
 end)
+
+describe("a protocol that cannot be loaded when a packet leads to it", function()
+  it("is payload, until it can", function()
+    local process = dofile "spec/process.lua"
+    local text, status = process.lua [[
+      local packet = require "tun.packet"
+      local bytes = (packet.ip4 { proto = 132 } / ("\0"):rep(12)):bytes()
+      local path = package.path
+      package.path = ""
+      local p = packet.parse(bytes, "ip")
+      print(p.error, #p.payload, #p:layers())
+      package.path = path
+      p = packet.parse(bytes, "ip")
+      print(#p.payload, #p:layers(), p.sctp.sport)]]
+    assert.equal(0, status, text)
+    assert.equal("nil\t12\t1\n0\t2\t0", text)
+  end)
+end)

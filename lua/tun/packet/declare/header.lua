@@ -89,10 +89,21 @@ local function loaded(name)
   local file = files[name]
   if file and not loading[file] then
     loading[file], files[name] = true, nil
-    require("tun.packet.protocol." .. file)
+    local ok, why = pcall(require, "tun.packet.protocol." .. file)
     loading[file] = nil
+    if not ok then
+      files[name] = file
+      error(why, 0)
+    end
     return rawget(header.protocols, name)
   end
+end
+
+-- The same where a packet leads to it: what cannot be loaded now, since there is no descriptor
+-- or no memory left, is payload until it can.
+local function met(name)
+  local ok, protocol = pcall(loaded, name)
+  return ok and protocol or nil
 end
 
 setmetatable(header.protocols, { __index = function(_, name)
@@ -106,7 +117,7 @@ function header.expect(name, file, follows)
   files[name] = file
   for where, numbers in pairs(follows) do
     for _, number in ipairs(type(numbers) == "table" and numbers or { numbers }) do
-      parser.expect(where, number, name, loaded)
+      parser.expect(where, number, name, met)
     end
   end
 end

@@ -312,22 +312,28 @@ end
 local BY_NUMBER = "return function(packet, p, o, stop, layers, number)"
 local HOLD = "return function(packet, number)"
 
+-- What loads the protocol of a number and goes on with it; without it reading ends.
+local function meeting(where)
+  return function(packet, p, o, stop, layers, number)
+    if not where.waiting[number]() then
+      return ends(packet, o, stop, layers)
+    end
+    return where.dispatch(packet, p, o, stop, layers, number)
+  end
+end
+
 -- The functions of a space are made when they are called first.
 local function forget(where)
   local waiting = where.waiting
   where.dispatch = function(packet, p, o, stop, layers, number)
     where.dispatch = compiled(where, "/parse", BY_NUMBER, "parse$i(packet, p, o, stop, layers)",
-      MEET .. source.fill(ENDS, { header = 0 }), { waiting = waiting,
-        meet = function(...)
-          waiting[select(-1, ...)]()
-          return where.dispatch(...)
-        end })
+      MEET .. source.fill(ENDS, { header = 0 }), { waiting = waiting, meet = meeting(where) })
     return where.dispatch(packet, p, o, stop, layers, number)
   end
   where.hold = function(packet, number)
     where.hold = compiled(where, "/inner", HOLD,
       "packet[$INSIDE] = protocol$i packet[$LOOSE] = true",
-      "if waiting[number] then waiting[number]() return where.hold(packet, number) end",
+      "if waiting[number] and waiting[number]() then return where.hold(packet, number) end",
       { waiting = waiting, where = where })
     return where.hold(packet, number)
   end

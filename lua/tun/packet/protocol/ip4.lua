@@ -2,6 +2,7 @@
 local bytes = require "tun.packet.memory.bytes"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
+local hop = require "tun.packet.change.hop"
 local options = require "tun.packet.value.options"
 
 local proto = header.space("ip").names
@@ -69,18 +70,7 @@ header.declare("ip4", {
   open = "length == 0", -- as it is captured where a network card is to split the packet
   next = { "ip", "proto" },
   inner = { "tunnel", "proto" },
-  methods = {
-    --- Take one off the time to live, as a router does.
-    -- @return true, or false: the packet ends here, and is left as it is
-    -- Source: RFC 1812, 5.3.1
-    decrement_ttl = function(view)
-      local left = view.ttl
-      if left > 1 then
-        view.ttl = left - 1
-      end
-      return left > 1
-    end,
-  },
+  methods = { decrement_ttl = hop "ttl" },
   final = final,
   unless = "offset > 0",
   whole = "mf == 0 and offset == 0",

@@ -3,6 +3,7 @@
 local bytes = require "tun.packet.memory.bytes"
 local form = require "tun.packet.value.form"
 local header = require "tun.packet.declare.header"
+local hop = require "tun.packet.change.hop"
 local options = require "tun.packet.value.options"
 
 local proto = header.space("ip").names
@@ -24,18 +25,7 @@ header.declare("ip6", {
   open = "length == 0 and next ~= 59", -- a jumbogram (RFC 2675), or as of ip4; 59: no payload
   next = { "ip", "next" },
   inner = { "tunnel", "next" },
-  methods = {
-    --- Take one off the hop limit, as a router does.
-    -- @return true, or false: the packet ends here, and is left as it is
-    -- Source: RFC 8200, 3
-    decrement_ttl = function(view)
-      local left = view.hlim
-      if left > 1 then
-        view.hlim = left - 1
-      end
-      return left > 1
-    end,
-  },
+  methods = { decrement_ttl = hop "hlim" },
   follows = { ethertype = 0x86dd, version = 6, tunnel = 41, ppp = 0x57, mpls = 6, gtp = 6,
               family = { 30, 24, 28, 10 } },
 })

@@ -8,8 +8,8 @@ seconds=$1 target=$2 build=build/fuzz
 # The targets, and which Lua each is linked with. PUC Lua takes memory by realloc(), so that
 # AddressSanitizer sees the end of a userdata; LuaJIT compiles, and reads by the FFI.
 targets='headers/lua5.4 split/lua5.4 join/lua5.4 rewrite/lua5.4 decode/lua5.4 ack/lua5.4
-  filter/lua5.4 batch/lua5.4 udp/lua5.4 packet/lua5.4 fragments/lua5.4 packet/luajit
-  batch/luajit'
+  filter/lua5.4 batch/lua5.4 udp/lua5.4 packet/lua5.4 fragments/lua5.4 declare/lua5.4
+  packet/luajit batch/luajit declare/luajit'
 
 # Signals are for libFuzzer, which writes the input down.
 export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8:handle_segv=0

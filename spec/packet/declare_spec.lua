@@ -16,15 +16,15 @@ describe("a declaration", function()
   end
 
   local WRONG = {
-    { { { "a", 8 }, level = "nett" }, "no level nett; there are: application, info, link" },
+    { { { "a", 8 }, level = "nett" }, "no level nett; there are: application, link, net" },
     { { { "a", 16, order = "litle" } }, "no order litle; there are: big, little, native" },
     { { { "a", 16, codec = "ip" } }, "no codec ip; there are: bytes, chars, hex, ip4, ip6, mac" },
     { { { "a", 16, codec = "ip4" } }, "the codec ip4 takes 32 bits, not 16" },
     { { { "a", 8 }, follows = { udpp = 1 } }, "nothing is found by udpp; there are: .*udp" },
-    { { { "a", 8 }, follows = { udp = "x" } }, "follows: x of udp is no number" },
-    { { { "a", 8 }, size = "b * 4" }, "no b in the expression of size; there are: a" },
-    { { { "a", 8 }, size = "a * " }, "a %*  is no expression, for size" },
-    { { { "a", 8, computed = "size" }, size = "a * a" }, "not linear in one field" },
+    { { { "a", 8 }, follows = { udp = "x" } }, "follows.udp: x is not a whole number" },
+    { { { "a", 8 }, size = "b * 4" }, "size: b %* 4 has no field b; there are: a" },
+    { { { "a", 8 }, size = "a * " }, "size: a %*  is no expression" },
+    { { { "a", 8, computed = "size" }, size = "a * a" }, "a %* a is not linear in it alone" },
     { { { "a", 8, computed = "size" } }, "computed from size, which the header does not say" },
     { { { "a", 8, computed = "sise" } }, "no way to compute a field sise; there are" },
     { row { "a", 8 }, "two fields a" },
@@ -37,13 +37,82 @@ describe("a declaration", function()
     { row { "b", 4 }, "fields of 12 bits do not fill whole bytes" },
     { row { "b", 8, enum = { x = 1, y = 1 } }, "b: 1 has two names, [xy] and [xy]" },
     { row { "b", 8, enum = { x = 256 } }, "b: x = 256 is no name and number of 8 bits" },
-    { row { "b", 8, over = "c" }, "no field to lie over c; there are: a" },
-    { row { "b", 8, bogus = 1 }, "no key bogus of row 2; there are: at, codec" },
+    { row { "b", 8, over = "c" }, "b.over: no field c in front; there are: a" },
+    { row { "b", 8, bogus = 1 }, "no key bogus of b; there are: at, codec" },
     { row { "b", "8" }, "b: 8 is no number of bits" },
     { row({ "b", form.bytes }, { "c", 8 }), "c stands behind b, which has no fixed size" },
     { { { "a", 8 }, checksum = { kind = "crc" } }, "no checksum crc; there are: crc32c, internet" },
     { { { "a", 8 }, inner = "etth" }, "no kind of packet etth" },
     { { { "a", 8 }, sise = "a" }, "no key sise of a header; there are: " },
+    { row { "end", 8 }, "end is no name of a field" },
+    -- What an expression gives, and may be made of.
+    { { { "a", 8 }, size = "a == 1" }, "size: a == 1 gives a boolean, not a number" },
+    { { { "a", 8 }, size = "a / 2" }, "size: a / 2 gives 0.5" },
+    { { { "a", 8 }, size = "4 / a" }, "divides by what may be 0" },
+    { { { "a", 8 }, size = "a % 0" }, "divides by 0" },
+    { { { "a", 8 }, size = "a // 2" }, "has //" },
+    { { { "a", 8 }, size = "a << 2" }, "has <<" },
+    { { { "a", 8 }, size = "a & 3" }, "has more than fields, numbers" },
+    { { { "a", 8 }, size = "#a" }, "has more than fields, numbers" },
+    { { { "a", 8 }, size = "a --" }, "has %-%-" },
+    { { { "a", 8 }, size = "a) or (4" }, "is no expression" },
+    { { { "a", 8 }, size = "u8(a)" }, "cannot have u8 so" },
+    { { { "a", 8 }, size = "back(1)" }, "cannot have back so" },
+    { { { "a", 8 }, unless = "back(0) == 1" }, "cannot have back so" },
+    { { { "a", 8 }, size = 4 }, "size: 4 is a number, not an expression" },
+    { { { "a", 8 }, unless = "a" }, "unless: a gives a number, not a boolean" },
+    { { { "a", 8 }, valid = { "a" , "x" } }, "valid: a gives a number, not a boolean" },
+    { { { "a", 8 }, valid = { "a == 1" } }, "valid: its second is words" },
+    { { { "a", 8 }, valid = "a == 1" }, "valid: a string is not a table" },
+    { { { "a", 8 }, whole = "a" }, "whole: a gives a number, not a boolean" },
+    { { { "a", 8 }, quotes = 1 }, "quotes: 1 is a number, not an expression" },
+    { { { "a", 8 }, next = { "ip", "a == 1" } }, "next: a == 1 gives a boolean" },
+    { { { "a", 8 }, next = { "ip" } }, "next: nil is a nil, not an expression" },
+    { { { "a", 8 }, next = { 5, "a" } }, "next: 5 is no name" },
+    { { { "a", 8 }, next = { "ip", "a", least = "x" } }, "next.least: x is not a whole number" },
+    { { { "a", 8 }, inner = { "ip", "b" } }, "inner: b has no field b" },
+    { { { "a", 8 }, inner = 5 }, "inner: a number is not a table" },
+    { { { "a", 8 }, final = function() end }, "final: function: .* is a function, not" },
+    { row { "b", 8, when = "a" }, "b: what may be absent has a place of its own: at" },
+    { row { "b", 8, at = "stop" }, "cannot have stop so" },
+    { row { "b", 8, at = "1", when = "a == 1" }, "when: a == 1 gives a boolean" },
+    { { { "a", 8 }, { "b", 8, at = "1" } }, "b: 1 lies at byte 1, outside of the header" },
+    { { { "a", 8 }, { "b", 16, at = "1", when = "a" }, size = "1 + a" },
+      "b: 1 lies at byte 1, outside of the header" },
+    { { { "a", 8 }, { "b", 8, at = "0 - a" } }, "lies at byte %-1, outside" },
+    { { { "a", 24 }, { "b", 8, at = "1", when = "a" } }, "of 12 at most it can be known" },
+    { row { "b", 4, at = "0" }, "b: 4 bits do not fill whole bytes, as what has a place" },
+    -- Values of keys.
+    { row { "b", 8, default = 256 }, "b: 256 is no default for it" },
+    { row { "b", 8, default = "one", enum = { two = 2 } }, "b: one is no default" },
+    { row({ "b", 1, default = 2 }, { "c", 7 }), "b: 2 is no default for it" },
+    { row { "b", 32, codec = "ip4", default = "10.0.0.256" }, "10.0.0.256 is no default" },
+    { row { "b", 64, codec = "bytes", default = "x" }, "b: x is no default for it" },
+    { row { "b", 8, format = "%d%d" }, "b.format: %%d%%d is no format of one number" },
+    { row { "b", 8, format = 7 }, "b.format: 7 is no format" },
+    { row { "b", 8, only = 1 }, "b.only: a number is not a table" },
+    { row { "b", 8, only = { c = { 1 } } }, "b.only: no field c in front; there are: a" },
+    { row { "b", 8, enum = "x" }, "b.enum: a string is not a table" },
+    { row { "b", 8, pseudo = 1 }, "b.pseudo: a number is not true or false" },
+    { row { "b", 8, over = "a", shift = 4 }, "b: lies over more bits than the header has" },
+    { row { "b", 8, codec = { load = function() end } }, "no key load of b.codec" },
+    { row { "b", 8, codec = { read = tostring } }, "b.codec: a codec has read and write" },
+    { row { "b", 64, computed = "next" }, "b: what is computed is a plain number" },
+    { row { "b", 24, computed = "checksum" }, "checksum internet has 16 bits, at an even" },
+    { row { "b", 16, computed = "checksum" }, "checksum internet has 16 bits, at an even" },
+    { { { "a", 8 }, checksum = true }, "checksum: a boolean is not a table" },
+    { { { "a", 8 }, checksum = { over = "all" } }, "no part to sum up all" },
+    { { { "a", 8 }, sum = "LINK" }, "no sum LINK" },
+    { { { "a", 8 }, ports = true }, "ports needs a field sport" },
+    { { { "a", 8 }, level = "net" }, "level net without a line needs a field src" },
+    { { { "a", 8 }, level = "info" }, "no level info" },
+    { { { "a", 8 }, level = 5 }, "no level 5" },
+    { { { "a", 8 }, word = 5 }, "word: a number is not text" },
+    { { { "a", 8 }, line = "x" }, "line: a string is not a function" },
+    { { { "a", 8 }, methods = { x = 1 } }, "methods.x: a number is not a function" },
+    { { { "a", 8 }, follows = "udp" }, "follows: a string is not a table" },
+    { { { "a", 8 }, follows = { udp = -1 } }, "follows.udp: %-1 is not a whole number" },
+    { { { "a", 8 }, follows = { udp = 1.5 } }, "follows.udp: 1.5 is not a whole number" },
   }
 
   for i, case in ipairs(WRONG) do
@@ -54,6 +123,26 @@ describe("a declaration", function()
       assert.is_false(pcall(function() return packet.parse("x", "spec_wrong") end))
     end)
   end
+
+  it("of ours is one too", function()
+    local check = require "tun.packet.declare.check"
+    local header = require "tun.packet.declare.header"
+    local index = require "tun.packet.protocol.index"
+    local count = 0
+    for _, protocols in pairs(index.protocols) do
+      for name in pairs(protocols) do
+        check.declaration(name, header.protocols[name].row, true)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 50)
+  end)
+
+  it("leaves ours as they are", function()
+    for _, name in ipairs { "ip4", "tcp", "virtio_net", "ntp", "wireguard" } do
+      assert.matches(name .. '": it is there already', complaint(name, { { "a", 8 } }))
+    end
+  end)
 
   it("has a name that nothing else has", function()
     for _, name in ipairs { "fix", "payload", "error", "parse", "bind", "inner", "bytes" } do

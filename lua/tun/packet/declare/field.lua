@@ -65,6 +65,39 @@ local function narrow(each)
   end
 end
 
+local function range(each)
+  if each.signed then
+    return -2 ^ (each.width - 1), 2 ^ (each.width - 1) - 1
+  end
+  return 0, 2 ^ each.width - 1
+end
+
+local function flag(value)
+  return value == true and 1 or value == false and 0 or nil
+end
+
+-- Whether a field that is a number takes a value.
+local function takes(each, value)
+  local convert = each.convert or each.width == 1 and flag
+  if type(value) ~= "number" or each.own then
+    value = convert and convert(value)
+  end
+  local least, most = range(each)
+  return type(value) == "number" and value % 1 == 0 and value >= least and value <= most
+end
+
+local function default_is(protocol, each)
+  local value = each.default
+  if value == nil then
+    return
+  end
+  local ok, taken = pcall(each.wide and each.store or takes, each.wide and value or each, value)
+  if not (ok and taken) then
+    core.misuse(('header "%s": %s: %s is no default for it'):format(protocol.name, each.name,
+      tostring(value)))
+  end
+end
+
 --- Give every row its place; the widths must fill whole bytes.
 function field.layout(protocol, rows)
   local bits = 0
@@ -89,6 +122,7 @@ function field.layout(protocol, rows)
       else
         narrow(each)
       end
+      default_is(protocol, each)
       each.when = row.when and source.expression(protocol, row.when)
       each.switch = row.when
       protocol.fields[#protocol.fields + 1] = each
@@ -210,12 +244,7 @@ local WIDE = [[
   local value = given ~= nil and store(given)
   if not value then refuse(given) end]]
 
-local function range(each)
-  if each.signed then
-    return -2 ^ (each.width - 1), 2 ^ (each.width - 1) - 1
-  end
-  return 0, 2 ^ each.width - 1
-end
+local function nothing() end
 
 local function refusal(protocol, each)
   local name = protocol.name .. "." .. each.name
@@ -227,12 +256,6 @@ local function refusal(protocol, each)
       words[1] and ", or one of: " .. table.concat(words, ", ") or ""))
   end
 end
-
-local function flag(value)
-  return value == true and 1 or value == false and 0 or nil
-end
-
-local function nothing() end
 
 --- Source that turns `given` into `value` or raises, source that stores it, and what they
 -- need.

@@ -309,8 +309,10 @@ end
 
 -- What a header's final or origin changes in a sum that has the address at an offset.
 local function instead(packet, p, where, o, address, size)
-  local at = where and where(p, o, packet[slot.LIMIT]) or 0
-  return at > 0 and bytes.sum(p, o + at, size, 0) - bytes.sum(p, address, size, 0) or 0
+  local limit = packet[slot.LIMIT]
+  local at = where and where(p, o, limit) or 0
+  local there = at > 0 and o + at + size <= limit
+  return there and bytes.sum(p, o + at, size, 0) - bytes.sum(p, address, size, 0) or 0
 end
 
 --- What source routes and mobility change in the sum of the addresses of a network header.

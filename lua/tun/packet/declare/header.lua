@@ -183,17 +183,29 @@ local function spaces(name, rows)
   layer.space(name)
 end
 
+-- Our own protocols are what the rest of the library counts on.
+local function ours_stay(name)
+  local there = type(name) == "string" and (files[name] or rawget(header.protocols, name))
+  if there and (files[name] or there.own) then
+    core.misuse(('header "%s": it is there already, of the library; take another name')
+      :format(name))
+  end
+end
+
 --- Declare a protocol: see README.md in the folder above.
 -- @param name  of its layer in a packet
 -- @param rows  the fields in wire order, and what holds for them
 -- @return the protocol: call it with a table of fields to build a header
 function header.declare(name, rows)
-  check.declaration(name, rows, layer.kinds)
+  if not next(loading) then
+    ours_stay(name)
+    check.declaration(name, rows)
+  end
   spaces(name, rows)
   files[name] = nil
   local protocol = setmetatable({ name = name, row = rows, level = level_of(rows),
-    sum = rows.sum, follows = rows.follows or {}, line = rows.line, stream = is_stream(rows),
-    fields = {}, pieces = {} }, metatable())
+    own = next(loading) ~= nil, sum = rows.sum, follows = rows.follows or {},
+    line = rows.line, stream = is_stream(rows), fields = {}, pieces = {} }, metatable())
   field.layout(protocol, rows)
   tail.of(protocol, rows)
   protocol.most = grown(protocol)

@@ -114,7 +114,7 @@ $(BUILD)/fuzz/%.o: spec/fuzz/%.c
 $(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) -o $@ $^ $(LIBLUA) -lmnl
 
-$(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o
+$(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o $(SPECOBJECTS)
 $(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
 		-o $@ $^ $(LIBLUA) -lmnl

@@ -94,19 +94,6 @@ static int core_decode(lua_State *L)
 	return fail_malformed(L, o);
 }
 
-/* core.ack(object, request, message) -> true [, warning] | nil, reason, errno.
- * What an NLMSG_ERROR or NLMSG_DONE says of a request. Pure. */
-static int core_ack(lua_State *L)
-{
-	const struct object *o = noun_check(L, 1);
-	const struct nlmsghdr *request = noun_check_message(L, 2);
-	const struct nlmsghdr *message = noun_check_message(L, 3);
-
-	if (!request || !message)
-		return fail_malformed(L, o);
-	return ack_push(L, o, request, message);
-}
-
 static void noun_push_fields(lua_State *L, const struct field *rows,
 			     unsigned int is);
 
@@ -233,9 +220,11 @@ static void verify_nouns(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{ "encode", core_encode }, { "decode", core_decode },
-	{ "ack", core_ack },	   { "fields", core_fields },
-	{ "nouns", core_nouns },   { NULL, NULL },
+	{ "encode", core_encode },
+	{ "decode", core_decode },
+	{ "fields", core_fields },
+	{ "nouns", core_nouns },
+	{ NULL, NULL },
 };
 
 void open_noun(lua_State *L)

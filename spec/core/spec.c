@@ -1,4 +1,4 @@
-/* spec.c -- tun.spec: pure functions of csrc/wire for the specs, which the rock
+/* spec.c -- tun.spec: pure functions of csrc for the specs, which the rock
  * does not have. Its objects are those of tun.core, so require that first. */
 #include "spec.h"
 
@@ -7,9 +7,13 @@
 __attribute__((visibility("default"))) int luaopen_tun_spec(lua_State *L);
 
 static const luaL_Reg functions[] = {
-	{ "split", spec_split },       { "complete", spec_complete },
-	{ "coalesce", spec_coalesce }, { "checksums", spec_checksums },
-	{ "checksum", spec_checksum }, { NULL, NULL },
+	{ "split", spec_split },
+	{ "complete", spec_complete },
+	{ "coalesce", spec_coalesce },
+	{ "checksums", spec_checksums },
+	{ "checksum", spec_checksum },
+	{ "ack", spec_ack },
+	{ NULL, NULL },
 };
 
 int luaopen_tun_spec(lua_State *L)

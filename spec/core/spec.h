@@ -9,5 +9,6 @@ int spec_complete(lua_State *L);
 int spec_coalesce(lua_State *L);
 int spec_checksums(lua_State *L);
 int spec_checksum(lua_State *L);
+int spec_ack(lua_State *L);
 
 #endif

@@ -9,6 +9,7 @@
 #include <lualib.h>
 
 int luaopen_tun_core(lua_State *L);
+int luaopen_tun_spec(lua_State *L);
 
 static lua_State *L;
 
@@ -63,6 +64,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	L = luaL_newstate();
 	luaL_openlibs(L);
 	preload("tun.core", luaopen_tun_core);
+	preload("tun.spec", luaopen_tun_spec);
 	preload("system", luaopen_system);
 	snprintf(path, sizeof(path), "spec/fuzz/%s.lua",
 		 slash ? slash + 1 : (*argv)[0]);

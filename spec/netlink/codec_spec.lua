@@ -1,5 +1,6 @@
 -- What a table is as bytes and back, for links, addresses and routes: pure, needs no root.
 local core = require "tun.core"
+local spec = require "tun.spec"
 local golden = dofile "spec/netlink/golden.lua"
 local EBADMSG = core.errno.EBADMSG
 local unpack = unpack or table.unpack -- luacheck: ignore
@@ -508,7 +509,7 @@ describe("an extended ack", function()
   -- What an answer with a code says of a request.
   local function ack(object, request, code, ...)
     local body = number(-code % 2 ^ 32, 4) .. request:sub(1, 16)
-    return core.ack(object, request, message(ERROR, CAPPED + TLVS, body .. table.concat { ... }))
+    return spec.ack(object, request, message(ERROR, CAPPED + TLVS, body .. table.concat { ... }))
   end
 
   local vlan = core.encode("link", "add", { kind = "vlan", link = 3, vlan = { id = 5 } })
@@ -576,7 +577,7 @@ describe("an extended ack", function()
   }
   for _, row in ipairs(malformed) do
     it("is malformed when it " .. row[1], function()
-      local ok, why, code = core.ack("link", vlan, row[2])
+      local ok, why, code = spec.ack("link", vlan, row[2])
       assert.same({ nil, core.errno.EBADMSG }, { ok, code })
       assert.truthy(why:find("Bad message$"), why)
     end)
@@ -585,20 +586,20 @@ describe("an extended ack", function()
   it("ends where its length says, not at the next whole word", function()
     local body = number(-22 % 2 ^ 32, 4) .. vlan:sub(1, 16) .. attr(TEXT, "no\0"):sub(1, -3)
     assert.equal("Invalid argument", select(2,
-      core.ack("link", vlan, message(ERROR, CAPPED + TLVS, body))))
+      spec.ack("link", vlan, message(ERROR, CAPPED + TLVS, body))))
   end)
 
   it("is found behind the request, when that is sent back", function()
     local body = number(-22 % 2 ^ 32, 4) .. vlan .. attr(TEXT, "no\0")
     assert.equal("Invalid argument: no", select(2,
-      core.ack("link", vlan, message(ERROR, TLVS, body))))
+      spec.ack("link", vlan, message(ERROR, TLVS, body))))
   end)
 
   it("comes at the end of a dump too", function()
     local get = core.encode("route", "list", { table = 77 })
     local body = number(-2 % 2 ^ 32, 4) .. attr(TEXT, "no table\0") .. attr(OFFSET, number(28, 4))
     assert.equal("No such file or directory: no table (table)", select(2,
-      core.ack("route", get, message(DONE, TLVS, body))))
+      spec.ack("route", get, message(DONE, TLVS, body))))
   end)
 
   it("can be anything", function()
@@ -611,7 +612,7 @@ describe("an extended ack", function()
         local place = math.random(5, #bytes)
         bytes = bytes:sub(1, place - 1) .. string.char(math.random(0, 255)) .. bytes:sub(place + 1)
       end
-      local ok, why = core.ack("link", vlan, bytes)
+      local ok, why = spec.ack("link", vlan, bytes)
       assert.is_true(ok == true or type(why) == "string")
     end
   end)

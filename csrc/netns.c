@@ -99,7 +99,7 @@ static bool map_ids(uid_t uid, gid_t gid)
 	       write_file("/proc/self/gid_map", groups);
 }
 
-/* Whether this process has a capability, as far as the kernel tells. */
+/* Whether this process has a capability, as far as the kernel reports. */
 static bool has_capability(int capability)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,

@@ -21,7 +21,7 @@ enum { PI_SIZE = sizeof(struct tun_pi) };
 _Static_assert(FRONT_MOST == PI_SIZE + VNET_MAX, "what is in front");
 
 /* Bytes that the kernel puts in front of a packet; more than FRONT_MOST only
- * while device_flaw() tells so. */
+ * while device_flaw() says so. */
 static size_t device_front(const struct device *dev)
 {
 	return (dev->flags & IFF_NO_PI ? 0 : PI_SIZE) + dev->common->vnet;
@@ -51,7 +51,7 @@ int fail_device_batch(lua_State *L, struct device *dev)
 }
 
 /* Whether another process made the device one of these meanwhile, which the
- * kernel may tell by EINVAL. A length that can be used is left to who sets
+ * kernel may say by EINVAL. A length that can be used is left to who sets
  * vnet_hdr_size: packets are refused until then. Keeps errno. */
 static bool is_flawed_now(struct device *dev)
 {
@@ -471,7 +471,7 @@ ssize_t device_batch_send_at(struct device *dev, struct batch *batch,
 	if (!bytes || device_flaw(dev))
 		return -1;
 	if (!device_put_single(&s, i, slot, bytes, size)) {
-		is_flawed_now(dev); /* and if so, whoever asks why is told */
+		is_flawed_now(dev); /* and if so, whoever asks why learns it */
 		return -1;
 	}
 	return (ssize_t)size;

@@ -39,7 +39,7 @@ int fail_device(lua_State *L, struct device *dev)
 	return fail_word(L) ? 3 : fail_errno(L, "%s", device_name(dev));
 }
 
-/* Numbers of the virtio-net header are in native order unless a device was told
+/* Numbers of the virtio-net header are in native order unless a device was set
  * otherwise. Source: drivers/net/tun_vnet.h, tun_vnet_is_little_endian(). */
 static bool is_foreign(int little, int big)
 {

@@ -21,7 +21,7 @@ enum { VNET_MIN = 10, VNET_MAX = 256 };
 /* What is the same for all queues of a device: known to those that stem from
  * one core.open(), and to the kernel for all. */
 struct common {
-	size_t vnet; /* bytes of the virtio-net header, as the kernel told,
+	size_t vnet; /* bytes of the virtio-net header, as the kernel says,
 			which may be more than VNET_MAX; 0: none */
 	unsigned int offload; /* TUN_F_* as last set or read */
 	bool coalesce;	      /* whether sending joins consecutive segments */

@@ -28,7 +28,7 @@
 /* Our own, beside those of the kernel: to join no packets. */
 #define SINGLE 0x80000000
 
-/* By its feature the link tells whether an offload is on. */
+/* By its feature the link shows whether an offload is on. */
 static const struct offload {
 	const char *name;
 	unsigned int bit;

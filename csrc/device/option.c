@@ -74,7 +74,7 @@ static int core_getoption(lua_State *L)
 	const struct option *o = option_check(L);
 
 	if (!o->get)
-		raise_misuse(L, "%s: the kernel does not tell it", o->name);
+		raise_misuse(L, "%s: it can be set and not read", o->name);
 	return o->codec->get(L, dev, o);
 }
 

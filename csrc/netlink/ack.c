@@ -32,7 +32,7 @@ static void add_bound(struct ack *ack, const char *format,
 		ack->bounds[used] = '\0';
 }
 
-/* Write the bounds that the policy of an attribute tells, as numbers of 8
+/* Write the bounds that the policy of an attribute gives, as numbers of 8
  * bytes or lengths of 4. */
 static void read_policy(const struct nlattr *policy, struct ack *ack)
 {

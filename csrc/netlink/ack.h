@@ -15,7 +15,8 @@ struct ack {
 	const char *text; /* NULL when the kernel sent none */
 	bool missing;
 	char path[96];	 /* the key of the attribute; "" for none */
-	char bounds[80]; /* what the kernel takes there; "" if not told */
+	char bounds[80]; /* what the kernel takes there; "" if it does not say
+			  */
 };
 
 /* Read an NLMSG_ERROR (an ack when its code is 0) or NLMSG_DONE that answers

@@ -45,13 +45,13 @@ struct encoder {
 	bool filter; /* only rows that the kernel can filter a dump by */
 	unsigned char family; /* of the first address; 0 before it */
 	int depth;	      /* of the tables around the value */
-	int error;	      /* errno of what the world lacks; message tells */
+	int error;	      /* errno of what the world lacks; message says */
 	char message[160];
 	char path[96]; /* the key that is being written, for messages */
 };
 
 /* Encode the table at index t as a request in e->nlh. On false, e->error and
- * e->message tell what the world lacks. Raises on keys and values that can
+ * e->message say what the world lacks. Raises on keys and values that can
  * never be right. */
 bool codec_encode(struct encoder *e, const struct object *o,
 		  const struct verb *v, int t);

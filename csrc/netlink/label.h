@@ -26,7 +26,7 @@ extern const struct label label_hop_flags[]; /* RTNH_F_ */
 	EACH("unresolved", UNRESOLVED)                                         \
 	EACH("trap", TRAP)
 
-/* What the kernel tells of a next hop and refuses to be told. */
+/* What the kernel reports of a next hop and refuses to have set. */
 #define LABEL_HOP_STATE                                                        \
 	(RTNH_F_DEAD | RTNH_F_OFFLOAD | RTNH_F_LINKDOWN | RTNH_F_UNRESOLVED |  \
 	 RTNH_F_TRAP)

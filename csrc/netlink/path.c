@@ -1,4 +1,4 @@
-/* path.c -- where in a request something stands, as keys: the kernel tells an
+/* path.c -- where in a request something stands, as keys: the kernel gives an
  * offset, a caller wants the name. */
 #include "path.h"
 

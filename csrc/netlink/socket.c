@@ -154,7 +154,7 @@ static ssize_t take(lua_State *L, struct netlink *nl, uint32_t *from)
  * comes before an answer that is there, so this looks behind the first one:
  * whoever asked has to know what became of it. Returns -1 with an errno when
  * there is none, or a signal came while it waited. Source: netlink(7) */
-static ssize_t receive(lua_State *L, struct netlink *nl)
+static ssize_t netlink_receive(lua_State *L, struct netlink *nl)
 {
 	struct pollfd wait = { .fd = nl->handle.fd, .events = POLLIN };
 	int code = 0;
@@ -193,7 +193,7 @@ static const struct nlmsghdr *next_message(lua_State *L, struct netlink *nl)
 
 	for (;;) {
 		if (nl->left <= 0) {
-			size = receive(L, nl);
+			size = netlink_receive(L, nl);
 			if (size < 0)
 				return NULL;
 			nl->message = (struct nlmsghdr *)nl->received;
@@ -235,7 +235,7 @@ static bool push_object(lua_State *L, struct netlink *nl,
 
 /* Read what is left of a dump that was not read to its end, so that the kernel
  * takes another one. */
-static bool drain(lua_State *L, struct netlink *nl)
+static bool netlink_drain(lua_State *L, struct netlink *nl)
 {
 	const struct nlmsghdr *message;
 
@@ -262,7 +262,7 @@ static int netlink_request(lua_State *L)
 	if (v->flags == NLM_F_DUMP)
 		raise_misuse(L,
 			     "\"list\" is not a request: call socket:list()");
-	if (!drain(L, nl))
+	if (!netlink_drain(L, nl))
 		return fail_netlink(L);
 	ifnames_clear(&nl->names);
 	if (!send_request(L, nl, o, v, 4))
@@ -284,7 +284,7 @@ static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 {
 	static const struct verb list = { "list", 2, NLM_F_DUMP, NULL };
 
-	if (!drain(L, nl)) {
+	if (!netlink_drain(L, nl)) {
 		fail_netlink(L);
 		return false;
 	}
@@ -342,7 +342,7 @@ static int netlink_next(lua_State *L)
 }
 
 /* One dump into the list on top of the stack; 0, or 3 as next_object. */
-static int collect(lua_State *L, struct netlink *nl)
+static int netlink_collect(lua_State *L, struct netlink *nl)
 {
 	int list = lua_gettop(L), i = 0, results;
 
@@ -366,7 +366,7 @@ static int netlink_list(lua_State *L)
 		if (!start_dump(L, nl, o, 3))
 			return 3;
 		lua_newtable(L);
-		if (collect(L, nl) == 3)
+		if (netlink_collect(L, nl) == 3)
 			return 3;
 	} while (nl->interrupted && --tries > 0);
 	lua_pushboolean(L, nl->interrupted);

@@ -145,7 +145,7 @@ struct sending {
 	struct place at, done; /* up to where it is gathered, and sent */
 	struct place plain;    /* up to where each datagram goes alone */
 	struct place tried;    /* where sending failed the last time */
-	bool stumbled;	       /* an error was not told by the kernel */
+	bool stumbled;	       /* an error was not reported by the kernel */
 	size_t scratch;	       /* bytes used of it */
 	lua_Integer sent;      /* packets */
 	int code; /* errno of the first failure that did not stop it */
@@ -357,8 +357,9 @@ static bool udp_send_all(struct sending *s)
 	return true;
 }
 
-/* When sendmmsg(2) stops on the way, it has an error that it does not tell, and
- * that is gone. If it was one of an earlier datagram there may be another such.
+/* When sendmmsg(2) stops on the way, it has an error that it does not report,
+ * and that is gone. If it was one of an earlier datagram there may be another
+ * such.
  */
 static int pending_error(const struct sending *s)
 {
@@ -378,7 +379,7 @@ static int pending_error(const struct sending *s)
  * or each to its own. Super-packets go as the packets that they stand for.
  * Those that were sent leave the batch, as do those that the kernel refused;
  * those that it would not take yet stay. An error that an earlier datagram met
- * on its way is told, and nothing is lost by it. */
+ * on its way is reported, and nothing is lost by it. */
 static int udp_send_batch(lua_State *L, struct udp *udp, struct batch *batch,
 			  const union endpoint *peer)
 {

@@ -1,7 +1,7 @@
 /* checksum_vector.h -- summing and copying many bytes, WIDTH at a time: what
  * checksum.c includes once for each width of vectors that a processor may have.
- * Defined there: NAME(word), which tells the widths apart, and TARGET, what the
- * compiler may use. */
+ * Defined there: NAME(word), which distinguishes the widths, and TARGET, what
+ * the compiler may use. */
 
 #define LANES NAME(lanes)
 #define SUM struct NAME(sum)

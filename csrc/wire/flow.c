@@ -62,7 +62,7 @@ static bool udp_joins(struct flow_packet *m)
 }
 
 /* Where the IP header of nearly every packet ends, which has neither options
- * nor extension headers, is no fragment, and tells its true length, n; 0 when
+ * nor extension headers, is no fragment, and has its true length, n; 0 when
  * it is another one. */
 static uint16_t plain_ip(const unsigned char *ip, size_t n,
 			 struct flow_packet *m)

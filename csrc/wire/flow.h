@@ -1,4 +1,4 @@
-/* flow.h -- a packet in a flow: what tells whether it can be in
+/* flow.h -- a packet in a flow: what shows whether it can be in
  * one super-packet with others. Pure functions over bytes. */
 #ifndef TUN_WIRE_FLOW_H
 #define TUN_WIRE_FLOW_H
@@ -31,7 +31,7 @@ struct flow_packet {
 
 enum reading {
 	IN_FLOW,    /* its flow is known */
-	IN_ANY,	    /* its flow cannot be told, but for the addresses */
+	IN_ANY,	    /* its flow is not known, but for the addresses */
 	IN_NO_FLOW, /* it is neither TCP nor UDP, for sure */
 };
 

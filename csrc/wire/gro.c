@@ -48,7 +48,7 @@ struct work {
 
 /* -- Finding the flow of a packet ------------------------------------------ */
 
-/* A packet whose ports cannot be told may be of any flow between its addresses:
+/* A packet whose ports are not known may be of any flow between its addresses:
  * nothing passes it. */
 static void add_barrier(struct work *w, size_t number, uint32_t addresses)
 {

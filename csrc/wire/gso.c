@@ -52,7 +52,7 @@ static const struct gso_type *find_type(const struct vnet *vnet)
 }
 
 /* Whether headers are all there and their packet is, in a size that a length
- * field can tell. */
+ * field can hold. */
 static bool is_whole(const struct headers *h)
 {
 	size_t length = h->end - h->ip - (h->version == 6 ? IP6_SIZE : 0);

@@ -39,7 +39,7 @@ struct gso {
 
 /* Begin. A segment is as long as gso_size says, or, for TCP, as mtu allows: the
  * most bytes of an IP packet, 0 for any. So is a single one of TCP of which
- * vnet tells that its checksum is partial or right; any other is its only
+ * vnet says that its checksum is partial or right; any other is its only
  * segment. False when the header does not fit the packet, or mtu has no room
  * for data.
  */
@@ -48,7 +48,7 @@ bool gso_begin(struct gso *split, const unsigned char *bytes, size_t size,
 
 /* Write segment number split->next, with complete checksums, where there are
  * room bytes, and step to the one after. Returns its length; 0 when there is
- * none left, or room is too small, which next below count tells. The one that
+ * none left, or room is too small, which next below count shows. The one that
  * is written last may be written over the packet itself. */
 size_t gso_next(struct gso *split, unsigned char *out, size_t room);
 

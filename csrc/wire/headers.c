@@ -24,7 +24,7 @@ size_t headers_ethernet_ip(const unsigned char *bytes, size_t size)
 }
 
 /* Note where the IP packet ends: length bytes from ip. A length field of 0
- * stands for more than it can tell (RFC 2675; BIG TCP of Linux). */
+ * stands for more than it can hold (RFC 2675; BIG TCP of Linux). */
 static bool set_end(struct headers *h, size_t size, uint32_t least,
 		    uint32_t field, uint32_t length)
 {
@@ -100,7 +100,7 @@ static bool skip_extension(const unsigned char *bytes, struct headers *h)
 }
 
 /* RFC 8200, sections 3 and 4. A chain that is not whole ends at the header that
- * is not, of which proto tells. */
+ * is not, as proto says. */
 static bool parse_ip6(const unsigned char *bytes, size_t size,
 		      struct headers *h)
 {

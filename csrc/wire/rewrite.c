@@ -225,7 +225,7 @@ void rewrite_reflect(struct rewrite *t)
 
 /* -- Computing ------------------------------------------------------------- */
 
-/* A length, or 0 for one that its field cannot tell (RFC 2675, section 4; BIG
+/* A length, or 0 for one that its field cannot hold (RFC 2675, section 4; BIG
  * TCP of Linux). */
 static void put_length(unsigned char *field, size_t n)
 {

@@ -1,4 +1,4 @@
-/* vnet.h -- the virtio-net header: what a device says of a packet, and is told
+/* vnet.h -- the virtio-net header: what a device says of a packet, and hears
  * (virtio 1.2, section 5.1.6; linux/virtio_net.h). */
 #ifndef TUN_WIRE_VNET_H
 #define TUN_WIRE_VNET_H

@@ -11,7 +11,7 @@
 
 #pragma GCC visibility push(hidden)
 
-enum { LENGTH_MAX = 65535 }; /* what a length field of 16 bits can tell */
+enum { LENGTH_MAX = 65535 }; /* what a length field of 16 bits can hold */
 
 /* IEEE 802.1Q; the size of a tag */
 enum { VLAN_SIZE = 4 };

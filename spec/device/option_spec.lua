@@ -260,7 +260,7 @@ describe("an option", function()
 
   it("that only the kernel's netlink tells cannot be read here", function()
     with({}, function(dev)
-      refused("owner: the kernel does not tell it", core.getoption, dev, "owner")
+      refused("owner: it can be set and not read", core.getoption, dev, "owner")
     end)
   end)
 

@@ -34,7 +34,7 @@ local function built()
 end
 
 local function parsed()
-  return packet.parse(built():bytes())
+  return packet.parse(built():bytes(), "eth")
 end
 
 local function closed(make)
@@ -161,8 +161,7 @@ local rows = {
   ["tun.route.get"] = { { dst = "10.77.0.4" } },
   ["tun.route.list"] = { { dev = "@device", table = "all" } },
   ["packet.parse"] = { "x", "eth" },
-  ["packet.header"] = { "strange", { { "one", 8 }, { "two", 8, default = 1 }, level = "net" } },
-  ["packet.fragment"] = { "@packet", 1280, 7 },
+  ["packet.header"] = { "strange", { { "one", 8 }, { "two", 8, default = 1 } } },
   ["packet.reassembler"] = { { timeout = 1, bytes = 1, datagrams = 1, fragments = 1 } },
   ["reassembler:add"] = { "@packet", 1 },
   ["reassembler:expire"] = { 1 },
@@ -174,6 +173,7 @@ local rows = {
   ["device:get"] = { "mtu" },
   ["device:set"] = { { mtu = 1400, address = "10.84.0.1/24", up = true, sndbuf = 10000 } },
   ["device:read"] = { 0 },
+  ["device:next"] = { 0 },
   ["device:receive"] = { "@batch", 0 },
   ["device:receivefrom"] = { "@batch", 0 },
   ["device:send"] = { "@packet" },
@@ -206,6 +206,7 @@ local rows = {
   ["packet:pull"] = { "ip4" },
   ["packet:set_payload"] = { "x" },
   ["packet:segment"] = { 8 },
+  ["packet:fragment"] = { 1280, 7 },
   ["packet:reply"] = { { error = "too_big", mtu = 1400, src = "10.0.0.1",
                          mac = "02:00:00:00:00:01" } },
   ["layer:set_options"] = { { { "mss", 3 } } },

@@ -197,8 +197,8 @@ end
 
 -- -- Coming in from a device --------------------------------------------------------
 
--- Whether a loop goes on after this: a signal may have run a hook, and that is all.
-local ENDS = { closed = true, deleted = true }
+-- What ends a loop; after a signal, which may have run a hook, it goes on.
+local ENDS = { closed = true, deleted = true, timeout = true }
 
 -- How many packets are taken the quick way before the method sees to signals.
 local QUICK = 64
@@ -217,7 +217,7 @@ end
 
 function wait(state)
   state.quick = QUICK
-  local n, why, errno = receive(state.dev, state.batch:clear(), math.huge)
+  local n, why, errno = receive(state.dev, state.batch:clear(), state.seconds)
   n = waited(state, n, why, errno)
   return n
 end
@@ -241,21 +241,58 @@ end
 -- The loop over what a closed or deleted device receives.
 local function nothing() end
 
---- Iterate over the packets that arrive, until the device is closed or deleted. Every step
--- gives the same view of the next packet: copy() keeps one. One packet is read at a time, so
--- that a loop which is left takes nothing with it.
---   for packet in dev:packets() do ... end
-function packets.each(dev)
-  local flags = dev:fd() >= 0 and dev:flags()
+-- A viewer of one packet of a device; nil, message, errno when that is not there.
+local function viewer_of(dev)
+  local flags, why, errno = dev:flags()
   if not flags then
+    return nil, why, errno
+  end
+  local headroom = room.HEADROOM + core.front_most
+  local memory
+  memory, why = core.batch(1, core.packet_most, headroom, flags.tap and "tap" or "tun")
+  return viewer(memory or core.misuse(why))
+end
+
+local function duration(what, seconds)
+  if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0) then
+    check.refuse(what, seconds, "a number of seconds")
+  end
+end
+
+--- Iterate over the packets that arrive, until the device is closed or deleted, or none came
+-- for so long. Every step gives the same view of the next packet: copy() keeps one. One packet
+-- is read at a time, so that a loop which is left takes nothing with it.
+--   for packet in dev:packets() do ... end
+function packets.each(dev, seconds)
+  duration("packets", seconds)
+  local state = dev:fd() >= 0 and viewer_of(dev)
+  if not state then
     return nothing
   end
-  local mode = flags.tap and "tap" or "tun"
-  local headroom = room.HEADROOM + core.front_most
-  local memory, why = core.batch(1, core.packet_most, headroom, mode)
-  local state = viewer(memory or core.misuse(why))
-  state.dev, state.quick = dev, 0
+  state.dev, state.quick, state.seconds = dev, 0, seconds
   return next_view, state
+end
+
+-- The viewers of devices whose packets are taken one by one.
+local ones = setmetatable({}, { __mode = "k" })
+
+--- As dev:next().
+function packets.next(dev, seconds)
+  duration("next", seconds)
+  local state = ones[dev]
+  if not state then
+    local why, errno
+    state, why, errno = viewer_of(dev)
+    if not state then
+      return nil, why, errno
+    end
+    ones[dev] = state
+  end
+  local n, why, errno = receive(dev, state.batch:clear(), seconds)
+  if not n then
+    return nil, why, errno
+  end
+  return see(state, 1):copy()
 end
 
 -- -- Going out ------------------------------------------------------------------

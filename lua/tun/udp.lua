@@ -99,8 +99,10 @@ function socket:set(t)
   end
   if not ran then
     error(ok, 0)
+  elseif ok then
+    return true
   end
-  return ok, why, code
+  return nil, why, code
 end
 
 --- The value of an option as the kernel tells it; of gso, whether it is on still.

@@ -19,7 +19,7 @@ end
 --- Bytes without the Ethernet header, when they are to begin with IP.
 local function as(kind, bytes)
   if kind == "ip" then
-    return packet.parse(bytes):pull():bytes()
+    return packet.parse(bytes, "eth"):pull():bytes()
   end
   return bytes
 end
@@ -33,7 +33,7 @@ end
 local function some(count, kind)
   local list = {}
   for n = 1, count do
-    local p = packet.parse(random.build(random.layers(n)):bytes())
+    local p = packet.parse(random.build(random.layers(n)):bytes(), "eth")
     if kind == "eth" or not (p.vlan or p.arp or p.mpls) then
       if p.udp and not p.ah and int(1, 5) == 1 then
         p.udp.checksum = 0
@@ -249,7 +249,7 @@ describe("all packets of a batch", function()
         p.ip4.df = false
       end
       local list = {}
-      for i, piece in ipairs(assert(packet.fragment(p:fix(), 1280))) do
+      for i, piece in ipairs(assert(p:fix():fragment(1280))) do
         list[i] = piece:bytes()
       end
       assert.is_true(#list > 2)
@@ -405,7 +405,7 @@ describe("what no whole-batch operation changes", function()
     unchanged("ip", { "", "\69", ("\0"):rep(60), "\69" .. ("\0"):rep(18), "\96" .. ("\0"):rep(38),
       "\65" .. ("\0"):rep(40), ("\255"):rep(100) })
     unchanged("eth", { "", ("\0"):rep(13), ("\0"):rep(14),
-      packet.parse((packet.eth {} / packet.arp {}):bytes()):bytes() })
+      packet.parse((packet.eth {} / packet.arp {}):bytes(), "eth"):bytes() })
   end)
 
   it("is a packet whose TCP or UDP header is not whole", function()

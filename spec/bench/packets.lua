@@ -22,7 +22,7 @@ local starts, stops, translated = {}, {}, {}
 for i, frame in ipairs(frames) do
   starts[i], stops[i] = i * STRIDE - STRIDE, i * STRIDE - STRIDE + #frame
   arena:write(starts[i], frame)
-  local p = packet.parse(frame)
+  local p = packet.parse(frame, "eth")
   translated[i] = p.ip4 and (p.tcp or p.udp) and true or false
 end
 

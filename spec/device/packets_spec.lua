@@ -69,6 +69,55 @@ describe("a device", function()
     assert.has_error(function() dev:send {} end)
   end)
 
+  it("gives the next packet, the script's own", function()
+    open { mode = "tun", inet6_addr_gen_mode = "none" }
+    local kept = {}
+    for i = 1, 5 do
+      say("next " .. i)
+      kept[i] = assert(dev:next(2))
+    end
+    for i = 1, 5 do
+      assert.equal("next " .. i, kept[i].payload)
+    end
+    assert.same({ nil, "timeout", tun.errno.EAGAIN }, { dev:next(0) })
+    dev:settimeout(0.01)
+    assert.same({ nil, "timeout", tun.errno.EAGAIN }, { dev:next() })
+    local ok, message = pcall(function() dev:next "x" end)
+    assert.is_false(ok)
+    assert.matches("packets_spec.lua:%d+: next: a string is not a number of seconds", message)
+    assert(tun.link.del(dev))
+    assert.equal("deleted", select(2, dev:next(1)))
+    dev:close()
+    assert.equal("closed", select(2, dev:next(1)))
+  end)
+
+  it("ends its loop when nothing came for so long", function()
+    open { mode = "tun", inet6_addr_gen_mode = "none" }
+    local function count(seconds)
+      local n = 0
+      for p in dev:packets(seconds) do
+        n = n + (p.udp and 1 or 0)
+      end
+      return n
+    end
+    for i = 1, 3 do
+      say("timed " .. i)
+    end
+    assert.equal(3, count(0))
+    assert.equal(0, count(0.01))
+    say "set"
+    dev:settimeout(0)
+    assert.equal(1, count())
+    assert.is_false(pcall(function() dev:packets(-1) end))
+  end)
+
+  it("hands on why there is no packet to send", function()
+    open { mode = "tun" }
+    assert.same({ nil, "it asks nothing" }, { dev:send(nil, "it asks nothing") })
+    assert.same({ nil, "x", 5 }, { dev:send(nil, "x", 5) })
+    assert.is_false(pcall(function() dev:send(nil) end))
+  end)
+
   it("with a link layer gives frames", function()
     open { mode = "tap" }
     assert(tun.link.set { dev = dev, address = "02:00:00:00:00:01" })

@@ -22,7 +22,7 @@ local function both_ways(p, n)
   if not p.ip or is_fragment(p) or p:verify() ~= true then
     return
   end
-  local list = packet.fragment(p, (p.ip6 and 1280 or 68) + n) or {}
+  local list = p:fragment((p.ip6 and 1280 or 68) + n) or {}
   local reassembler, again = packet.reassembler()
   for i = #list, 1, -1 do
     again = reassembler:add(list[i])

@@ -179,7 +179,7 @@ end
 -- Fragments, in order and not, and packets to be cut.
 local function seed_fragments(p)
   local steps = {}
-  for i, each in ipairs(assert(packet.fragment(p, 1280))) do
+  for i, each in ipairs(assert(p:fragment(1280))) do
     steps[i] = string.char(i % 4, 2) .. number16(#each:bytes()) .. each:bytes()
   end
   seed("fragments", table.concat(steps))

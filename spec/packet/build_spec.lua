@@ -26,7 +26,7 @@ describe("a packet that is built", function()
     assert.equal(31, p.ip4.length)
     assert.equal(11, p.udp.length)
     assert.is_true(p:verify())
-    assert.is_true(packet.parse(p:bytes()):verify())
+    assert.is_true(packet.parse(p:bytes(), "eth"):verify())
   end)
 
   it("keeps what was given, even when it is wrong", function()

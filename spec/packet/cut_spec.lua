@@ -18,7 +18,7 @@ end
 
 describe("what is cut", function()
   it("is no error: the first fragment of a datagram", function()
-    local list = assert(packet.fragment(reread(outer() / udp {} / ("x"):rep(3000)), 1280))
+    local list = assert(reread(outer() / udp {} / ("x"):rep(3000)):fragment(1280))
     local first = reread(list[1])
     assert.is_nil(first.error)
     assert.same({ layer = "udp", offset = 20, message =
@@ -80,14 +80,14 @@ describe("what is cut", function()
     for _, transport in ipairs { udp {}, tcp {} } do
       local whole = (outer() / transport / ("x"):rep(3000)):bytes()
       local p = packet.parse(whole:sub(1, 2000), "ip")
-      local list, why = packet.fragment(p, 1280)
+      local list, why = p:fragment(1280)
       assert.is_nil(list)
       assert.truthy(why:find("only 2000 are there", 1, true))
     end
   end)
 
   it("does not finish a datagram", function()
-    local list = assert(packet.fragment(reread(outer() / udp {} / ("x"):rep(3000)), 1280))
+    local list = assert(reread(outer() / udp {} / ("x"):rep(3000)):fragment(1280))
     local last = list[#list]:bytes()
     local r = packet.reassembler()
     for i = 1, #list - 1 do
@@ -114,7 +114,7 @@ describe("a fragment that carries a tunnel", function()
   for name, build in pairs(tunnels) do
     it("is not damaged by who looks at it, changes it and fixes it: " .. name, function()
       local whole = build():copy()
-      local list = assert(packet.fragment(whole, 1280))
+      local list = assert(whole:fragment(1280))
       local first = reread(list[1])
       local _ = { tostring(first), first:show(), first.inner and first.inner.inner }
       first.ip.dscp = 1
@@ -150,7 +150,7 @@ describe("a packet longer than its length can say", function()
       p:fix "all"
       assert.equal(0, p.ip.length)
       assert.is_true(p:verify())
-      assert.is_nil((packet.fragment(p, 1280)))
+      assert.is_nil((p:fragment(1280)))
     end)
   end
 end)

@@ -134,7 +134,7 @@ describe("fix", function()
 
   it("leaves Ethernet padding and the lengths that exclude it", function()
     local frame = (eth {} / ip4 {} / udp {} / "x"):bytes()
-    local p = packet.parse(frame .. ("\0"):rep(60 - #frame))
+    local p = packet.parse(frame .. ("\0"):rep(60 - #frame), "eth")
     assert.is_true(p:verify())
     p.ip4.ttl = 3
     p:fix()

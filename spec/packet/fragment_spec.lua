@@ -53,7 +53,7 @@ end
 
 describe("fragmenting IPv4", function()
   it("cuts to the MTU, in units of 8 bytes", function()
-    local list = assert(packet.fragment(ip4_packet(3000), 1500))
+    local list = assert(ip4_packet(3000):fragment(1500))
     assert.equal(3, #list)
     for i, at in ipairs { 0, 185, 370 } do
       assert.equal(at, list[i].ip4.offset)
@@ -66,11 +66,11 @@ describe("fragmenting IPv4", function()
 
   it("leaves a packet that fits as it is", function()
     local p = ip4_packet(100)
-    assert.same({ p }, packet.fragment(p, 1500))
+    assert.same({ p }, p:fragment(1500))
   end)
 
   it("heeds df", function()
-    local list, why = packet.fragment(ip4_packet(3000, { df = true }), 1500)
+    local list, why = ip4_packet(3000, { df = true }):fragment(1500)
     assert.is_nil(list)
     assert.equal("df is set", why)
   end)
@@ -78,7 +78,7 @@ describe("fragmenting IPv4", function()
   it("copies only the options that are for every fragment", function()
     local p = ip4_packet(3000, { options = { { "rr", { pointer = 4, addresses = { "0.0.0.0" } } },
                                              { "router_alert", 0 } } })
-    local list = assert(packet.fragment(p, 1500))
+    local list = assert(p:fragment(1500))
     assert.equal("rr", list[1].ip4:options()[1][1])
     for i = 2, #list do
       assert.equal("router_alert", list[i].ip4:options()[1][1])
@@ -90,8 +90,8 @@ describe("fragmenting IPv4", function()
   it("cuts a fragment again", function()
     local whole = ip4_packet(3000)
     local again = {}
-    for _, each in ipairs(packet.fragment(whole, 1500)) do
-      for _, small in ipairs(packet.fragment(each, 576)) do
+    for _, each in ipairs(whole:fragment(1500)) do
+      for _, small in ipairs(each:fragment(576)) do
         again[#again + 1] = small
       end
     end
@@ -102,7 +102,7 @@ describe("fragmenting IPv4", function()
   it("keeps the frame in front of every fragment, and drops padding", function()
     local frame = packet.eth { src = "02:00:00:00:00:01", dst = "02:00:00:00:00:02" }
       / packet.vlan { id = 9 } / ip4_packet(1600)
-    local list = assert(packet.fragment(packet.parse(frame:bytes() .. "padding"), 1500))
+    local list = assert(packet.parse(frame:bytes() .. "padding", "eth"):fragment(1500))
     assert.equal(2, #list)
     assert.equal(9, list[2].vlan.id)
     assert.is_nil(list[2].error)
@@ -111,9 +111,9 @@ describe("fragmenting IPv4", function()
 
   it("refuses what is no IP packet, and an MTU that is none", function()
     local p = packet.eth {} / packet.arp {}
-    assert.same({ nil, "no IP packet" }, { packet.fragment(p, 1500) })
-    assert.error_matches(function() packet.fragment(ip4_packet(3000), 20) end, "68 or more")
-    assert.error_matches(function() packet.fragment(ip6_packet(3000), 576) end, "1280 or more")
+    assert.same({ nil, "no IP packet" }, { p:fragment(1500) })
+    assert.error_matches(function() ip4_packet(3000):fragment(20) end, "68 or more")
+    assert.error_matches(function() ip6_packet(3000):fragment(576) end, "1280 or more")
   end)
 
   it("keeps a chain of IPv6 headers in the first fragment (RFC 7112)", function()
@@ -124,9 +124,9 @@ describe("fragmenting IPv4", function()
       end
       return packet.parse((p / packet.tcp {} / ("x"):rep(1500)):bytes(), "ip")
     end
-    local list = assert(packet.fragment(chain(4), 1280))
+    local list = assert(chain(4):fragment(1280))
     assert.truthy(list[1].tcp)
-    local none, why = packet.fragment(chain(5), 1280)
+    local none, why = chain(5):fragment(1280)
     assert.is_nil(none)
     assert.matches("leave no room", why)
   end)
@@ -134,7 +134,7 @@ end)
 
 describe("fragmenting IPv6", function()
   it("puts a fragment header in", function()
-    local list = assert(packet.fragment(ip6_packet(3000), 1500, 0xabcdef01))
+    local list = assert(ip6_packet(3000):fragment(1500, 0xabcdef01))
     assert.equal(3, #list)
     for i, at in ipairs { 0, 181, 362 } do
       assert.same({ at, i < 3, 0xabcdef01, "udp" },
@@ -149,7 +149,7 @@ describe("fragmenting IPv6", function()
       / packet.routing { type = 2, segleft = 0, addresses = { "fd00::3" } }
       / packet.dstopts { options = {} } / packet.udp { sport = 1, dport = 2 } / data(2000)
     local whole = p:bytes()
-    local list = assert(packet.fragment(p, 1400))
+    local list = assert(p:fragment(1400))
     local names = {}
     for i, view in ipairs(list[2]:layers()) do
       names[i] = view:name()
@@ -159,15 +159,15 @@ describe("fragmenting IPv6", function()
   end)
 
   it("is for the sender only: a fragment is not cut again", function()
-    local list = packet.fragment(ip6_packet(3000), 1500)
-    assert.same({ nil, "a fragment already" }, { packet.fragment(list[1], 1280) })
+    local list = ip6_packet(3000):fragment(1500)
+    assert.same({ nil, "a fragment already" }, { list[1]:fragment(1280) })
   end)
 end)
 
 describe("a reassembler", function()
   for name, whole in pairs { IPv4 = ip4_packet(5000), IPv6 = ip6_packet(5000) } do
     it("puts " .. name .. " together in any order", function()
-      local list = packet.fragment(whole, 1500)
+      local list = whole:fragment(1500)
       for _, order in ipairs { { 1, 2, 3, 4 }, { 4, 3, 2, 1 }, { 2, 4, 1, 3 } } do
         local p = assert(feed(packet.reassembler(), shuffled(list, order)))
         assert.equal(whole:bytes(), p:bytes())
@@ -176,7 +176,7 @@ describe("a reassembler", function()
     end)
 
     it("drops a duplicate of " .. name .. " alone", function()
-      local list = packet.fragment(whole, 1500)
+      local list = whole:fragment(1500)
       local r = packet.reassembler()
       assert.same({ nil, "waiting" }, { r:add(list[2]) })
       assert.same({ nil, "duplicate" }, { r:add(list[2]) })
@@ -247,7 +247,7 @@ describe("a reassembler", function()
 
   it("forgets after its timeout, by the caller's clock", function()
     local r = packet.reassembler { timeout = 10 }
-    local list = packet.fragment(ip4_packet(3000), 1500)
+    local list = ip4_packet(3000):fragment(1500)
     r:add(list[1], 100)
     r:add(list[2], 105)
     assert.same({}, r:expire(109))
@@ -333,7 +333,7 @@ describe("the kernel", function()
   it("puts our IPv4 fragments together, and we put its", function()
     local p = packet.ip4 { src = "10.0.0.2", dst = "10.0.0.1", id = 9 }
       / packet.icmp { type = "echo", id = 1, seq = 2 } / data(5001)
-    local back = answer(assert(packet.fragment(p, 1000)))
+    local back = answer(assert(p:fragment(1000)))
     assert.is_true(back:verify())
     assert.same({ "echo_reply", data(5001) }, { back.icmp.type, back.payload })
   end)
@@ -341,7 +341,7 @@ describe("the kernel", function()
   it("puts our IPv6 fragments together, in any order, and we put its", function()
     local p = packet.ip6 { src = "fd00::2", dst = "fd00::1" }
       / packet.icmp6 { type = "echo", id = 1, seq = 2 } / data(5001)
-    local list = assert(packet.fragment(p, 1280))
+    local list = assert(p:fragment(1280))
     local back = answer(shuffled(list, { 3, 1, 5, 2, 4 }))
     assert.is_true(back:verify())
     assert.same({ "echo_reply", data(5001) }, { back.icmp6.type, back.payload })

@@ -220,7 +220,7 @@ end
 local reassembler = packet.reassembler { datagrams = 16 }
 
 local function cut(p)
-  packet.fragment(p, 1280)
+  p:fragment(1280)
   reassembler:add(p)
   p:segment(8)
 end

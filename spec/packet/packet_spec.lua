@@ -12,7 +12,7 @@ end
 
 local function frame(payload)
   return packet.parse((eth {} / ip4 { src = "10.0.0.1", dst = "10.0.0.2" }
-    / udp { sport = 1, dport = 2 } / (payload or "payload")):bytes())
+    / udp { sport = 1, dport = 2 } / (payload or "payload")):bytes(), "eth")
 end
 
 describe("a packet", function()
@@ -52,21 +52,21 @@ describe("a packet", function()
   end)
 
   it("tells where and why reading stopped, with what could be read", function()
-    local p = packet.parse(frame():bytes():sub(1, 38))
+    local p = packet.parse(frame():bytes():sub(1, 38), "eth")
     assert.equal("eth/ip4", names(p))
     assert.is_nil(p.error)
     assert.same({ layer = "ip4", offset = 14,
                   message = "length of 35 bytes, but only 24 are there" }, p.cut)
-    local q = packet.parse((eth {} / ip4 { ihl = 15 } / udp {}):bytes())
+    local q = packet.parse((eth {} / ip4 { ihl = 15 } / udp {}):bytes(), "eth")
     assert.equal("eth", names(q))
     assert.same({ layer = "ip4", offset = 14, message = "a header of 60 bytes, in 28" }, q.error)
-    assert.equal("", packet.parse("").payload)
-    assert.equal("eth", packet.parse("").error.layer)
+    assert.equal("", packet.parse("", "eth").payload)
+    assert.equal("eth", packet.parse("", "eth").error.layer)
   end)
 
   it("reads two tags: the outer one is found", function()
     local p = packet.parse((eth {} / packet.svlan { id = 1 } / vlan { id = 2 } / vlan { id = 3 }
-      / ip4 {}):bytes())
+      / ip4 {}):bytes(), "eth")
     assert.equal("eth/svlan/vlan/vlan/ip4", names(p))
     assert.equal(2, p.vlan.id)
     assert.equal(3, p:layers()[4].id)
@@ -106,7 +106,7 @@ describe("the payload of a packet", function()
       p.payload = text
       assert.equal(text, p:fix().payload)
       assert.equal(42 + #text, #p:bytes())
-      assert.is_true(packet.parse(p:bytes()):verify())
+      assert.is_true(packet.parse(p:bytes(), "eth"):verify())
     end
   end)
 
@@ -131,7 +131,7 @@ describe("push", function()
     local p = (ip4 { dst = "10.0.0.2" } / udp {} / "x"):push(eth {} / vlan { id = 5 })
     assert.equal("eth/vlan/ip4/udp", names(p))
     assert.same({ "vlan", "ip4" }, { p.eth.type, p.vlan.type })
-    assert.is_true(packet.parse(p:bytes()):verify())
+    assert.is_true(packet.parse(p:bytes(), "eth"):verify())
   end)
 
   it("makes the packet the inner one of a tunnel", function()
@@ -201,9 +201,87 @@ describe("pull", function()
     assert.equal("payload", p.inner.payload)
   end)
 
-  it("refuses layers that are not there", function()
-    local ok, why = pcall(function() frame():pull "tcp" end)
+  it("says that a layer is not there, and leaves the packet as it is", function()
+    local p = frame()
+    local bytes = p:bytes()
+    assert.same({ nil, "the packet has no layer tcp" }, { p:pull "tcp" })
+    assert.same({ nil, "there is no packet inside" }, { p:pull "inner" })
+    assert.same({ nil, "the packet has no layer behind the first" },
+      { packet.parse("", "eth"):pull() })
+    assert.equal(bytes, p:bytes())
+  end)
+
+  it("refuses what is the name of no layer", function()
+    local ok, why = pcall(function() frame():pull "tpc" end)
     assert.is_false(ok)
-    assert.matches("packet_spec.lua:%d+: pull: the packet has no layer tcp", why)
+    assert.matches("packet_spec.lua:%d+: pull: tpc is the name of no layer", why)
+    assert.is_false(pcall(function() frame():pull(5) end))
+  end)
+end)
+
+describe("packet.parse", function()
+  it("takes IP packets of either version, as a TUN gives", function()
+    assert.equal("ip4/udp", names(packet.parse((ip4 {} / udp {}):bytes())))
+    assert.equal("ip6/udp", names(packet.parse((ip6 {} / udp {}):bytes())))
+  end)
+
+  it("says how a frame is read", function()
+    local p = packet.parse(frame():bytes())
+    assert.equal('neither IPv4 nor IPv6 by the first four bits; a frame is read with '
+      .. 'packet.parse(bytes, "eth")', p.error.message)
+    assert.equal("eth/ip4/udp", names(packet.parse(frame():bytes(), "eth")))
+    assert.not_matches("frame", packet.parse("x", "ip").error.message)
+  end)
+
+  it("takes what a device puts in front", function()
+    local p = packet.virtio_net {} / frame()
+    assert.equal("virtio_net/eth/ip4/udp", names(packet.parse(p:bytes(), "virtio_net/eth")))
+  end)
+end)
+
+describe("a layer", function()
+  it("has fields that are gone through, those that are there", function()
+    local list = {}
+    for name, value in frame().udp:fields() do
+      list[#list + 1] = ("%s=%s"):format(name, tostring(value))
+    end
+    assert.equal("sport=1 dport=2 length=15 checksum=", table.concat(list, " "):sub(1, 35))
+    local seen = {}
+    for name, value in (ip4 {} / tcp { options = { { "mss", 1400 } } }).tcp:fields() do
+      seen[name] = value
+    end
+    assert.equal(1400, seen.options[1][2])
+    for name in (ip4 {} / packet.icmp { type = "echo" }).icmp:fields() do
+      seen[name] = true
+    end
+    assert.is_true(seen.seq)
+    assert.is_nil(seen.gateway)
+  end)
+
+  it("of IP has a ttl, whatever the version calls it", function()
+    for _, ip in ipairs { ip4 { ttl = 9 }, ip6 { ttl = 9 }, ip6 { hlim = 9 } } do
+      local p = ip / udp {}
+      assert.equal(9, p.ip.ttl)
+      p.ip.ttl = 8
+      assert.equal(8, p.ip4 and p.ip4.ttl or p.ip6.hlim)
+      assert.is_true(p:fix():verify())
+    end
+    assert.not_matches("ttl", (ip6 {} / udp {}):show())
+  end)
+end)
+
+describe("a packet", function()
+  it("has a size", function()
+    local p = frame()
+    assert.equal(#p:bytes(), p:size())
+    assert.equal("integer", math.type and math.type(p:size()) or "integer")
+    assert.equal(p:size() - 14, p:pull "ip4":size())
+  end)
+
+  it("lists methods and layers where a name is neither", function()
+    local ok, why = pcall(function() return frame():fixx() end)
+    assert.is_false(ok)
+    assert.matches("packet_spec.lua:%d+: a packet has no layer fixx; there are: .*tcp.*"
+      .. "; nor a method of that name; there are: .*fix", why)
   end)
 end)

@@ -63,7 +63,7 @@ end
 -- Nothing is wrong with it, and all that is computed anew is the same.
 local function right(p)
   assert.is_true(p:verify())
-  local again = packet.parse(p:bytes())
+  local again = packet.parse(p:bytes(), "eth")
   assert.is_nil(again.error)
   assert.is_true(again:verify())
   again:fix()
@@ -76,7 +76,7 @@ describe("random packets", function()
   local function each(count, todo)
     random.seed(seed)
     for n = 1, count do
-      local p = packet.parse(random.build(random.layers(n)):bytes())
+      local p = packet.parse(random.build(random.layers(n)):bytes(), "eth")
       local ok, why = pcall(todo, p)
       if not ok then
         error(("seed %d, packet %d: %s"):format(seed, n, tostring(why)))
@@ -129,7 +129,7 @@ describe("random packets", function()
         if p.udp or p.tcp then
           p:fix()
           local whole, r = p:bytes(), packet.reassembler()
-          local list = assert(packet.fragment(p, p.ip4 and 68 + int(0, 40) or 1280))
+          local list = assert(p:fragment(p.ip4 and 68 + int(0, 40) or 1280))
           local again
           for i = #list, 1, -1 do
             again = r:add(list[i])

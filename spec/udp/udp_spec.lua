@@ -730,7 +730,7 @@ END]]):format(script, flag))
       repeat
         local frame = tap:read(0)
         while frame do
-          local p = packet.parse(frame)
+          local p = packet.parse(frame, "eth")
           got[#got + 1] = p.udp and p.payload or nil
           frame = tap:read(0)
         end

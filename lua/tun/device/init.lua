@@ -108,10 +108,10 @@ end
 
 -- Errors of TUNSETQUEUE in words.
 local function explained(self, verb, ok, why, errno)
-  if not ok then
-    why = explain.queue(self, verb, why, errno)
+  if ok then
+    return ok
   end
-  return ok, why, errno
+  return nil, explain.queue(self, verb, why, errno), errno
 end
 
 --- Let the queue carry packets again.
@@ -150,27 +150,43 @@ function device:each()
   return next_packet, self
 end
 
---- Iterate over the packets that arrive, with names (see tun.packet), until the device is
--- closed or deleted. A packet is good until the next step; copy() keeps it.
---   for packet in dev:packets() do ... end
-function device:packets()
-  return require("tun.packets").each(self)
+local packets -- is loaded when names are wanted
+
+local function named()
+  packets = packets or require "tun.packets"
+  return packets
 end
 
-local packets -- is loaded when the first packet is sent
+--- Iterate over the packets that arrive, with names (see tun.packet), until the device is
+-- closed or deleted, or none came for so long. A packet is good until the next step; copy()
+-- keeps it.
+--   for packet in dev:packets() do ... end
+-- @param seconds  optional; the timeout of settimeout() unless it is given
+function device:packets(seconds)
+  return named().each(self, seconds)
+end
+
+--- The next packet, with names, one that is the script's own.
+-- @param seconds  optional; the timeout of settimeout() unless it is given
+-- @return packet | nil, message, errno: "timeout", "closed", "deleted", "interrupted"
+function device:next(seconds)
+  return named().next(self, seconds)
+end
 
 local getmetatable, type = getmetatable, type
 
---- Send bytes or a packet of tun.packet, as it is: fix() it first if it was changed.
+--- Send bytes or a packet of tun.packet, as it is: fix() it first if it was changed. What a
+-- function gives that has none, nil and why, is handed on: dev:send(p:reply()).
 -- @return number of bytes | nil, message, errno
 function device:send(packet, ...)
-  if type(packet) ~= "table" then
+  if packet == nil and type((...)) == "string" then
+    return nil, ...
+  elseif type(packet) ~= "table" then
     return send(self, packet, ...)
   elseif type(self) ~= "userdata" or getmetatable(self) ~= meta then
     check.refuse_self(self)
   end
-  packets = packets or require "tun.packets"
-  local n, why, errno = packets.send(self, packet) -- no tail call: see packet/field.lua
+  local n, why, errno = named().send(self, packet) -- no tail call: see packet/field.lua
   return n, why, errno
 end
 

@@ -31,7 +31,6 @@ local library = {
   parse = packet.parse,
   header = header.declare,
   bind = header.bind,
-  fragment = fragment.fragment,
   reassembler = fragment.reassembler,
   form = forms, -- forms of values, and lists of options, for declarations
   options = forms.options,

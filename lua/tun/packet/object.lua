@@ -57,10 +57,12 @@ end
 
 --- Read a string as a packet.
 -- @param text  the bytes
--- @param kind  optional: what they begin with, "eth" (the default), "ip" or another layer
+-- @param kind  optional: what they begin with, "ip" (the default, of either version), "eth" or
+--   another layer; "tun_pi", "virtio_net" or "tun_pi/virtio_net" with an IP packet behind, and
+--   each with "/eth" with a frame
 -- @return packet
 function packet.parse(text, kind)
-  local known = layer.kinds[kind or "eth"]
+  local known = layer.kinds[kind == nil and "ip" or kind]
   if type(text) ~= "string" then
     core.misuse(("packet: a %s is not a string"):format(type(text)))
   elseif not known then
@@ -71,7 +73,12 @@ function packet.parse(text, kind)
   local arena, p, o = room.take(need)
   local self = packet.new(arena, p, o, o + need)
   bytes.fill(p, o + room.HEADROOM, text)
-  return packet.read(self, o + room.HEADROOM, o + need, known)
+  packet.read(self, o + room.HEADROOM, o + need, known)
+  local fault = kind == nil and self.error
+  if fault and fault.layer == "version" and #text > 0 then
+    fault.message = fault.message .. '; a frame is read with packet.parse(bytes, "eth")'
+  end
+  return self
 end
 
 function packet.is(value)
@@ -179,6 +186,11 @@ end
 --- The bytes of the packet, as a string.
 function packet.bytes(self)
   return bytes.string(self[POINTER], self[START], self[STOP] - self[START])
+end
+
+--- How many bytes the packet has.
+function packet.size(self)
+  return self[STOP] - self[START]
 end
 
 --- The layers in wire order, as views.

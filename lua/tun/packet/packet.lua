@@ -6,6 +6,7 @@ local check = require "tun.check"
 local declaration = require "tun.packet.declare.check"
 local core = require "tun.core"
 local edit = require "tun.packet.change.edit"
+local fragment = require "tun.packet.change.fragment"
 local fix = require "tun.packet.change.fix"
 local header = require "tun.packet.declare.header"
 local layer = require "tun.packet.declare.layer"
@@ -23,17 +24,18 @@ local packet = { parse = object.parse }
 --- The methods of packets.
 packet.methods = check.methods({}, object.meta)
 for name, method in pairs {
-  bytes = object.bytes, layers = object.layers,
+  bytes = object.bytes, size = object.size, layers = object.layers,
   copy = edit.copy, set_payload = edit.set_payload, pull = edit.pull, push = build.push,
   drop = edit.drop, move = edit.move,
-  fix = fix.fix, verify = fix.verify, segment = segment, reply = reply,
+  fix = fix.fix, verify = fix.verify, segment = segment, fragment = fragment.fragment,
+  reply = reply,
   line = line.packet, show = show.packet, hexdump = show.hexdump, lua = rebuild.lua,
 } do
   packet.methods[name] = method
 end
 
 -- What every view of a layer can do, beside what its protocol says.
-layer.methods.line, layer.methods.show = line.view, show.view
+layer.methods.line, layer.methods.show, layer.methods.fields = line.view, show.view, show.fields
 
 --- Replace a layer's options: as layer.options = list.
 -- @return the layer
@@ -57,13 +59,9 @@ for name in pairs(layer.methods) do
 end
 
 local function unknown(key)
-  local names = {}
-  for name in pairs(accessors) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  core.misuse(("a packet has no layer %s; there are: %s"):format(tostring(key),
-    table.concat(names, ", ")))
+  core.misuse(("a packet has no layer %s; there are: %s; nor a method of that name; there are: %s")
+    :format(tostring(key), table.concat(check.names(accessors), ", "),
+      table.concat(check.names(methods), ", ")))
 end
 
 local INDEX = [[

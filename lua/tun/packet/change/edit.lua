@@ -199,11 +199,11 @@ function edit.set_payload(self, text)
   packet.settle(whole, 0)
 end
 
--- Let the packet inside take the place of the one around it.
+-- Let the packet inside take the place of the one around it. False when there is none.
 local function pull_inner(self)
   local target = self.inner
   if not target then
-    core.misuse "pull: there is no packet inside"
+    return false
   end
   former[target], former[self] = former[self], target
   local apart, info, meta = packet.apart(self), self[INFO], self[META]
@@ -214,6 +214,7 @@ local function pull_inner(self)
     self[slot.LAYERS], self[INFO], self[META] = self[slot.LAYERS] + apart, info, meta
   end
   self[slot.LOOSE] = true
+  return true
 end
 
 -- Forget the layers in front of an offset, but for what is in front of all bytes.
@@ -232,29 +233,35 @@ local function forget(self, start)
   self[MORE] = self[MORE] and self[MORE][1] and self[MORE] or false
 end
 
--- The layer that a name means, as { protocol, offset }; the second one without a name.
+-- The layer that a name means, as { protocol, offset }; the second one without a name; nil when
+-- it is not there.
 local function found(self, name)
   for i, each in ipairs(packet.sorted(self)) do
     if each[1].name == name or name == nil and i > 1 and each[2] > self[START] then
       return each
     end
   end
-  core.misuse(("pull: the packet has no layer %s"):format(
-    name == nil and "behind the first" or tostring(name)))
+end
+
+local function pull_to(self, target)
+  forget(self, target[2])
+  self[START], self[slot.KIND] = target[2], target[1]
+  self[slot.STALE], self[slot.EDITS] = true, true
+  return true
 end
 
 --- Remove the headers in front of a layer, or the first one. Copies nothing.
 -- @param name  optional: the layer that will be the first, or "inner" for the packet inside
--- @return packet
+-- @return the packet | nil, message: it has no such layer, and is as it was
 function edit.pull(self, name)
   local start = self[START]
-  if name == "inner" then
-    pull_inner(self)
-  else
-    local target = found(self, name)
-    forget(self, target[2])
-    self[START], self[slot.KIND] = target[2], target[1]
-    self[slot.STALE], self[slot.EDITS] = true, true
+  if name ~= nil and name ~= "inner" and not layer.is_protocol(name) then
+    core.misuse(("pull: %s is the name of no layer"):format(tostring(name)))
+  end
+  local target = name ~= "inner" and found(self, name)
+  if not (target and pull_to(self, target) or name == "inner" and pull_inner(self)) then
+    return nil, name == "inner" and "there is no packet inside"
+      or ("the packet has no layer %s"):format(name or "behind the first")
   end
   packet.settle(self, start - self[START])
   return self

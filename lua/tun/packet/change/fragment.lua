@@ -173,14 +173,13 @@ end
 --- Cut an IP packet into fragments that fit an MTU.
 -- What is in front of the IP header is in front of every fragment. Lengths and checksums
 -- are those of the fragments; the transport's own must be right before: fix() it.
--- @param p  packet; left as it is
+-- @param p  the packet; left as it is
 -- @param mtu  bytes of an IP packet, at least 68 for IPv4 and 1280 for IPv6
 -- @param id  optional, 0 to 2^32-1: what names the fragments of an IPv6 packet, at random
 --   when not given (RFC 7739); an IPv4 packet has its own
 -- @return list of packets, { p } when it fits | nil, reason
 -- Source: RFC 791, 2.3 and 3.2; RFC 8200, 4.5
 function fragment.fragment(p, mtu, id)
-  packet.given("fragment", p)
   if id ~= nil then
     check.whole("fragment: id", id, 0, 4294967295)
   end

@@ -127,6 +127,12 @@ function header.is_expected(name)
   return files[name] ~= nil
 end
 
+--- Whether there is a protocol of a name.
+function layer.is_protocol(name)
+  local there = type(name) == "string" and (files[name] or rawget(header.protocols, name))
+  return there and true or false
+end
+
 layer.kinds = setmetatable({}, { __index = function(_, name)
   return header.kinds[name] or header.protocols[name]
 end })

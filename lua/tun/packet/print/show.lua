@@ -64,13 +64,33 @@ local function tail_lines(view, lines)
   end
 end
 
+--- Iterate over the fields of a layer that are there, in wire order, and over what stands
+-- behind them, such as options.
+--   for name, value in p.tcp:fields() do ... end
+function show.fields(view)
+  local protocol, names, i = getmetatable(view).protocol, {}, 0
+  for _, field in ipairs(protocol.fields) do
+    names[#names + 1] = word.meant(field.row, view) and field.name or nil
+  end
+  for _, name in ipairs(protocol.tail and protocol.tail.names or {}) do
+    names[#names + 1] = name
+  end
+  return function()
+    local value
+    repeat
+      i = i + 1
+      value = names[i] and view[names[i]]
+    until value ~= nil or not names[i]
+    return names[i], value
+  end
+end
+
 -- The fields of a view, one per line.
 local function view_lines(view, lines)
-  local protocol = getmetatable(view).protocol
-  for _, field in ipairs(protocol.fields) do
-    local value = view[field.name]
-    if value ~= nil and word.meant(field.row, view) then
-      lines[#lines + 1] = ("  %-12s %s"):format(field.name, field_words(field, view, value))
+  local fields = getmetatable(view).protocol.fields
+  for name, value in show.fields(view) do
+    if fields[name] then
+      lines[#lines + 1] = ("  %-12s %s"):format(name, field_words(fields[name], view, value))
     end
   end
   tail_lines(view, lines)

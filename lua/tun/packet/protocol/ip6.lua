@@ -18,6 +18,7 @@ header.declare("ip6", {
   { "hlim", 8, default = 64 },
   { "src", 128, codec = "ip6", pseudo = true },
   { "dst", 128, codec = "ip6", pseudo = true },
+  { "ttl", 8, over = "hlim", only = { version = {} } }, -- as IPv4 calls it
   level = "net",
   word = "IP6",
   valid = { "version == 6", "not version 6" },

@@ -1,24 +1,7 @@
 -- What goes wrong when one system call fails. spec/inject goes through all of them; these
 -- are the cases that once were wrong.
-local core = require "tun.core"
 local tun = require "tun"
-
--- Run a function while the nth of a system call fails.
--- @return whether it did, and what f returned or raised
-local function with(call, nth, errno, f)
-  local fault = require "fault"
-  local row
-  for i, each in ipairs(fault.calls()) do
-    row = each[1] == call and i or row
-  end
-  fault.alarm(3)
-  fault.call(row, nth, core.errno[errno])
-  local ran, value, why, code = pcall(f)
-  local _, hit = fault.stop()
-  assert.is_true(hit)
-  assert.is_true(ran, value)
-  return value, why, core.errno[code]
-end
+local with = dofile "spec/failing.lua"
 
 describe("with a system call that fails,", function()
   before_each(function() assert(tun.sandbox()) end)

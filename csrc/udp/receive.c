@@ -162,14 +162,12 @@ static int udp_unhold(struct udp *udp, struct batch *batch)
 /* -- A batch --------------------------------------------------------------- */
 
 /* How many messages to receive: as many as the slots will do for, to go by the
- * last ones. */
+ * last ones. A batch without gaps can list all slots that are free. */
 static uint32_t messages_wanted(const struct udp *udp,
 				const struct batch *batch)
 {
 	uint32_t n = batch->pool->unused / udp->most;
 
-	if (n > batch->pool->slots - batch->count)
-		n = batch->pool->slots - batch->count;
 	if (n > udp->expect)
 		n = udp->expect;
 	if (n > MESSAGES_IN)

@@ -204,12 +204,18 @@ describe("tun.udp", function()
       "bind: 5000 is not an address and a port" },
     { "a ttl of text", function() tun.udp { bind = "0.0.0.0:0", ttl = "1" } end,
       "ttl: a string is not a number from 0 on" },
+    { "a ttl of 2^31", function() tun.udp { bind = "0.0.0.0:0", ttl = 2147483648 } end,
+      "ttl: 2147483648.* is not a number from 0 on" },
     { "a mark below 0", function() tun.udp { bind = "0.0.0.0:0", mark = -1 } end,
       "mark: %-1 is not a number from 0 on" },
     { "gso of 1", function() tun.udp { bind = "0.0.0.0:0", gso = 1 } end,
       "gso: 1 is not true or false" },
     { "dev of a number", function() tun.udp { bind = "0.0.0.0:0", dev = 1 } end,
       "dev: 1 is not the name of a link or false" },
+    { "dev of true", function() tun.udp { bind = "0.0.0.0:0", dev = true } end,
+      "dev: a boolean is not the name of a link or false" },
+    { "dev of a name with a zero", function() tun.udp { bind = "0.0.0.0:0", dev = "l\0o" } end,
+      'dev: "l" is no name of a link' },
     { "dev of a long name", function() tun.udp { bind = "0.0.0.0:0", dev = ("x"):rep(16) } end,
       'dev: "x+" is no name of a link' },
     { "get of an unknown option", function() client:get "port" end, 'no option "port"; there are' },
@@ -237,7 +243,8 @@ describe("tun.udp", function()
   local options = {
     { "dev", "lo", nil }, { "reuse_port", true, false }, { "reuse_addr", true, false },
     { "broadcast", true, false }, { "mark", 7, 0 }, { "priority", 5, 0 }, { "tos", 16, 0 },
-    { "ttl", 3, 64 }, { "df", true, false }, { "freebind", true, false },
+    { "ttl", 3, 64 }, { "df", true, false }, { "df", false, false },
+    { "freebind", true, false },
     { "transparent", true, false }, { "gro", false, true }, { "gso", false, true },
     { "rcvbuf", 20000 }, { "sndbuf", 20000 },
   }
@@ -255,6 +262,12 @@ describe("tun.udp", function()
       end)
     end
   end
+
+  it("is of any link again", function()
+    local socket = open { bind = "127.0.0.1:0", dev = "lo" }
+    assert.is_true(socket:set { dev = false })
+    assert.is_nil(socket:get "dev")
+  end)
 
   it("sets all options or none", function()
     local socket = open { bind = "127.0.0.1:0", ttl = 9 }

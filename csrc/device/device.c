@@ -137,16 +137,43 @@ static int device_attach(lua_State *L, struct device *dev, struct request *r)
 	return device_read_vnet(dev) ? 1 : fail_open(L, dev, NULL);
 }
 
-/* core.open(options) -> device | nil, reason, errno
+/* core.newdevice() -> a device that is closed, for core.open */
+static int core_newdevice(lua_State *L)
+{
+	device_new(L);
+	return 1;
+}
+
+/* Push a device to open: argument 2, which goes below argument 1, or a new one.
+ */
+static struct device *device_to_open(lua_State *L)
+{
+	struct device *dev;
+
+	if (lua_isnoneornil(L, 2))
+		return device_new(L);
+	lua_settop(L, 2);
+	lua_insert(L, 1);
+	dev = object_self(L);
+	if (dev->handle.fd >= 0)
+		raise_misuse(L, "%s is open already", device_name(dev));
+	lua_pushvalue(L, 1);
+	return dev;
+}
+
+/* core.open(options [, device]) -> device | nil, reason, errno
  *
  * options.mode is "tun" or "tap"; name and index are chosen by the kernel when
  * absent, "%d" in a name is the next free number; the others are flags, see
- * linux/if_tun.h. A name that exists attaches to that device, unless excl. */
+ * linux/if_tun.h. A name that exists attaches to that device, unless excl.
+ *
+ * device: one of core.newdevice() that is closed, in which it is opened. Then
+ * no memory of Lua is needed, unless it fails. */
 static int core_open(lua_State *L)
 {
 	struct request r = open_request(L);
 
-	return device_attach(L, device_new(L), &r);
+	return device_attach(L, device_to_open(L), &r);
 }
 
 /* core.queue(device) -> device | nil, reason, errno
@@ -258,6 +285,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg functions[] = {
+	{ "newdevice", core_newdevice },
 	{ "open", core_open },
 	{ "queue", core_queue },
 	{ "features", core_features },

@@ -1,4 +1,5 @@
 -- apply.lua: change an open device: all that was asked for, or nothing.
+local attach = require "tun.device.attach"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
@@ -60,6 +61,14 @@ local function set_options(part)
     end
     return true
   end
+end
+
+-- Open the device, where that is part of the plan.
+local function open(device, plan)
+  if not plan.open then
+    return true
+  end
+  return plan.open(device)
 end
 
 -- A device that was opened stays with the namespace that it was opened in.
@@ -151,7 +160,10 @@ local function add(part, noun)
       local done
       if undo then
         table.insert(undo, function()
-          return not done or noun.del(object, device)
+          if not done then
+            return true
+          end
+          return noun.del(object, device)
         end)
       end
       local ok, why, errno = noun.add(object, device)
@@ -164,9 +176,17 @@ local function add(part, noun)
   end
 end
 
+local function finish(device, plan)
+  if plan.opened == "attached" then
+    attach.finish(device)
+  end
+  return true
+end
+
 -- Some options want the link to be down; routes want it up.
-local STEPS = { bind, look, go_down, set_options("first"), set_link, add("addresses", netlink.addr),
-                add("routes", netlink.route), set_options("last") }
+local STEPS = { open, bind, look, go_down, set_options("first"), set_link,
+                add("addresses", netlink.addr), add("routes", netlink.route), set_options("last"),
+                finish }
 
 local function run(device, plan, undo)
   for _, step in ipairs(STEPS) do
@@ -178,20 +198,35 @@ local function run(device, plan, undo)
   return true
 end
 
--- Undo the last thing first, all that can be; says what could not be undone.
+-- Undo the last thing first, all that can be. Instead of each function, what it says is in
+-- the list then, or false when it is done: to tell takes memory, which may be short.
+-- @return whether all is undone
 local function roll_back(device, undo)
-  local failure = ""
+  local all = true
   for i = #undo, 1, -1 do
     local ran, ok, why = pcall(undo[i], device)
-    if not (ran and ok) then
-      failure = failure .. "; not undone: " .. tostring(ran and why or ok)
-    end
+    all = all and ran and ok
+    undo[i] = not (ran and ok) and (ran and why or ok or "?")
   end
-  return failure
+  return all
 end
 
+-- A reason, and what could not be undone.
+local function tell(why, undo)
+  why = tostring(why)
+  for i = #undo, 1, -1 do
+    if undo[i] then
+      why = why .. "; not undone: " .. tostring(undo[i])
+    end
+  end
+  return why
+end
+
+local NOTHING = {}
+local UNTOLD = "not enough memory; not undone: more than there is memory to tell"
+
 --- Do what a plan says. When any of it fails or raises, what was done is undone.
--- @param device  an open device
+-- @param device  an open device, or one of core.newdevice, which plan.open opens
 -- @param plan  of option.sort; with opened = "new" or "attached" for a device to close on failure
 -- @param undo  functions of the device that undo what was done before; nil for a new device:
 --   closing it undoes everything
@@ -201,14 +236,22 @@ function setup.apply(device, plan, undo)
   if ran and ok then
     return true
   end
-  local failure = roll_back(device, undo or {})
+  if not ran then
+    pcall(collectgarbage) -- LuaJIT and Lua 5.1 do not before they give up
+  end
+  local undone = roll_back(device, undo or NOTHING)
   if plan.opened then
     device:close()
   end
-  if not ran then
-    error(type(ok) == "string" and ok .. failure or ok, 0)
+  local reason = ran and why or ok
+  if not undone then
+    local told, text = pcall(tell, reason, undo)
+    reason = told and text or UNTOLD
   end
-  return nil, why .. failure, errno
+  if not ran then
+    error(reason, 0)
+  end
+  return nil, reason, errno
 end
 
 return setup

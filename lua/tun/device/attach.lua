@@ -33,30 +33,66 @@ function attach.learn(link)
   return link
 end
 
+-- Whether what is asked for changes what a device that existed is.
+local function differs(asked, is)
+  return asked.vnet_hdr ~= is.vnet_hdr or not asked.no_pi ~= is.pi
+    or not asked.napi ~= not is.napi or not asked.napi_frags ~= not is.napi_frags
+end
+
+--- What undoes the opening of a device that existed: gives it its flags again, which are
+-- those of who attached last. All that this needs is made now.
+-- @param asked  of core.open
+-- @param is  link.tun as it was
+-- @return function of the device, which closes it and returns true | nil, message
+function attach.undo(asked, is)
+  local again = core.newdevice()
+  local was = { name = asked.name, mode = is.type, multi_queue = is.multi_queue,
+                no_pi = not is.pi, vnet_hdr = is.vnet_hdr, napi = is.napi,
+                napi_frags = is.napi_frags }
+  return function(device)
+    if not differs(asked, is) then
+      return true
+    elseif device:fd() >= 0 then
+      was.name = device:name() or was.name
+    end
+    device:close()
+    local ok, why = core.open(was, again)
+    if ok then
+      return again:close()
+    end
+    -- With a filter on it the kernel changes the flags and then attaches nothing.
+    local now = attach.learn(netlink.link.get { name = was.name })
+    if now and now.tun and not differs(was, now.tun) then
+      return true
+    end
+    return nil, why
+  end
+end
+
 --- Open a device as core.open does.
+-- @param device  of core.newdevice
 -- @param asked  of core.open
 -- @param link  the link of that name, if there is one, of attach.learn
 -- @param named  which of the options the caller named
 -- @return device | nil, message, errno
 -- Source: drivers/net/tun.c, tun_set_iff()
-function attach.open(asked, link, named)
+function attach.open(device, asked, link, named)
   if not (link and link.tun and link.tun.type == asked.mode) then
-    return core.open(asked)
+    return core.open(asked, device)
   elseif asked.index and asked.index ~= link.index then
     return nil, ("%s: it exists, and has index %d"):format(link.name, link.index),
       core.errno.EEXIST
   end
-  local device, why, errno = core.open(asked)
+  local ok, why, errno = core.open(asked, device)
   if errno == core.errno.EPERM and asked.napi_frags and not named.napi_frags then
     asked.napi_frags = false -- which only root of the host may keep
-    device, why, errno = core.open(asked)
+    ok, why, errno = core.open(asked, device)
   end
-  local refusal = device and other_queue(device, asked, link)
+  local refusal = ok and other_queue(device, asked, link)
   if refusal then
-    device:close()
     return nil, refusal, core.errno.EEXIST
   end
-  return device, why, errno
+  return ok, why, errno
 end
 
 --- Turn off what a device without a virtio-net header cannot tell: its packets would be

@@ -51,54 +51,6 @@ local function request(create, link)
   return t
 end
 
--- Whether two states of a device differ in what attaching to it changes.
-local function differs(a, b)
-  return a.vnet_hdr ~= b.vnet_hdr or a.pi ~= b.pi or not a.napi ~= not b.napi
-    or not a.napi_frags ~= not b.napi_frags
-end
-
--- Give a device that existed its flags again: they are those of who attached last.
--- @param name, is  the present name, and link.tun as it was
--- @return true | nil, message
-local function give_back(name, is)
-  local again, why = core.open { name = name, mode = is.type, multi_queue = is.multi_queue,
-                                 no_pi = not is.pi, vnet_hdr = is.vnet_hdr, napi = is.napi,
-                                 napi_frags = is.napi_frags }
-  if again then
-    return again:close()
-  end
-  -- With a filter on it the kernel changes the flags and then attaches nothing.
-  local now = attach.learn(netlink.link.get { name = name })
-  if now and now.tun and not differs(now.tun, is) then
-    return true
-  end
-  return nil, why
-end
-
--- What undoes the opening of a device that existed: a list of functions of the device.
-local function regain(asked, is)
-  if not is or not differs(is, { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi,
-                                 napi = asked.napi, napi_frags = asked.napi_frags }) then
-    return {}
-  end
-  return { function(device)
-    local name = device:name() or asked.name
-    device:close()
-    return give_back(name, is)
-  end }
-end
-
--- What a failed attempt to attach changed all the same is undone.
--- @return "", or words for what could not be undone
-local function leave(name, is)
-  local now = is and attach.learn(netlink.link.get { name = name })
-  if not now or not now.tun or not differs(now.tun, is) then
-    return ""
-  end
-  local ok, why = give_back(name, is)
-  return ok and "" or "; not undone: " .. why
-end
-
 --- Open a TUN/TAP device: a new one, or one that exists. Nothing is touched that is not
 -- named. When a step fails, everything that was done is undone.
 -- @param t  optional; any of
@@ -119,19 +71,19 @@ local function open(t)
     return nil, why, errno
   end
   local asked = request(plan.create, link)
-  local undo = link and regain(asked, link.tun) or nil
-  local device, refusal, code = attach.open(asked, link, plan.create)
-  if not device then
-    local failure = leave(asked.name, link and link.tun)
-    return nil, explain.open(asked, refusal, code, link) .. failure, code
-  end
   plan.opened = link and "attached" or "new"
-  local ok
-  ok, refusal, code = setup.apply(device, plan, undo)
-  if not ok then
-    return nil, refusal, code
-  elseif link then
-    attach.finish(device)
+  function plan.open(device)
+    local ok, refusal, code = attach.open(device, asked, link, plan.create)
+    if not ok then
+      return nil, explain.open(asked, refusal, code, link), code
+    end
+    return true
+  end
+  local undo = link and link.tun and { attach.undo(asked, link.tun) } or nil
+  local device = core.newdevice()
+  local done, failure, code = setup.apply(device, plan, undo)
+  if not done then
+    return nil, failure, code
   end
   return device
 end

@@ -109,7 +109,10 @@ function snapshot.link(device, link, wanted)
     if not ok then
       return nil, reason
     end
-    return not contents or contents()
+    if contents then
+      return contents()
+    end
+    return true
   end
 end
 

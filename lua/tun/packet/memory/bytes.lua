@@ -67,20 +67,26 @@ local names, values
 
 if jitted then
   local bit = require "bit"
-  names = "band, bor, rshift, lshift"
-  values = { bit.band, bit.bor, bit.rshift, bit.lshift }
+  names = "band, bor, rshift, lshift, bswap"
+  values = { bit.band, bit.bor, bit.rshift, bit.lshift, bit.bswap }
   local copy, fill, string = ffi.copy, ffi.fill, ffi.string
-  local sum = ffi.cast("uint32_t (*)(const uint8_t *, size_t, uint64_t)",
+  local sum = ffi.cast("uint32_t (*)(const void *, size_t, uint64_t)",
     ffi.cast("uintptr_t", core.checksum_address()))
-  local crc32c = ffi.cast("uint32_t (*)(const uint8_t *, size_t)",
+  local crc32c = ffi.cast("uint32_t (*)(const void *, size_t)",
     ffi.cast("uintptr_t", core.crc32c_address()))
 
+  -- What lies at an offset: numbers of several bytes, in the order of this machine.
+  ffi.cdef [[
+  struct __attribute__((packed)) tun_unit { uint16_t h[0]; int32_t w[0]; uint8_t b; };
+  ]]
+  local unit_type = ffi.typeof "struct tun_unit *"
+
   function bytes.pointer(arena)
-    return ffi.cast("uint8_t *", ffi.cast("uintptr_t", arena:address()))
+    return ffi.cast(unit_type, ffi.cast("uintptr_t", arena:address()))
   end
 
-  -- Source of the i-th byte behind an offset: few sums make short traces.
-  local function byte_at(at, i)
+  -- Source of the i-th byte's place behind an offset: few sums make short traces.
+  local function place(at, i)
     local base, more = at, i
     local number = base:match "%+(%d+)$"
     while number do
@@ -90,51 +96,79 @@ if jitted then
     return ("p[%s%s]"):format(base, more > 0 and ("+%d"):format(more) or "")
   end
 
-  -- By how many bits a byte can be shifted and stay a positive integer, which is quicker to
-  -- compute with than the floating point of products.
-  local WHOLE = 16
+  -- Sizes of the loads and stores that n bytes take: whole words where the machine does so at
+  -- any place, which makes short traces, too.
+  local ANYWHERE = { x86 = true, x64 = true, arm64 = true }
+  local UNITS = { { 1 }, { 1, 1 }, { 1, 1, 1 }, { 1, 1, 1, 1 }, { 1, 1, 1, 1, 1 },
+                  { 1, 1, 1, 1, 1, 1 } }
+  if bytes.little and ANYWHERE[jit.arch] then
+    UNITS = { { 1 }, { 2 }, { 2, 1 }, { 4 }, { 1, 4 }, { 2, 4 } }
+  end
+
+  -- Source of such a load, an integer: of 4 bytes, a signed one.
+  local LOAD = { "%s.b", "rshift(bswap(%s.h[0]), 16)", nil, "bswap(%s.w[0])" }
+  local STORE = { "%s.b = %s", "%s.h[0] = rshift(bswap(%s), 16)", nil, "%s.w[0] = bswap(%s)" }
+
+  -- The units of n bytes: { source of the place, size, bits that are below it }.
+  local function units(at, n)
+    local list, first = {}, 0
+    for i, size in ipairs(UNITS[n]) do
+      list[i] = { place(at, first), size, 8 * (n - first - size) }
+      first = first + size
+    end
+    return list
+  end
+
+  -- Below so many bits an integer is positive, and quicker to compute with than the floating
+  -- point of products.
+  local WHOLE = 32
 
   --- Source of a number of width bits, skip bits behind an offset, which is source too.
   function bytes.read(at, skip, width)
     local n, shift = span(skip, width)
-    local sum_of, low = "", {}
     if n > 4 and (shift > 0 or width > 48) then
       return read_long(at, skip, width)
     end
-    for i = 0, n - 1 do
-      local byte, bits = byte_at(at, i), 8 * (n - 1 - i)
-      if i == 0 and skip > 0 then
-        byte = ("band(%s, %d)"):format(byte, 2 ^ (8 - skip) - 1)
+    local products, low = "", {}
+    for i, unit in ipairs(units(at, n)) do
+      local size, bits = unit[2], unit[3]
+      local value, high = LOAD[size]:format(unit[1]), bits + 8 * size
+      if i == 1 and skip > 0 then
+        value, high = ("band(%s, %d)"):format(value, 2 ^ (8 * size - skip) - 1), high - skip
       end
-      if bits > WHOLE then
-        sum_of = sum_of .. ("%s*%.0f+"):format(byte, 2 ^ bits)
+      if high < WHOLE or high == WHOLE and shift > 0 then
+        low[#low + 1] = bits > 0 and ("lshift(%s, %d)"):format(value, bits) or value
+      elseif size == 4 then
+        products = products .. ("rshift(%s, 16)*65536+"):format(value)
+        low[#low + 1] = ("band(%s, 65535)"):format(value)
       else
-        low[#low + 1] = bits > 0 and ("lshift(%s, %d)"):format(byte, bits) or byte
+        products = products .. ("%s*%.0f+"):format(value, 2 ^ bits)
       end
     end
-    sum_of = sum_of .. (#low > 1 and ("bor(%s)"):format(table.concat(low, ", ")) or low[1])
+    local sum_of = products .. (#low > 1 and ("bor(%s)"):format(table.concat(low, ", ")) or low[1])
     return shift > 0 and ("rshift(%s, %d)"):format(sum_of, shift) or "(" .. sum_of .. ")"
   end
 
   --- Source of a statement that stores the number in a variable there.
   function bytes.write(at, skip, width, value)
     local n, shift = span(skip, width)
-    local lines = {}
     if n > 4 and (shift > 0 or width > 48) then
       return write_long(at, skip, width, value)
     end
-    for i = 0, n - 1 do
-      local bits = 8 * (n - 1 - i) - shift -- of the value, below this byte
-      local high = ("band((%s-%s%%%.0f)/%.0f, 255)"):format(value, value, 2 ^ bits, 2 ^ bits)
-      local part = bits >= 32 and high
-        or bits > 0 and ("band(rshift(%s, %d), 255)"):format(value, bits)
-        or bits < 0 and ("band(lshift(%s, %d), 255)"):format(value, -bits)
-        or ("band(%s, 255)"):format(value)
-      local first, last = i == 0 and skip or 0, i == n - 1 and shift or 0
-      local keep = (2 ^ first - 1) * 2 ^ (8 - first) + 2 ^ last - 1
-      local byte = byte_at(at, i)
-      lines[#lines + 1] = keep > 0 and ("%s = bor(band(%s, %d), %s)"):format(byte, byte, keep, part)
-        or ("%s = %s"):format(byte, part)
+    local lines, all = {}, units(at, n)
+    for i, unit in ipairs(all) do
+      local size, bits = unit[2], unit[3] - shift -- of the value, below this unit
+      local part = bits >= 32 and ("((%s-%s%%%.0f)/%.0f)"):format(value, value, 2 ^ bits, 2 ^ bits)
+        or bits > 0 and ("rshift(%s, %d)"):format(value, bits)
+        or bits < 0 and ("lshift(%s, %d)"):format(value, -bits) or value
+      local first, last = i == 1 and skip or 0, i == #all and shift or 0
+      local keep = (2 ^ first - 1) * 2 ^ (8 * size - first) + 2 ^ last - 1
+      if keep > 0 then
+        part = ("bor(band(%s, %d), %s)"):format(LOAD[size]:format(unit[1]), keep, part)
+      elseif size == 1 then
+        part = ("band(%s, 255)"):format(part)
+      end
+      lines[i] = STORE[size]:format(unit[1], part)
     end
     return table.concat(lines, "; ")
   end
@@ -161,7 +195,7 @@ if jitted then
   end
 
   function bytes.byte(p, at)
-    return p[at]
+    return p[at].b
   end
 
   --- The ones' complement sum of n bytes at an offset and an initial number.

@@ -55,6 +55,21 @@ describe("DHCP", function()
     assert.is_nil(found:option "mtu")
   end)
 
+  it("has options in file and sname where overload says so, file first", function()
+    local function found(overload)
+      local p = dhcp { options = { { "type", "ack" }, { "overload", overload } },
+                       file = "\12\4file\15\1a\255rest", sname = "\12\5sname\56\2hi\255" }
+      local it = packet.parse(p:bytes(), "dhcp").dhcp
+      return { it:option "type", it:option "hostname" or "", it:option "domain" or "",
+               it:option "message" or "" }
+    end
+    assert.same({ "ack", "", "", "" }, found(0))
+    assert.same({ "ack", "file", "a", "" }, found(1))
+    assert.same({ "ack", "sname", "", "hi" }, found(2))
+    assert.same({ "ack", "file", "a", "hi" }, found(3))
+    assert.same({ "ack", "", "", "" }, found(4))
+  end)
+
   it("without its magic cookie is none", function()
     local found = golden.parse(HEADER:gsub("63825363", "00000000"), "dhcp")
     assert.is_nil(found.dhcp)

@@ -45,9 +45,30 @@ local kinds = options.kinds {
 
 local methods = {}
 
---- The value of the first option with the name; nil when there is none.
+-- Where options go on, by the value of overload (RFC 2132, 9.3), in the order to read them
+-- (RFC 2131, 4.1).
+local OVERLOAD = { { "file" }, { "sname" }, { "file", "sname" } }
+
+--- All options, those in the fields file and sname included, where overload says so.
+-- @return list of { name, value }
+function methods.every_option(view)
+  local list, overload = {}, nil
+  local function append(options)
+    for _, each in ipairs(type(options) == "table" and options or {}) do
+      list[#list + 1] = each
+      overload = overload or each[1] == "overload" and each[2]
+    end
+  end
+  append(view.options)
+  for _, name in ipairs(OVERLOAD[overload] or {}) do
+    append(kinds.read(view[name]))
+  end
+  return list
+end
+
+--- The value of the first option with the name, wherever it is; nil when there is none.
 function methods.option(view, name)
-  for _, each in ipairs(view.options) do
+  for _, each in ipairs(view:every_option()) do
     if each[1] == name then
       return each[2]
     end

@@ -181,7 +181,7 @@ static int batch_unused(lua_State *L)
 	return 1;
 }
 
-/* batch:slots_clear() -> batch: without its packets */
+/* batch:clear() -> batch: without its packets */
 static int batch_clear(lua_State *L)
 {
 	slots_clear(object_self(L));
@@ -223,7 +223,7 @@ static int batch_drop(lua_State *L)
 	return 1;
 }
 
-/* batch:slots_compact() -> batch: what was dropped or moved away leaves no gaps
+/* batch:compact() -> batch: what was dropped or moved away leaves no gaps
  */
 static int batch_compact(lua_State *L)
 {
@@ -279,7 +279,7 @@ static void checkheader(lua_State *L, int at, const char *what)
 		raise_value(L, at, what, "a string or nil");
 }
 
-/* batch:slots_append(bytes, vnet, pi) -> true | nil, reason, errno
+/* batch:append(bytes, vnet, pi) -> true | nil, reason, errno
  *
  * A copy of them; vnet and pi are the bytes of a virtio-net header and of
  * packet information, if there are such. */
@@ -424,6 +424,24 @@ static int batch_arena(lua_State *L)
 	return 1;
 }
 
+/* core.views(batch, make) -> table | nil
+ *
+ * What Lua keeps of the views of its memory, for as long as there are batches
+ * over it: nil before the first one is made. */
+static int core_views(lua_State *L)
+{
+	batch_check(L, 1);
+	lua_settop(L, 2);
+	lua_getuservalue(L, 1);
+	lua_rawgeti(L, -1, 3);
+	if (lua_isnil(L, -1) && lua_toboolean(L, 2)) {
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_rawseti(L, -4, 3);
+	}
+	return 1;
+}
+
 /* batch:address() -> where struct batch is, for the FFI */
 static int batch_address(lua_State *L)
 {
@@ -497,5 +515,7 @@ void open_batch(lua_State *L)
 	lua_setfield(L, -2, "batches");
 	lua_pushcfunction(L, core_batch);
 	lua_setfield(L, -2, "batch");
+	lua_pushcfunction(L, core_views);
+	lua_setfield(L, -2, "views");
 	push_layout(L);
 }

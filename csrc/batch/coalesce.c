@@ -68,7 +68,7 @@ static void join_slots(const struct batch *batch, const struct window *w,
 	slot->flags |= SLOT_VNET;
 }
 
-/* batch:gro_coalesce() -> how many packets are in it
+/* batch:coalesce() -> how many packets are in it
  *
  * Join consecutive segments of a flow to super-packets, as far as there is room
  * for all in the slot of the first one. */

@@ -26,7 +26,7 @@ static bool begin_rewrite(struct rewrite *t, const struct batch *batch,
 			     batch->ethernet);
 }
 
-/* batch:rewrite_reflect() -> batch
+/* batch:reflect() -> batch
  *
  * Send the packets back: in each, source and destination change places, of
  * Ethernet, IP, TCP and UDP. */
@@ -183,7 +183,7 @@ static int batch_set(lua_State *L)
 	return 1;
 }
 
-/* batch:rewrite_fix() -> batch
+/* batch:fix() -> batch
  *
  * Compute lengths and checksums of all packets: of IP, TCP, UDP, ICMP; what is
  * inside of a tunnel is left. */

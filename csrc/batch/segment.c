@@ -119,7 +119,7 @@ static void part_first(struct batch *batch, uint32_t packets, size_t mtu,
 		batch->list[--to] = NO_SLOT;
 }
 
-/* batch:gso_next(mtu) -> how many packets are in the batch now, and reason and
+/* batch:segment(mtu) -> how many packets are in the batch now, and reason and
  * errno when slots did not suffice for all
  *
  * Replace super-packets by the packets that they stand for, in their order, and

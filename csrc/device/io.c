@@ -197,7 +197,7 @@ static int device_send(lua_State *L)
 	return 1;
 }
 
-/* dev:write_packet(arena, at, n) -> number of bytes | nil, reason, errno
+/* dev:transmit(arena, at, n) -> number of bytes | nil, reason, errno
  *
  * As send(), from an arena. */
 static int device_transmit(lua_State *L)

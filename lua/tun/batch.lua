@@ -2,9 +2,10 @@
 -- receives, changes and sends at once.
 local check = require "tun.check"
 local core = require "tun.core"
+local slots = require "tun.slots"
 
 local batch = check.methods(core.batches.__index, core.batches)
-local append = batch.append
+local append, drop, move, slot = batch.append, batch.drop, batch.move, batch.slot
 
 -- -- Making one ---------------------------------------------------------------
 
@@ -41,9 +42,9 @@ local function views()
   return packets
 end
 
---- Go through the packets of the batch, in order. Every step gives the same view of the next
--- packet; what is changed, is changed in the batch. drop() takes a packet out, move(to)
--- puts it in another batch.
+--- Go through the packets of the batch, in order; what is changed, is changed in the batch.
+-- drop() takes a packet out, move(to) puts it in another batch. A packet is good until its slot
+-- is given back, and then refuses: copy() keeps one.
 --   for packet in batch:packets() do ... end
 function batch:packets()
   return views().walk(self)
@@ -66,6 +67,40 @@ function batch:add(what)
     return views().add(self, what)
   end
   return append(self, what)
+end
+
+-- -- Giving back --------------------------------------------------------------------
+
+for _, name in ipairs { "clear", "segment", "coalesce" } do
+  local method = batch[name]
+  batch[name] = function(self, ...)
+    return slots.after(self, method(self, ...))
+  end
+end
+
+--- Take the i-th packet out.
+-- @return the batch
+function batch:drop(i)
+  local base = slot(self, i)
+  drop(self, i)
+  if base then
+    slots.expire(self, base)
+  end
+  return self
+end
+
+--- Put the i-th packet at the end of another batch, or of its own: the same bytes where the
+-- memory is shared, else a copy.
+-- @return true | nil, message, errno: all slots there are in use
+function batch:move(i, to)
+  local base = slot(self, i)
+  local ok, why, errno = move(self, i, to)
+  if not ok then
+    return nil, why, errno
+  elseif base and core.views(self) ~= core.views(to) then
+    slots.expire(self, base)
+  end
+  return true
 end
 
 return make

@@ -17,6 +17,7 @@ local send_place = device.send_place
 
 local packets = {}
 
+local expire, revive = view.expire, view.revive
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
 local FLOOR, CEILING, SLOT = slot.FLOOR, slot.CEILING, slot.SLOT
 local meta_at, info_at = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
@@ -126,16 +127,45 @@ end
 
 -- -- Views of a batch -------------------------------------------------------------
 
--- What it takes to see the packets of a batch: one view, of one after the other, whose place
--- this says, see slot.lua.
+-- What it takes to see the packets of a batch: the views of its memory, of which each slot has
+-- one, by its offset, and a list of those that a script may have now.
 local viewing = {}
 
 local function viewer(batch)
-  local arena = batch:arena()
-  local it = view.new(arena, bytes.pointer(arena), 0, 0)
-  it[SLOT] = setmetatable({ batch = batch, handle = handle(batch), view = it, i = 0, base = 0,
-    kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }, viewing)
-  return it[SLOT]
+  local views = core.views(batch, true)
+  if not views.live then
+    views.live, views.n, views.place = {}, 0, SLOT
+  end
+  return setmetatable({ batch = batch, handle = handle(batch), i = 0, arena = batch:arena(),
+    views = views, kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }, viewing)
+end
+
+-- A view, whose slot says where it is, see slot.lua, and why it may be good no more.
+local function new_view(state, words)
+  local it = view.new(state.arena, bytes.pointer(state.arena), 0, 0)
+  it[SLOT] = { batch = state.batch, handle = state.handle, i = 0, base = 0, live = false,
+               gone = words }
+  return it
+end
+
+local LEFT = "the packet was good until it left its batch: keep it with copy()"
+
+-- The view of a slot.
+local function view_of(state, base)
+  local views = state.views
+  local it = views[base]
+  if not it then
+    it = new_view(state, LEFT)
+    views[base] = it
+  end
+  local where = it[SLOT]
+  if not where.live then
+    local n = views.n + 1
+    views.n, views.live[n], where.live = n, it, true
+    revive(it, state.arena)
+  end
+  where.batch, where.handle = state.batch, state.handle
+  return it
 end
 
 -- What a loop was called with, that for gives it.
@@ -150,14 +180,15 @@ local function see(state, i)
   if not base then
     return base
   end
-  local it, layers = state.view, 0
+  local it, layers = state.view or view_of(state, base), 0
   if vnet then
     it[INFO], layers = base, VNET.mark
   end
   if pi then
     it[META], layers = base + core.slot_pi, layers + PI.mark
   end
-  it[FLOOR], it[CEILING], state.base, state.i = floor, ceiling, base, i
+  local where = it[SLOT]
+  it[FLOOR], it[CEILING], where.base, where.i, state.i = floor, ceiling, base, i, i
   view.read(it, at, stop, state.kind, layers)
   return it
 end
@@ -222,16 +253,37 @@ function wait(state)
   return n
 end
 
+-- How many views a loop has, which it gives in turn.
+local RING = 64
+local NEXT = "the packet was good until the next step: keep it with copy()"
+
+-- Take the view that is the next one's, and let the present one be good no more.
+local function turn(state)
+  local ring, i = state.ring, state.turn % RING + 1
+  local it = ring[i]
+  if state.view then
+    expire(state.view)
+  end
+  if not it then
+    it = new_view(state, NEXT)
+    ring[i] = it
+  end
+  revive(it, state.arena)
+  state.turn, state.view = i, it
+end
+
 local function next_view(state)
   if getmetatable(state) ~= viewing or not state.dev then
     refuse_state(state)
   end
+  turn(state)
   local n = -1
   if state.quick > 0 then
     state.quick = state.quick - 1
     n = quick_receive(state.dev, state.batch)
   end
   if n <= 0 and not wait(state) then
+    expire(state.view)
     return nil
   end
   local it = see(state, 1)
@@ -260,8 +312,8 @@ local function duration(what, seconds)
 end
 
 --- Iterate over the packets that arrive, until the device is closed or deleted, or none came
--- for so long. Every step gives the same view of the next packet: copy() keeps one. One packet
--- is read at a time, so that a loop which is left takes nothing with it.
+-- for so long. A packet is good until the next step, and then refuses: copy() keeps one. One
+-- packet is read at a time, so that a loop which is left takes nothing with it.
 --   for packet in dev:packets() do ... end
 function packets.each(dev, seconds)
   duration("packets", seconds)
@@ -269,7 +321,7 @@ function packets.each(dev, seconds)
   if not state then
     return nothing
   end
-  state.dev, state.quick, state.seconds = dev, 0, seconds
+  state.dev, state.quick, state.seconds, state.ring, state.turn = dev, 0, seconds, {}, 0
   return next_view, state
 end
 

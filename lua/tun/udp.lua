@@ -3,6 +3,7 @@
 local check = require "tun.check"
 local closing = require "tun.closing"
 local core = require "tun.core"
+local slots = require "tun.slots"
 
 local meta = core.udp_socket
 local socket = check.methods(meta.__index, meta)
@@ -142,6 +143,9 @@ end
 --   socket is connected
 -- @return how many bytes, or how many packets of a batch | nil, message, errno
 function socket:send(what, peer)
+  if type(what) == "userdata" then
+    return slots.after(what, send(self, what, peer))
+  end
   return send(self, sendable(what), peer)
 end
 

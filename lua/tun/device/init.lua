@@ -9,6 +9,7 @@ local netns = require "tun.netlink.netns"
 local offload = require "tun.device.offload"
 local option = require "tun.device.option"
 local setup = require "tun.device.apply"
+local slots = require "tun.slots"
 
 local meta = core.device
 local device = check.methods(meta.__index, meta)
@@ -181,6 +182,8 @@ local getmetatable, type = getmetatable, type
 function device:send(packet, ...)
   if packet == nil and type((...)) == "string" then
     return nil, ...
+  elseif type(packet) == "userdata" then
+    return slots.after(packet, send(self, packet, ...))
   elseif type(packet) ~= "table" then
     return send(self, packet, ...)
   elseif type(self) ~= "userdata" or getmetatable(self) ~= meta then

@@ -81,6 +81,44 @@ function packet.parse(text, kind)
   return self
 end
 
+-- -- Packets that are good no more -------------------------------------------
+
+-- What a packet becomes when its memory is given to another: whoever kept it is told.
+local gone = {}
+
+--- Raise why a value can be used no more, if it is a packet that is gone.
+function packet.refuse_gone(value)
+  if getmetatable(value) == gone then
+    core.misuse(value[slot.SLOT].gone)
+  end
+end
+
+for _, event in ipairs { "__index", "__newindex", "__tostring", "__len", "__call" } do
+  gone[event] = packet.refuse_gone
+end
+
+function gone.__div(a, b)
+  packet.refuse_gone(a)
+  packet.refuse_gone(b)
+end
+
+--- Let a packet that has a slot refuse to be used, and its layers, and what is inside of it,
+-- since its memory is given to another; the slot's `gone` is why.
+function packet.expire(self)
+  local where = self[slot.SLOT]
+  repeat
+    self[ARENA], self[slot.SLOT] = false, where
+    setmetatable(self, gone)
+    self = self[INNER]
+  until not self
+end
+
+--- Let the packet be one again.
+function packet.revive(self, arena)
+  self[ARENA] = arena
+  setmetatable(self, meta)
+end
+
 function packet.is(value)
   return getmetatable(value) == meta
 end

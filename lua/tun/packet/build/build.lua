@@ -209,6 +209,7 @@ function packet.given(what, value)
   if build.is(value) then
     realise(value)
   elseif not packet.is(value) then
+    packet.refuse_gone(value)
     check.refuse(what, value, "a packet")
   end
   return value

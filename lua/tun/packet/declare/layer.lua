@@ -183,7 +183,7 @@ end
 
 -- A view is { pointer, offset, packet, arena }. It follows a packet that moves: what the
 -- packet left is a key of its moves, and says where it went. A packet that moves goes to an
--- arena of its own, which so tells where it was.
+-- arena of its own, which so tells where it was. One that is gone has none, see object.lua.
 
 local moves = setmetatable({}, { __mode = "k" })
 local KEYS = { __mode = "k" }
@@ -198,6 +198,9 @@ end
 
 local function follow(view)
   local packet, arena, o = view[3], view[4], view[2]
+  if not packet[slot.ARENA] then
+    core.misuse(packet[slot.SLOT].gone)
+  end
   while arena ~= packet[slot.ARENA] do
     local move = moves[packet][arena]
     arena, o = move[1], o + move[2] + (o >= move[3] and move[4] or 0)

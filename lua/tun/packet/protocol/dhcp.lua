@@ -53,8 +53,8 @@ local OVERLOAD = { { "file" }, { "sname" }, { "file", "sname" } }
 -- @return list of { name, value }
 function methods.every_option(view)
   local list, overload = {}, nil
-  local function append(options)
-    for _, each in ipairs(type(options) == "table" and options or {}) do
+  local function append(more)
+    for _, each in ipairs(type(more) == "table" and more or {}) do
       list[#list + 1] = each
       overload = overload or each[1] == "overload" and each[2]
     end

@@ -17,91 +17,71 @@ local send_place = device.send_place
 
 local packets = {}
 
+local getmetatable, read = getmetatable, view.read
+
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
 local FLOOR, CEILING, SLOT = slot.FLOOR, slot.CEILING, slot.SLOT
 local meta_at, info_at = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
 local META, INFO = slot.FIRST + layer.LEVELS.meta, slot.FIRST + layer.LEVELS.info
 local PI, VNET = packet.tun_pi, packet.virtio_net
 
+-- What it takes to see the packets of a batch: one view, of one after the other. It is what
+-- the view has as SLOT, with more: constants of numbers make shorter traces than names.
+local BASE, BATCH, PLACE = slot.BASE, slot.BATCH, slot.PLACE
+local HANDLE, VIEW, KIND, LAST, DEV, QUICK = 4, 5, 6, 7, 8, 9
+local viewing = {}
+
 -- -- Leaves ---------------------------------------------------------------------
 
 -- handle(batch) -> what locate() takes beside it.
 -- locate(batch, handle, i) -> as batch:slot(i).
--- quick_receive(dev, batch) -> how many packets are in it now, after clearing it; what is
---   not above 0 is told by the method, which then tries again.
--- quick_place(dev, batch, i), quick_send(dev, pointer, at, n): the same for sending.
--- there(where): whether a packet is at the place of its batch at which it was seen.
-local handle, locate, quick_receive, quick_place, quick_send, there
+-- quick_receive(dev, batch, handle) -> how many packets are in it now, after clearing it; what
+--   is not above 0 is told by the method, which then tries again.
+-- quick_place(dev, where), quick_send(dev, pointer, at, n): the same for sending.
+local handle, locate, quick_receive, quick_place, quick_send
 
 if jitted then
-  -- The beginnings of the structures of csrc/batch.h.
-  ffi.cdef [[
-  struct tun_slot { uint8_t vnet[24]; uint32_t at, size; uint16_t flags; };
-  struct tun_pool {
-    uint8_t *bytes;
-    uint32_t slots, stride, headroom, room, unused, first;
-    struct { uint32_t free, home, users; } of[1];
-  };
-  struct tun_batch { struct tun_pool *pool; uint32_t count, ethernet, list[1]; };
-  ]]
   local band = require("bit").band
-  local it_type, batch_type = ffi.typeof "struct tun_slot *", ffi.typeof "struct tun_batch *"
-  local BEGIN = core.slot_meta
-  local DROPPED, HAS_VNET, HAS_PI = core.slot_dropped, core.slot_vnet, core.slot_with_pi
+  local HAS_VNET, HAS_PI = core.slot_vnet, core.slot_with_pi
+  -- base, at, stop, floor, ceiling, flags: struct seen of csrc/batch/batch.c.
+  viewing.seen = ffi.new "double[6]" -- is kept here: a pointer keeps nothing
+  local seen = ffi.cast("double *", viewing.seen)
 
-  local function of_core(name, type)
-    return ffi.cast(type, ffi.cast("uintptr_t", core.addresses[name]))
+  local function of_core(address, type)
+    return ffi.cast(type, ffi.cast("uintptr_t", address))
   end
 
-  local c_receive = of_core("receive", "int (*)(void *, void *)")
-  local c_place = of_core("send_place", "intptr_t (*)(void *, void *, uint32_t)")
-  local c_write = of_core("write", "intptr_t (*)(void *, const void *, size_t)")
+  local c_see = of_core(core.see_address(), "int (*)(void *, double, double *)")
+  local c_receive = of_core(core.addresses.receive, "int (*)(void *, void *)")
+  local c_place = of_core(core.addresses.send_place, "int (*)(void *, void *, double, double)")
+  local c_write = of_core(core.addresses.write, "int (*)(void *, const void *, uint32_t)")
 
   function handle(batch)
-    return ffi.cast(batch_type, ffi.cast("uintptr_t", batch:address()))
+    return ffi.cast("void *", ffi.cast("uintptr_t", batch:address()))
   end
 
   function locate(_, at, i)
-    if i < 1 or i > at.count then
-      return false
+    local n = c_see(at, i, seen)
+    if n ~= 1 then
+      return n == 0 and false or nil
     end
-    local number, pool = at.list[i - 1], at.pool
-    if number >= pool.slots then
-      return nil
-    end
-    local base = number * pool.stride
-    local it = ffi.cast(it_type, pool.bytes + base)
-    local first, flags = it.at, it.flags
-    if band(flags, DROPPED) ~= 0 then
-      return nil
-    end
-    local stop, floor, ceiling = first + it.size, base + BEGIN, base + pool.stride
-    if stop > pool.slots * pool.stride then -- a script can write there
-      return nil
-    end
-    if pool.of[number].home ~= number then
-      floor, ceiling = first, stop
-    end
-    return base, first, stop, floor, ceiling, band(flags, HAS_VNET) ~= 0, band(flags, HAS_PI) ~= 0
+    local flags = seen[5]
+    return seen[0], seen[1], seen[2], seen[3], seen[4],
+      flags ~= 0 and band(flags, HAS_VNET) ~= 0, flags ~= 0 and band(flags, HAS_PI) ~= 0
   end
 
-  function there(where)
-    local at, i = where.handle, where.i
-    return i >= 1 and i <= at.count and at.list[i - 1] * at.pool.stride == where.base
-  end
-
-  function quick_receive(dev, batch)
-    local n = c_receive(dev, batch)
+  function quick_receive(dev, _, at)
+    local n = c_receive(dev, at)
     return n
   end
 
-  function quick_place(dev, batch, i)
-    local n = tonumber(c_place(dev, batch, i - 1))
+  function quick_place(dev, where)
+    local n = c_place(dev, where[HANDLE], where[PLACE], where[BASE])
     return n
   end
 
   function quick_send(dev, p, at, n)
-    n = tonumber(c_write(dev, p + at, n))
+    n = c_write(dev, p + at, n)
     return n
   end
 else
@@ -117,24 +97,16 @@ else
     return -1
   end
 
-  function there(where)
-    return where.batch:slot(where.i) == where.base
-  end
-
   quick_place, quick_send = quick_receive, quick_receive
 end
 
 -- -- Views of a batch -------------------------------------------------------------
 
--- What it takes to see the packets of a batch: one view, of one after the other, whose place
--- this says, see slot.lua.
-local viewing = {}
-
 local function viewer(batch)
   local arena = batch:arena()
   local it = view.new(arena, bytes.pointer(arena), 0, 0)
-  it[SLOT] = setmetatable({ batch = batch, handle = handle(batch), view = it, i = 0, base = 0,
-    kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }, viewing)
+  it[SLOT] = setmetatable({ 0, batch, 0, (handle(batch)), it,
+    batch:mode() == "tap" and packet.eth or header.kinds.ip, 0, false, 0 }, viewing)
   return it[SLOT]
 end
 
@@ -146,19 +118,19 @@ end
 
 -- The view on the i-th packet; false behind the last, nil where there is none.
 local function see(state, i)
-  local base, at, stop, floor, ceiling, vnet, pi = locate(state.batch, state.handle, i)
+  local base, at, stop, floor, ceiling, vnet, pi = locate(state[BATCH], state[HANDLE], i)
   if not base then
     return base
   end
-  local it, layers = state.view, 0
+  local it, layers = state[VIEW], 0
   if vnet then
     it[INFO], layers = base, VNET.mark
   end
   if pi then
     it[META], layers = base + core.slot_pi, layers + PI.mark
   end
-  it[FLOOR], it[CEILING], state.base, state.i = floor, ceiling, base, i
-  view.read(it, at, stop, state.kind, layers)
+  it[FLOOR], it[CEILING], state[BASE], state[PLACE] = floor, ceiling, base, i
+  read(it, at, stop, state[KIND], layers)
   return it
 end
 
@@ -166,7 +138,7 @@ end
 local function seek(state, i)
   local it
   repeat
-    it, i = i <= state.last and see(state, i), i + 1
+    it, i = i <= state[LAST] and see(state, i), i + 1
   until it ~= nil
   return it
 end
@@ -175,8 +147,8 @@ local function step(state)
   if getmetatable(state) ~= viewing then
     refuse_state(state)
   end
-  local i = state.i + 1
-  local it = i <= state.last and see(state, i)
+  local i = state[PLACE] + 1
+  local it = i <= state[LAST] and see(state, i)
   if it == nil then
     it = seek(state, i + 1)
   end
@@ -186,7 +158,7 @@ end
 --- As batch:packets().
 function packets.walk(batch)
   local state = viewer(batch:compact())
-  state.last = batch:count() -- what a step appends, or moves to the end, comes next time
+  state[LAST] = batch:count() -- what a step appends, or moves to the end, comes next time
   return step, state
 end
 
@@ -201,7 +173,7 @@ end
 local ENDS = { closed = true, deleted = true }
 
 -- How many packets are taken the quick way before the method sees to signals.
-local QUICK = 64
+local OFTEN = 64
 
 local wait
 
@@ -216,20 +188,21 @@ local function waited(state, n, why, errno)
 end
 
 function wait(state)
-  state.quick = QUICK
-  local n, why, errno = receive(state.dev, state.batch:clear(), math.huge)
+  state[QUICK] = OFTEN
+  local n, why, errno = receive(state[DEV], state[BATCH]:clear(), math.huge)
   n = waited(state, n, why, errno)
   return n
 end
 
 local function next_view(state)
-  if getmetatable(state) ~= viewing or not state.dev then
+  if getmetatable(state) ~= viewing or not state[DEV] then
     refuse_state(state)
   end
   local n = -1
-  if state.quick > 0 then
-    state.quick = state.quick - 1
-    n = quick_receive(state.dev, state.batch)
+  local quick = state[QUICK]
+  if quick > 0 then
+    state[QUICK] = quick - 1
+    n = quick_receive(state[DEV], state[BATCH], state[HANDLE])
   end
   if n <= 0 and not wait(state) then
     return nil
@@ -254,13 +227,13 @@ function packets.each(dev)
   local headroom = room.HEADROOM + core.front_most
   local memory, why = core.batch(1, core.packet_most, headroom, mode)
   local state = viewer(memory or core.misuse(why))
-  state.dev, state.quick = dev, 0
+  state[DEV] = dev
   return next_view, state
 end
 
 -- -- Going out ------------------------------------------------------------------
 
-local given = view.given
+local given, META_OF_PACKETS = view.given, view.meta
 
 -- Devices that put nothing in front of a packet; what a device is does not change.
 local plain = setmetatable({}, { __mode = "k" })
@@ -320,17 +293,18 @@ end
 
 --- Send a packet as it is: fix() it first if it was changed.
 function packets.send(dev, self)
-  given("packet", self)
+  if getmetatable(self) ~= META_OF_PACKETS then
+    given("packet", self)
+  end
   local where = self[SLOT]
-  if where and where.batch then
-    if not there(where) and not view.place(self) then
-      core.misuse "send: the packet is in its batch no more"
-    end
-    local n = quick_place(dev, where.batch, where.i)
+  if where and where[BATCH] then
+    local n = quick_place(dev, where)
     if n > 0 then
       return n
+    elseif not view.place(self) then
+      core.misuse "send: the packet is in its batch no more"
     end
-    return send_place(dev, where.batch, where.i)
+    return send_place(dev, where[BATCH], where[PLACE])
   elseif not is_plain(dev) or info_at(self) or meta_at(self) then
     return send_copy(dev, self)
   end

@@ -136,7 +136,7 @@ end
 --- Where a packet of a batch that received from UDP came from, and where such a batch sends
 -- it: "10.0.0.1:5000".
 function accessors.peer(self)
-  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT].base)
+  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT][slot.BASE])
 end
 
 --- The bytes behind the innermost header, as a string.

@@ -95,7 +95,7 @@ header.watch(forget)
 
 function meta.__newindex(self, key, value)
   if key == "peer" and self[slot.SLOT] then
-    core.setpeer(self[slot.ARENA], self[slot.SLOT].base, value)
+    core.setpeer(self[slot.ARENA], self[slot.SLOT][slot.BASE], value)
   elseif key == "payload" then
     edit.set_payload(self, value)
   else

@@ -41,6 +41,12 @@ end
 local made = {
   get = field.getters,
   set = field.setters,
+  readers = bytes.compiled and field.readers or function(protocol)
+    return protocol.get
+  end,
+  writers = bytes.compiled and field.writers or function(protocol)
+    return protocol.set
+  end,
   puts = field.putters,
   view = layer.views,
   enter = layer.entry,

@@ -208,7 +208,7 @@ end
 local READ = source.fill [[
 return function(view, key)
   if view[4] ~= view[3][$ARENA] then follow(view) end
-  local value
+  local p, o, value = view[1], view[2], nil
   %s
   return value
 end]]
@@ -216,6 +216,7 @@ end]]
 local WRITE = source.fill [[
 return function(view, key, value)
   if view[4] ~= view[3][$ARENA] then follow(view) end
+  local p, o, packet = view[1], view[2], view[3]
   %s
 end]]
 
@@ -311,13 +312,17 @@ function layer.views(protocol)
     return layer.methods.line(view)
   end
   function meta.__index(self, key)
-    meta.__index = chosen(protocol.name .. "/read", READ, protocol.get,
-      "value = act(view[1], view[2])", "value = other(view, key)", { other = other })
+    meta.__index = chosen(protocol.name .. "/read", READ, protocol.readers,
+      "value = act(p, o)", "value = other(view, key)", { other = other })
     return meta.__index(self, key)
   end
   function meta.__newindex(self, key, value)
-    meta.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.set,
-      "act(view[3], view[1], view[2], value)", "other(view, key, value)", { other = set })
+    meta.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.writers,
+      "act(packet, p, o, value)", "other(view, key, value)",
+      { other = set, bytes_sum = bytes.sum,
+        set = function(view, name, given)
+          protocol.set[name](view[3], view[1], view[2], given)
+        end })
     meta.__newindex(self, key, value)
   end
   return meta

@@ -83,16 +83,21 @@ end
 -- How many functions become upvalues, of which a function has 60 at most.
 local MOST = 50
 
--- Source that uses one of the functions, or goes on otherwise.
+-- Source that uses one of the functions, or has the source itself, or goes on otherwise.
 local function choose(functions, act, otherwise, given)
   local keys, lines, first = {}, {}, #given
   for key in pairs(functions) do
     keys[#keys + 1] = key
   end
   table.sort(keys)
-  for i = 1, bytes.compiled and math.min(#keys, MOST - first) or 0 do
-    given[first + i] = functions[keys[i]]
-    local one = act:gsub("%f[%w]act%f[%W]", "act" .. first + i)
+  local i = 0
+  while bytes.compiled and i < #keys and #given < MOST do
+    i = i + 1
+    local one = functions[keys[i]]
+    if type(one) == "function" then
+      given[#given + 1] = one
+      one = act:gsub("%f[%w]act%f[%W]", "act" .. #given)
+    end
     lines[i] = ("if size == %d and key == %q then %s else"):format(#keys[i], keys[i], one)
   end
   if #lines < #keys then
@@ -107,7 +112,8 @@ end
 -- script has, so that comparing costs nothing there, while what a table holds has to be
 -- looked up and checked; elsewhere a table is quicker. Sizes are compared first, since each
 -- name that is compared takes one of the 500 constants that a trace may have.
--- @param sets  list of { functions by key, source of the use: "value = act(self)" }
+-- @param sets  list of { functions by key, source of the use: "value = act(self)" }; with a
+--   compiler there can be source in the place of a function
 -- @param otherwise  source for a key that has no function
 -- @param given  gets what the source needs
 function source.choice(sets, otherwise, given)

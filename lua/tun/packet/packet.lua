@@ -29,7 +29,7 @@ for name, method in pairs {
   fix = fix.fix, verify = fix.verify, segment = segment, reply = reply,
   line = line.packet, show = show.packet, hexdump = show.hexdump, lua = rebuild.lua,
 } do
-  packet.methods[name] = method
+  rawset(packet.methods, name, source.method("packet:" .. name, method, object.meta))
 end
 
 -- What every view of a layer can do, beside what its protocol says.

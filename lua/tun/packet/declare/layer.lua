@@ -300,7 +300,8 @@ function layer.views(protocol)
       return tail.get[key](view)
     end
     if own[key] == nil then
-      own[key] = methods[key] or layer.methods[key] or unknown(key)
+      local method = methods[key] or layer.methods[key] or unknown(key)
+      rawset(own, key, source.method(protocol.name .. ":" .. key, method, meta))
     end
     return own[key]
   end

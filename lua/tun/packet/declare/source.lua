@@ -1,5 +1,6 @@
 -- source.lua: pieces of the source that is generated for protocols.
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local slot = require "tun.packet.memory.slot"
 
 local source = {}
@@ -126,6 +127,23 @@ function source.choice(sets, otherwise, given)
   end
   given.type = type
   return bytes.compiled and 'local size = type(key) == "string" and #key ' .. otherwise or otherwise
+end
+
+local METHOD = [[
+return function(self, a, b, c)
+  if getmetatable(self) ~= meta then
+    refuse_self(self)
+  end
+  return method(self, a, b, c)
+end]]
+
+--- A method that refuses to be called on anything but objects of a type, as check.methods()
+-- makes it. Each has source of its own: what LuaJIT finds in a function that has no twin is
+-- constant to it.
+-- @param meta  the metatable of the objects
+function source.method(name, method, meta)
+  return bytes.compile(name, METHOD, { method = method, meta = meta, getmetatable = getmetatable,
+                                       refuse_self = check.refuse_self })
 end
 
 --- An expression of one field for a number, and the field's name.

@@ -74,14 +74,19 @@ static void guard(struct arena *arena, size_t size)
 		arena->guard = NULL;
 }
 
-/* Make bytes zero, whose whole pages the kernel gives anew at their next use.
+/* From so many bytes on, pages that are not used yet are worth a system call.
  */
+enum { MANY = 1 << 18 };
+
+/* Make bytes zero, of many those whole pages that the kernel gives anew at
+ * their next use. */
 static void zero(unsigned char *bytes, size_t size)
 {
 	size_t page = (size_t)getpagesize(), lead = -(uintptr_t)bytes % page;
 	size_t whole = size > lead ? (size - lead) / page * page : 0;
 
-	if (!whole || madvise(bytes + lead, whole, MADV_DONTNEED) < 0) {
+	if (size < MANY || !whole ||
+	    madvise(bytes + lead, whole, MADV_DONTNEED) < 0) {
 		memset(bytes, 0, size);
 		return;
 	}

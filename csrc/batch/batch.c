@@ -349,40 +349,67 @@ static int batch_move(lua_State *L)
 	return appended(L, made);
 }
 
-/* batch:slot(i) -> offsets of its slot, of the packet, of the packet's end, of
- * the first and behind the last byte that it can grow to; whether there is a
+/* Where a packet of a batch is: offsets of its slot, of the packet, of the
+ * packet's end, of the first and behind the last byte that it can grow to; the
+ * flags of its slot. Numbers as Lua has them. */
+struct seen {
+	double base, at, stop, floor, ceiling, flags;
+};
+
+/* Look at the packet at a place of a batch, counted from 1. Returns 1, or 0
+ * when there are less, or -1 when it was dropped or moved away. */
+static int batch_see(const struct batch *batch, double i, struct seen *seen)
+{
+	const struct pool *pool = batch->pool;
+	const struct slot *slot;
+	uint32_t number, base, n;
+
+	if (!(i >= 1 && i <= batch->count))
+		return 0;
+	slot = slots_get(batch, (uint32_t)i - 1);
+	if (!slot || !slot_bytes(pool, slot, &n))
+		return -1;
+	number = batch->list[(uint32_t)i - 1];
+	base = number * pool->stride;
+	*seen = (struct seen){ base, slot->at, slot->at + n, slot->at,
+			       slot->at + n, slot->flags };
+	if (pool->of[number].home == number) {
+		seen->floor = base + SLOT_META;
+		seen->ceiling = base + pool->stride;
+	}
+	return 1;
+}
+
+/* core.see_address() -> where batch_see() is, for the FFI */
+static int core_see_address(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)(uintptr_t)batch_see);
+	return 1;
+}
+
+/* batch:slot(i) -> as struct seen, but for the flags: whether there is a
  * virtio-net header, and packet information. None when the packet was dropped
  * or moved away; false when there are less than i. */
 static int batch_slot(lua_State *L)
 {
-	const struct batch *batch = object_self(L);
-	const struct slot *slot;
-	uint32_t number, base, n;
+	struct seen seen;
 	lua_Integer i;
+	int found;
 
 	if (!arg_integer(L, 2, &i))
 		raise_value(L, 2, "slot", "a place in the batch");
-	if (i < 1 || i > batch->count) {
+	found = batch_see(object_self(L), (double)i, &seen);
+	if (found < 1) {
 		lua_pushboolean(L, false);
-		return 1;
+		return found + 1;
 	}
-	slot = slots_get(batch, (uint32_t)--i);
-	if (!slot || !slot_bytes(batch->pool, slot, &n))
-		return 0;
-	number = batch->list[i];
-	base = number * batch->pool->stride;
-	lua_pushinteger(L, base);
-	lua_pushinteger(L, slot->at);
-	lua_pushinteger(L, slot->at + slot->size);
-	if (batch->pool->of[number].home == number) {
-		lua_pushinteger(L, base + SLOT_META);
-		lua_pushinteger(L, base + batch->pool->stride);
-	} else {
-		lua_pushinteger(L, slot->at);
-		lua_pushinteger(L, slot->at + slot->size);
-	}
-	lua_pushboolean(L, slot->flags & SLOT_VNET);
-	lua_pushboolean(L, slot->flags & SLOT_PI);
+	lua_pushinteger(L, (lua_Integer)seen.base);
+	lua_pushinteger(L, (lua_Integer)seen.at);
+	lua_pushinteger(L, (lua_Integer)seen.stop);
+	lua_pushinteger(L, (lua_Integer)seen.floor);
+	lua_pushinteger(L, (lua_Integer)seen.ceiling);
+	lua_pushboolean(L, (int)seen.flags & SLOT_VNET);
+	lua_pushboolean(L, (int)seen.flags & SLOT_PI);
 	return 7;
 }
 
@@ -495,7 +522,6 @@ static void push_layout(lua_State *L)
 	} numbers[] = {
 		{ "slot_meta", SLOT_META },
 		{ "slot_pi", offsetof(struct slot, pi) },
-		{ "slot_dropped", SLOT_DROPPED },
 		{ "slot_vnet", SLOT_VNET },
 		{ "slot_with_pi", SLOT_PI },
 		{ "vnet_size", sizeof(struct vnet) },
@@ -517,5 +543,7 @@ void open_batch(lua_State *L)
 	lua_setfield(L, -2, "batch");
 	lua_pushcfunction(L, core_views);
 	lua_setfield(L, -2, "views");
+	lua_pushcfunction(L, core_see_address);
+	lua_setfield(L, -2, "see_address");
 	push_layout(L);
 }

@@ -1,4 +1,4 @@
-/* walk.h -- the layers of usual packets, for Luas without FFI. */
+/* walk.h -- the layers of usual packets, found by one call. */
 #ifndef TUN_BATCH_WALK_H
 #define TUN_BATCH_WALK_H
 

@@ -240,9 +240,9 @@ static int device_send_place(lua_State *L)
 
 /* device_write_packet() for the FFI, without reasons: who wants one sends the
  * packet once more by the method. */
-static ssize_t device_write_raw(struct device *dev, const void *bytes, size_t n)
+static int device_write_raw(struct device *dev, const void *bytes, uint32_t n)
 {
-	return write(dev->handle.fd, bytes, n);
+	return (int)write(dev->handle.fd, bytes, n);
 }
 
 static const luaL_Reg methods[] = {
@@ -256,6 +256,22 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
+/* The same for the FFI, of the packet whose slot begins at an offset: without
+ * reasons. */
+static int device_send_place_raw(struct device *dev, struct batch *batch,
+				 double i, double base)
+{
+	const struct pool *pool = batch->pool;
+	uint32_t number;
+
+	if (!(i >= 1 && i <= batch->count))
+		return -1;
+	number = batch->list[(uint32_t)i - 1];
+	if (number == NO_SLOT || number * pool->stride != base)
+		return -1;
+	return (int)device_batch_send_at(dev, batch, (uint32_t)i - 1);
+}
+
 /* core.addresses: functions for the FFI, which wait for nothing. */
 static void push_addresses(lua_State *L)
 {
@@ -264,7 +280,7 @@ static void push_addresses(lua_State *L)
 		uintptr_t address;
 	} functions[] = {
 		{ "receive", (uintptr_t)device_batch_refill },
-		{ "send_place", (uintptr_t)device_batch_send_at },
+		{ "send_place", (uintptr_t)device_send_place_raw },
 		{ "write", (uintptr_t)device_write_raw },
 	};
 	size_t i;

@@ -15,94 +15,81 @@ local device = core.device.__index
 local receive, send, transmit = device.receive, device.send, device.transmit
 local send_place = device.send_place
 
+-- As batch:clear(), of a batch that no script has.
+local clear = core.batches.__index.clear
+
 local packets = {}
 
+local getmetatable, read = getmetatable, view.read
 local expire, revive = view.expire, view.revive
+
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
 local FLOOR, CEILING, SLOT = slot.FLOOR, slot.CEILING, slot.SLOT
 local meta_at, info_at = layer.at[layer.LEVELS.meta], layer.at[layer.LEVELS.info]
 local META, INFO = slot.FIRST + layer.LEVELS.meta, slot.FIRST + layer.LEVELS.info
 local PI, VNET = packet.tun_pi, packet.virtio_net
 
+-- What it takes to see the packets of a batch: a list, since constants of numbers make shorter
+-- traces than names. What a view has as SLOT is the beginning of one, and LIVE: whether a script
+-- may have it now. VIEWS are those of the batch's memory, of which each slot has one, by its
+-- offset; the loop over a device has a RING of its own, of which it gives one after the other.
+local BASE, BATCH, PLACE = slot.BASE, slot.BATCH, slot.PLACE
+local HANDLE, LIVE = 5, 6
+local VIEW, KIND, LAST, DEV, QUICK, MEMORY, VIEWS, RING, TURN, SECONDS =
+  6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+local viewing = {}
+
 -- -- Leaves ---------------------------------------------------------------------
 
 -- handle(batch) -> what locate() takes beside it.
 -- locate(batch, handle, i) -> as batch:slot(i).
--- quick_receive(dev, batch) -> how many packets are in it now, after clearing it; what is
---   not above 0 is told by the method, which then tries again.
--- quick_place(dev, batch, i), quick_send(dev, pointer, at, n): the same for sending.
--- there(where): whether a packet is at the place of its batch at which it was seen.
-local handle, locate, quick_receive, quick_place, quick_send, there
+-- quick_receive(dev, batch, handle) -> how many packets are in it now, after clearing it; what
+--   is not above 0 is told by the method, which then tries again.
+-- quick_place(dev, where), quick_send(dev, pointer, at, n): the same for sending.
+local handle, locate, quick_receive, quick_place, quick_send
 
 if jitted then
-  -- The beginnings of the structures of csrc/batch.h.
-  ffi.cdef [[
-  struct tun_slot { uint8_t vnet[24]; uint32_t at, size; uint16_t flags; };
-  struct tun_pool {
-    uint8_t *bytes;
-    uint32_t slots, stride, headroom, room, unused, first;
-    struct { uint32_t free, home, users; } of[1];
-  };
-  struct tun_batch { struct tun_pool *pool; uint32_t count, ethernet, list[1]; };
-  ]]
   local band = require("bit").band
-  local it_type, batch_type = ffi.typeof "struct tun_slot *", ffi.typeof "struct tun_batch *"
-  local BEGIN = core.slot_meta
-  local DROPPED, HAS_VNET, HAS_PI = core.slot_dropped, core.slot_vnet, core.slot_with_pi
+  local HAS_VNET, HAS_PI = core.slot_vnet, core.slot_with_pi
+  -- base, at, stop, floor, ceiling, flags: struct seen of csrc/batch/batch.c.
+  viewing.seen = ffi.new "double[6]" -- is kept here: a pointer keeps nothing
+  local seen = ffi.cast("double *", viewing.seen)
 
-  local function of_core(name, type)
-    return ffi.cast(type, ffi.cast("uintptr_t", core.addresses[name]))
+  local function of_core(address, type)
+    return ffi.cast(type, ffi.cast("uintptr_t", address))
   end
 
-  local c_receive = of_core("receive", "int (*)(void *, void *)")
-  local c_place = of_core("send_place", "intptr_t (*)(void *, void *, uint32_t)")
-  local c_write = of_core("write", "intptr_t (*)(void *, const void *, size_t)")
+  local c_see = of_core(core.see_address(), "int (*)(void *, double, double *)")
+  local c_receive = of_core(core.addresses.receive, "int (*)(void *, void *)")
+  local c_place = of_core(core.addresses.send_place, "int (*)(void *, void *, double, double)")
+  local c_write = of_core(core.addresses.write, "int (*)(void *, const void *, uint32_t)")
 
   function handle(batch)
-    return ffi.cast(batch_type, ffi.cast("uintptr_t", batch:address()))
+    return ffi.cast("void *", ffi.cast("uintptr_t", batch:address()))
   end
 
   function locate(_, at, i)
-    if i < 1 or i > at.count then
-      return false
+    local n = c_see(at, i, seen)
+    if n ~= 1 then
+      return n == 0 and false or nil
     end
-    local number, pool = at.list[i - 1], at.pool
-    if number >= pool.slots then
-      return nil
-    end
-    local base = number * pool.stride
-    local it = ffi.cast(it_type, pool.bytes + base)
-    local first, flags = it.at, it.flags
-    if band(flags, DROPPED) ~= 0 then
-      return nil
-    end
-    local stop, floor, ceiling = first + it.size, base + BEGIN, base + pool.stride
-    if stop > pool.slots * pool.stride then -- a script can write there
-      return nil
-    end
-    if pool.of[number].home ~= number then
-      floor, ceiling = first, stop
-    end
-    return base, first, stop, floor, ceiling, band(flags, HAS_VNET) ~= 0, band(flags, HAS_PI) ~= 0
+    local flags = seen[5]
+    return seen[0], seen[1], seen[2], seen[3], seen[4],
+      flags ~= 0 and band(flags, HAS_VNET) ~= 0, flags ~= 0 and band(flags, HAS_PI) ~= 0
   end
 
-  function there(where)
-    local at, i = where.handle, where.i
-    return i >= 1 and i <= at.count and at.list[i - 1] * at.pool.stride == where.base
-  end
-
-  function quick_receive(dev, batch)
-    local n = c_receive(dev, batch)
+  function quick_receive(dev, _, at)
+    local n = c_receive(dev, at)
     return n
   end
 
-  function quick_place(dev, batch, i)
-    local n = tonumber(c_place(dev, batch, i - 1))
+  function quick_place(dev, where)
+    local n = c_place(dev, where[HANDLE], where[PLACE], where[BASE])
     return n
   end
 
   function quick_send(dev, p, at, n)
-    n = tonumber(c_write(dev, p + at, n))
+    n = c_write(dev, p + at, n)
     return n
   end
 else
@@ -118,53 +105,43 @@ else
     return -1
   end
 
-  function there(where)
-    return where.batch:slot(where.i) == where.base
-  end
-
   quick_place, quick_send = quick_receive, quick_receive
 end
 
 -- -- Views of a batch -------------------------------------------------------------
 
--- What it takes to see the packets of a batch: the views of its memory, of which each slot has
--- one, by its offset, and a list of those that a script may have now.
-local viewing = {}
+local LEFT = "the packet was good until it left its batch: keep it with copy()"
+local NEXT = "the packet was good until the next step: keep it with copy()"
 
 local function viewer(batch)
-  local views = core.views(batch, true)
-  if not views.live then
-    views.live, views.n, views.place = {}, 0, SLOT
-  end
-  return setmetatable({ batch = batch, handle = handle(batch), i = 0, arena = batch:arena(),
-    views = views, kind = batch:mode() == "tap" and packet.eth or header.kinds.ip }, viewing)
+  return setmetatable({ 0, batch, 0, NEXT, (handle(batch)), false,
+    batch:mode() == "tap" and packet.eth or header.kinds.ip, 0, false, 0, batch:arena(), false,
+    false, 0, false }, viewing)
 end
 
--- A view, whose slot says where it is, see slot.lua, and why it may be good no more.
-local function new_view(state, words)
-  local it = view.new(state.arena, bytes.pointer(state.arena), 0, 0)
-  it[SLOT] = { batch = state.batch, handle = state.handle, i = 0, base = 0, live = false,
-               gone = words }
+-- A view of a batch's memory.
+local function new_view(state, where)
+  local arena = state[MEMORY]
+  local it = view.new(arena, bytes.pointer(arena), 0, 0)
+  it[SLOT] = where
   return it
 end
 
-local LEFT = "the packet was good until it left its batch: keep it with copy()"
-
--- The view of a slot.
+-- The view of a slot, which a script may have from now on.
 local function view_of(state, base)
-  local views = state.views
+  local views = state[VIEWS]
   local it = views[base]
   if not it then
-    it = new_view(state, LEFT)
+    it = new_view(state, { base, false, 0, LEFT, false, false })
     views[base] = it
   end
   local where = it[SLOT]
-  if not where.live then
+  if not where[LIVE] then
     local n = views.n + 1
-    views.n, views.live[n], where.live = n, it, true
-    revive(it, state.arena)
+    views.n, views.live[n], where[LIVE] = n, it, true
+    revive(it, state[MEMORY])
   end
-  where.batch, where.handle = state.batch, state.handle
+  where[BATCH], where[HANDLE] = state[BATCH], state[HANDLE]
   return it
 end
 
@@ -176,11 +153,11 @@ end
 
 -- The view on the i-th packet; false behind the last, nil where there is none.
 local function see(state, i)
-  local base, at, stop, floor, ceiling, vnet, pi = locate(state.batch, state.handle, i)
+  local base, at, stop, floor, ceiling, vnet, pi = locate(state[BATCH], state[HANDLE], i)
   if not base then
     return base
   end
-  local it, layers = state.view or view_of(state, base), 0
+  local it, layers = state[VIEW] or view_of(state, base), 0
   if vnet then
     it[INFO], layers = base, VNET.mark
   end
@@ -188,8 +165,8 @@ local function see(state, i)
     it[META], layers = base + core.slot_pi, layers + PI.mark
   end
   local where = it[SLOT]
-  it[FLOOR], it[CEILING], where.base, where.i, state.i = floor, ceiling, base, i, i
-  view.read(it, at, stop, state.kind, layers)
+  it[FLOOR], it[CEILING], where[BASE], where[PLACE], state[PLACE] = floor, ceiling, base, i, i
+  read(it, at, stop, state[KIND], layers)
   return it
 end
 
@@ -197,7 +174,7 @@ end
 local function seek(state, i)
   local it
   repeat
-    it, i = i <= state.last and see(state, i), i + 1
+    it, i = i <= state[LAST] and see(state, i), i + 1
   until it ~= nil
   return it
 end
@@ -206,24 +183,55 @@ local function step(state)
   if getmetatable(state) ~= viewing then
     refuse_state(state)
   end
-  local i = state.i + 1
-  local it = i <= state.last and see(state, i)
+  local i = state[PLACE] + 1
+  local it = i <= state[LAST] and see(state, i)
   if it == nil then
     it = seek(state, i + 1)
   end
   return it or nil
 end
 
+-- What sees the packets of a batch by a view for each slot.
+local function by_slot(batch)
+  local state, views = viewer(batch), core.views(batch, true)
+  if not views.live then
+    views.live, views.n = {}, 0
+  end
+  state[VIEWS] = views
+  return state
+end
+
+--- Let views of a batch whose slots it gave back refuse to be used.
+-- @param base  optional: of the slot; else all of the batch
+function packets.expire(batch, base)
+  local views = core.views(batch)
+  local kept = 0
+  for i = 1, views and views.n or 0 do
+    local it = views.live[i]
+    local where = it[SLOT]
+    if where[BATCH] == batch and (not base or where[BASE] == base) then
+      where[LIVE] = false
+      expire(it)
+    else
+      kept = kept + 1
+      views.live[kept] = it
+    end
+  end
+  if views then
+    views.n = kept
+  end
+end
+
 --- As batch:packets().
 function packets.walk(batch)
-  local state = viewer(batch:compact())
-  state.last = batch:count() -- what a step appends, or moves to the end, comes next time
+  local state = by_slot(batch:compact())
+  state[LAST] = batch:count() -- what a step appends, or moves to the end, comes next time
   return step, state
 end
 
 --- As batch:packet(i).
 function packets.at(batch, i)
-  return see(viewer(batch), i) or nil
+  return see(by_slot(batch), i) or nil
 end
 
 -- -- Coming in from a device --------------------------------------------------------
@@ -232,7 +240,7 @@ end
 local ENDS = { closed = true, deleted = true, timeout = true }
 
 -- How many packets are taken the quick way before the method sees to signals.
-local QUICK = 64
+local OFTEN = 64
 
 local wait
 
@@ -247,43 +255,43 @@ local function waited(state, n, why, errno)
 end
 
 function wait(state)
-  state.quick = QUICK
-  local n, why, errno = receive(state.dev, state.batch:clear(), state.seconds)
+  state[QUICK] = OFTEN
+  local n, why, errno = receive(state[DEV], clear(state[BATCH]), state[SECONDS] or nil)
   n = waited(state, n, why, errno)
   return n
 end
 
--- How many views a loop has, which it gives in turn.
-local RING = 64
-local NEXT = "the packet was good until the next step: keep it with copy()"
+-- How many views a loop gives in turn.
+local ROUND = 64
 
 -- Take the view that is the next one's, and let the present one be good no more.
 local function turn(state)
-  local ring, i = state.ring, state.turn % RING + 1
+  local ring, i = state[RING], state[TURN] % ROUND + 1
   local it = ring[i]
-  if state.view then
-    expire(state.view)
+  if state[VIEW] then
+    expire(state[VIEW])
   end
   if not it then
-    it = new_view(state, NEXT)
+    it = new_view(state, state)
     ring[i] = it
   end
-  revive(it, state.arena)
-  state.turn, state.view = i, it
+  revive(it, state[MEMORY])
+  state[TURN], state[VIEW] = i, it
 end
 
 local function next_view(state)
-  if getmetatable(state) ~= viewing or not state.dev then
+  if getmetatable(state) ~= viewing or not state[DEV] then
     refuse_state(state)
   end
   turn(state)
   local n = -1
-  if state.quick > 0 then
-    state.quick = state.quick - 1
-    n = quick_receive(state.dev, state.batch)
+  local quick = state[QUICK]
+  if quick > 0 then
+    state[QUICK] = quick - 1
+    n = quick_receive(state[DEV], state[BATCH], state[HANDLE])
   end
   if n <= 0 and not wait(state) then
-    expire(state.view)
+    expire(state[VIEW])
     return nil
   end
   local it = see(state, 1)
@@ -321,7 +329,7 @@ function packets.each(dev, seconds)
   if not state then
     return nothing
   end
-  state.dev, state.quick, state.seconds, state.ring, state.turn = dev, 0, seconds, {}, 0
+  state[DEV], state[SECONDS], state[RING] = dev, seconds or false, {}
   return next_view, state
 end
 
@@ -338,9 +346,10 @@ function packets.next(dev, seconds)
     if not state then
       return nil, why, errno
     end
+    state[VIEW] = new_view(state, state)
     ones[dev] = state
   end
-  local n, why, errno = receive(dev, state.batch:clear(), seconds)
+  local n, why, errno = receive(dev, clear(state[BATCH]), seconds)
   if not n then
     return nil, why, errno
   end
@@ -349,7 +358,7 @@ end
 
 -- -- Going out ------------------------------------------------------------------
 
-local given = view.given
+local given, META_OF_PACKETS = view.given, view.meta
 
 -- Devices that put nothing in front of a packet; what a device is does not change.
 local plain = setmetatable({}, { __mode = "k" })
@@ -409,17 +418,18 @@ end
 
 --- Send a packet as it is: fix() it first if it was changed.
 function packets.send(dev, self)
-  given("packet", self)
+  if getmetatable(self) ~= META_OF_PACKETS then
+    given("packet", self)
+  end
   local where = self[SLOT]
-  if where and where.batch then
-    if not there(where) and not view.place(self) then
-      core.misuse "send: the packet is in its batch no more"
-    end
-    local n = quick_place(dev, where.batch, where.i)
+  if where and where[BATCH] then
+    local n = quick_place(dev, where)
     if n > 0 then
       return n
+    elseif not view.place(self) then
+      core.misuse "send: the packet is in its batch no more"
     end
-    return send_place(dev, where.batch, where.i)
+    return send_place(dev, where[BATCH], where[PLACE])
   elseif not is_plain(dev) or info_at(self) or meta_at(self) then
     return send_copy(dev, self)
   end

@@ -1,6 +1,8 @@
 -- Access to the bytes of packets where there is no FFI: whatever a script passes is checked.
 local core = require "tun.core"
 
+local unpack = table.unpack or unpack -- luacheck: ignore
+
 local bytes = core.bytes
 
 describe("an arena", function()
@@ -83,10 +85,10 @@ describe("the numbers of a header", function()
     return at, skip, width, 1
   end
 
-  -- id, plain, least, mark, mask, slot; parts.
+  -- plain, least, mark, mask, slot; parts.
   local function step(head, ...)
     local list = {}
-    for i = 1, 6 do
+    for i = 1, 5 do
       list[i] = head[i]
     end
     for _ = 1, 7 do
@@ -94,30 +96,67 @@ describe("the numbers of a header", function()
         list[#list + 1] = number
       end
     end
-    return core.step(list)
+    return (core.walker())(list)
   end
 
   it("lie in it, or are refused", function()
-    local head = { 1, 1, 20, 1, 3, 5 }
-    assert(step(head, part(18, 0, 16)))
+    local head = { 1, 20, 1, 3, 5 }
+    assert.equal(1, step(head, part(18, 0, 16)))
     for _, bad in ipairs { { 19, 0, 16 }, { 20, 0, 8 }, { 2 ^ 32 - 1, 0, 8 }, { 0, 8, 8 },
-                           { 0, 0, 17 }, { 0, 0, 2 ^ 32 - 1 }, { 0, 2 ^ 32 - 1, 1 }, { -1, 0, 8 },
-                           { 0 / 0, 0, 8 }, { 1e300, 0, 8 } } do
+                           { 0, 0, 17 }, { 0, 1, 16 }, { 0, 0, 2 ^ 32 - 1 }, { 0, 2 ^ 32 - 1, 1 },
+                           { -1, 0, 8 }, { 0 / 0, 0, 8 }, { 1e300, 0, 8 } } do
       assert.is_false(pcall(step, head, part(bad[1], bad[2], bad[3])))
     end
-    for _, bad in ipairs { { 1, 1, 20, 0, 3, 5 }, { 1, 1, 20, 4, 3, 5 }, { 1, 1, 20, 1, 3, 2 ^ 31 },
-                           { 65536, 1, 20, 1, 3, 5 } } do
+    for _, bad in ipairs { { 1, 20, 0, 3, 5 }, { 1, 20, 4, 3, 5 }, { 1, 20, 1, 3, 2 ^ 31 },
+                           { 1, 0, 1, 3, 5 } } do
       assert.is_false(pcall(step, bad, part(0, 0, 8)))
     end
-    assert.is_false(pcall(core.step, {}))
-    assert.is_false(pcall(core.step))
+    assert.is_false(pcall(step, {}))
+    assert.is_false(pcall((core.walker())))
   end)
 
-  it("are what core.step made, and nothing else", function()
-    local walk = core.walker {}
-    for _, other in ipairs { core.arena(200), io.stdout, 7, {}, "x" } do
-      assert.equal(0, (walk(core.arena(100), {}, 0, 100, 0, other)))
+  it("lead to steps that are there", function()
+    local make, lead, walk = core.walker()
+    local list = { 1, 1, 1, 3, 5 }
+    for i = 1, 28 do
+      list[5 + i] = 0
     end
-    assert.equal(0, (walk(core.arena(100), {}, 0, 100, 0)))
+    list[5 + 4 * 4 + 3] = 8 -- what follows
+    assert.equal(1, make(list))
+    lead(1, 7, 0)
+    for _, bad in ipairs { { 0, 7, 1 }, { 2, 7, 1 }, { 1, 65536, 1 }, { 1, -1, 1 }, { 1, 7, 2 },
+                           { 1, 7, -1 }, { 1, 7.5, 1 }, {}, { 1 }, { 1, 7, "1" } } do
+      assert.is_false(pcall(lead, bad[1], bad[2], bad[3]))
+    end
+    local arena = core.arena(100)
+    arena:write(0, "\7\8")
+    local packet = {}
+    assert.same({ 1, 0, 100, 0 }, { walk(arena, packet, 0, 100, 0, 1) }) -- left to Lua
+    assert.same({ 0, 2, 100, 1 }, { walk(arena, packet, 1, 100, 0, 1) })
+    assert.equal(1, packet[5])
+    for _, bad in ipairs { { arena, packet, 0, 101, 0, 1 }, { arena, packet, 5, 4, 0, 1 },
+                           { arena, packet, -1, 4, 0, 1 }, { arena, packet, 0, 4, 0, 2 },
+                           { arena, packet, 0, 4, 0, 0 }, { arena, packet, 0, 4, 0 },
+                           { arena, 7, 0, 4, 0, 1 }, { io.stdout, packet, 0, 4, 0, 1 } } do
+      assert.is_false(pcall(walk, unpack(bad, 1, 6)))
+    end
+  end)
+
+  it("are left to Lua where there is no room for what follows", function()
+    local make, lead, walk = core.walker()
+    local list = { 1, 2, 1, 3, 5 }
+    for i = 1, 28 do
+      list[5 + i] = 0
+    end
+    list[5 + 4 * 4 + 3] = 16
+    for _ = 1, 300 do
+      make(list)
+    end
+    local arena = core.arena(100)
+    assert.equal(0, (walk(arena, {}, 0, 100, 0, 1)))
+    for number = 1, 1025 do
+      lead(1, number, 2)
+    end
+    assert.equal(1, (walk(arena, {}, 0, 100, 0, 1)))
   end)
 end)

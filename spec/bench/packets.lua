@@ -116,9 +116,9 @@ turns.take(function()
   if GARBAGE[arg[1]] then
     collectgarbage "stop"
   end
-  local before, start = collectgarbage "count", turns.now()
+  local before, start = collectgarbage "count", turns.processor()
   local packets = run(PASSES)
-  local time = turns.now() - start
+  local time = turns.processor() - start
   local each = (collectgarbage "count" - before) * 1024 / (packets * PASSES)
   collectgarbage "restart"
   turn = turn + 1

@@ -89,12 +89,19 @@ local gone = {}
 --- Raise why a value can be used no more, if it is a packet that is gone.
 function packet.refuse_gone(value)
   if getmetatable(value) == gone then
-    core.misuse(value[slot.SLOT].gone)
+    core.misuse(value[slot.SLOT][slot.GONE])
   end
 end
 
-for _, event in ipairs { "__index", "__newindex", "__tostring", "__len", "__call" } do
+for _, event in ipairs { "__newindex", "__tostring", "__len", "__call" } do
   gone[event] = packet.refuse_gone
+end
+
+local function nothing() end
+
+-- What left its batch can be dropped once more.
+function gone.__index(self, key)
+  return key == "drop" and nothing or packet.refuse_gone(self)
 end
 
 function gone.__div(a, b)
@@ -103,7 +110,7 @@ function gone.__div(a, b)
 end
 
 --- Let a packet that has a slot refuse to be used, and its layers, and what is inside of it,
--- since its memory is given to another; the slot's `gone` is why.
+-- since its memory is given to another.
 function packet.expire(self)
   local where = self[slot.SLOT]
   repeat
@@ -181,7 +188,7 @@ end
 --- Where a packet of a batch that received from UDP came from, and where such a batch sends
 -- it: "10.0.0.1:5000".
 function accessors.peer(self)
-  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT].base)
+  return self[slot.SLOT] and core.peer(self[ARENA], self[slot.SLOT][slot.BASE])
 end
 
 --- The bytes behind the innermost header, as a string.

@@ -31,7 +31,7 @@ for name, method in pairs {
   reply = reply,
   line = line.packet, show = show.packet, hexdump = show.hexdump, lua = rebuild.lua,
 } do
-  packet.methods[name] = method
+  rawset(packet.methods, name, source.method("packet:" .. name, method, object.meta))
 end
 
 -- What every view of a layer can do, beside what its protocol says.
@@ -93,7 +93,7 @@ header.watch(forget)
 
 function meta.__newindex(self, key, value)
   if key == "peer" and self[slot.SLOT] then
-    core.setpeer(self[slot.ARENA], self[slot.SLOT].base, value)
+    core.setpeer(self[slot.ARENA], self[slot.SLOT][slot.BASE], value)
   elseif key == "payload" then
     edit.set_payload(self, value)
   else

@@ -12,7 +12,7 @@ local POINTER, ARENA = slot.POINTER, slot.ARENA
 local START, STOP, LIMIT = slot.START, slot.STOP, slot.LIMIT
 local PAYLOAD, MORE, INNER, OUTER = slot.PAYLOAD, slot.MORE, slot.INNER, slot.OUTER
 local FLOOR, CEILING = slot.FLOOR, slot.CEILING
-local SLOT = slot.SLOT
+local SLOT, BASE, BATCH, PLACE = slot.SLOT, slot.BASE, slot.BATCH, slot.PLACE
 local INFO, META = slot.FIRST + layer.LEVELS.info, slot.FIRST + layer.LEVELS.meta
 
 -- Let a packet's offsets, and those of packets inside, be of other memory.
@@ -34,8 +34,8 @@ end
 
 -- Take what is known of a packet beside its bytes along, to an offset of other memory.
 local function take_along(self, from, p, o)
-  bytes.copy(p, o, from, self[SLOT].base, core.slot_meta)
-  self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, { base = o, batch = false }
+  bytes.copy(p, o, from, self[SLOT][BASE], core.slot_meta)
+  self[INFO], self[META], self[SLOT] = o, o + core.slot_pi, { o, false, 0 }
 end
 
 -- Move a packet to memory that take(n) gives, with so many bytes in front and behind.
@@ -71,7 +71,7 @@ end
 -- Move a packet that has not so much room where it lies.
 -- @param at, more  optional: what is behind that offset will be so many bytes further
 local function grow(self, front, behind, at, more)
-  if self[SLOT] and self[SLOT].batch then
+  if self[SLOT] and self[SLOT][BATCH] then
     core.misuse "the packet's slot has no room for more: a batch takes headroom and size"
   end
   local from, start = self[ARENA], self[START]
@@ -84,20 +84,20 @@ end
 -- @return batch, place | nil: it is in no batch, or in it no more
 function packet.place(self)
   local where = self[SLOT]
-  local batch = where and where.batch
+  local batch = where and where[BATCH]
   if not batch then
     return nil
-  elseif batch:slot(where.i) ~= where.base then
+  elseif batch:slot(where[PLACE]) ~= where[BASE] then
     local i = 1
-    while batch:slot(i) ~= where.base do
+    while batch:slot(i) ~= where[BASE] do
       if batch:slot(i) == false then
         return nil
       end
       i = i + 1
     end
-    where.i = i
+    where[PLACE] = i
   end
-  return batch, where.i
+  return batch, where[PLACE]
 end
 
 --- After the extent of a packet has changed: what is known of it counts from its start, and
@@ -170,7 +170,7 @@ end
 -- @param at  optional: the offset that they are wanted at. Outside of a batch the packet then
 --   moves, so that views of what is behind follow.
 function edit.make_room(whole, more, at)
-  local is_free = not (whole[SLOT] and whole[SLOT].batch)
+  local is_free = not (whole[SLOT] and whole[SLOT][BATCH])
   if whole[STOP] + more > whole[CEILING] or at and is_free then
     grow(whole, whole[START] - whole[FLOOR], math.max(more, 0), at, more)
   end
@@ -270,7 +270,7 @@ end
 --- Take the packet out of the batch that it is in.
 function edit.drop(self)
   local where = self[SLOT]
-  if not where or not where.batch then
+  if not where or not where[BATCH] then
     core.misuse "drop: the packet is in no batch"
   end
   local batch, i = packet.place(self)
@@ -284,7 +284,7 @@ end
 -- @return true | nil, message, errno: all slots there are in use
 function edit.move(self, to)
   local where = self[SLOT]
-  if not where or not where.batch then
+  if not where or not where[BATCH] then
     core.misuse "move: the packet is in no batch; use batch:add(packet)"
   end
   local batch, i = packet.place(self)

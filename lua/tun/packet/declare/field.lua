@@ -226,6 +226,22 @@ function field.getters(protocol)
   return made
 end
 
+--- What views read: the getters, or what a getter of nothing but loads has, as source of a
+-- statement that sets `value`.
+function field.readers(protocol)
+  local readers = {}
+  for _, each in ipairs(protocol.fields) do
+    local value, given = value_of(each)
+    local plain = not next(given) and not each.when
+    readers[each.name] = plain and "value = " .. value or protocol.get[each.name]
+    if field.has_number(each) then
+      readers[each.name .. "_n"] = each.load and not each.when and "value = " .. each.load
+        or protocol.get[each.name .. "_n"]
+    end
+  end
+  return readers
+end
+
 -- -- Setters --------------------------------------------------------------
 
 -- A number or what stands for one, in range; refuse() explains and raises.
@@ -387,6 +403,33 @@ end
 --- The setters of a protocol's views, by name.
 function field.setters(protocol)
   return all(protocol, "/set", setter)
+end
+
+local QUICK = [[
+    if type(value) == "number" and value >= $min and value <= $max and value % 1 == 0 then
+      $change
+      $write
+    else
+      set(view, key, value)
+    end]]
+
+--- What views do to set a field: source of statements that set a number, and leave the rest to
+-- set(view, key, value); true where that does all.
+function field.writers(protocol)
+  local writers = {}
+  local function add(name, each, own)
+    local min, max = range(each)
+    writers[name] = each.load and not each.when and not each.signed and not own
+      and source.fill(QUICK, { min = min, max = ("%.0f"):format(max), write = field.write(each),
+                               change = change(protocol, each) }) or "set(view, key, value)"
+  end
+  for _, each in ipairs(protocol.fields) do
+    add(each.name, each, each.own)
+    if field.has_number(each) then
+      add(each.name .. "_n", each)
+    end
+  end
+  return writers
 end
 
 --- What writes fields into a new header, by name.

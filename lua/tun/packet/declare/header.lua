@@ -41,12 +41,18 @@ end
 local made = {
   get = field.getters,
   set = field.setters,
+  readers = bytes.compiled and field.readers or function(protocol)
+    return protocol.get
+  end,
+  writers = bytes.compiled and field.writers or function(protocol)
+    return protocol.set
+  end,
   puts = field.putters,
   view = layer.views,
   enter = layer.entry,
   slow = parser.compile,
   parse = function(protocol)
-    return bytes.jitted and protocol.slow or walk.quick(protocol)
+    return bytes.compiled and protocol.slow or walk.quick(protocol)
   end,
   finish = finish.everything,
   pseudo = finish.pseudo,
@@ -218,14 +224,10 @@ function header.declare(name, rows)
   layer.mark(protocol, rawget(header.protocols, name))
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol
-  if not bytes.jitted then
-    walk.add(protocol)
-  end
+  walk.add(protocol)
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
-  if not bytes.jitted then
-    walk.join()
-  end
+  walk.join(protocol)
   for _, watcher in ipairs(watchers) do
     watcher()
   end
@@ -279,9 +281,7 @@ function header.bind(rule)
     protocol.follows[each[1]] = list
     parser.join(protocol, each[1], each[2])
   end
-  if not bytes.jitted then
-    walk.join()
-  end
+  walk.join(protocol)
 end
 
 return header

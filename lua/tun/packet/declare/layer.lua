@@ -199,7 +199,7 @@ end
 local function follow(view)
   local packet, arena, o = view[3], view[4], view[2]
   if not packet[slot.ARENA] then
-    core.misuse(packet[slot.SLOT].gone)
+    core.misuse(packet[slot.SLOT][slot.GONE])
   end
   while arena ~= packet[slot.ARENA] do
     local move = moves[packet][arena]
@@ -211,7 +211,7 @@ end
 local READ = source.fill [[
 return function(view, key)
   if view[4] ~= view[3][$ARENA] then follow(view) end
-  local value
+  local p, o, value = view[1], view[2], nil
   %s
   return value
 end]]
@@ -219,6 +219,7 @@ end]]
 local WRITE = source.fill [[
 return function(view, key, value)
   if view[4] ~= view[3][$ARENA] then follow(view) end
+  local p, o, packet = view[1], view[2], view[3]
   %s
 end]]
 
@@ -302,7 +303,8 @@ function layer.views(protocol)
       return tail.get[key](view)
     end
     if own[key] == nil then
-      own[key] = methods[key] or layer.methods[key] or unknown(key)
+      local method = methods[key] or layer.methods[key] or unknown(key)
+      rawset(own, key, source.method(protocol.name .. ":" .. key, method, meta))
     end
     return own[key]
   end
@@ -314,13 +316,17 @@ function layer.views(protocol)
     return layer.methods.line(view)
   end
   function meta.__index(self, key)
-    meta.__index = chosen(protocol.name .. "/read", READ, protocol.get,
-      "value = act(view[1], view[2])", "value = other(view, key)", { other = other })
+    meta.__index = chosen(protocol.name .. "/read", READ, protocol.readers,
+      "value = act(p, o)", "value = other(view, key)", { other = other })
     return meta.__index(self, key)
   end
   function meta.__newindex(self, key, value)
-    meta.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.set,
-      "act(view[3], view[1], view[2], value)", "other(view, key, value)", { other = set })
+    meta.__newindex = chosen(protocol.name .. "/write", WRITE, protocol.writers,
+      "act(packet, p, o, value)", "other(view, key, value)",
+      { other = set, bytes_sum = bytes.sum,
+        set = function(view, name, given)
+          protocol.set[name](view[3], view[1], view[2], given)
+        end })
     meta.__newindex(self, key, value)
   end
   return meta

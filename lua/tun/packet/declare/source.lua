@@ -1,5 +1,6 @@
 -- source.lua: pieces of the source that is generated for protocols.
 local bytes = require "tun.packet.memory.bytes"
+local check = require "tun.check"
 local slot = require "tun.packet.memory.slot"
 
 local source = {}
@@ -83,16 +84,21 @@ end
 -- How many functions become upvalues, of which a function has 60 at most.
 local MOST = 50
 
--- Source that uses one of the functions, or goes on otherwise.
+-- Source that uses one of the functions, or has the source itself, or goes on otherwise.
 local function choose(functions, act, otherwise, given)
   local keys, lines, first = {}, {}, #given
   for key in pairs(functions) do
     keys[#keys + 1] = key
   end
   table.sort(keys)
-  for i = 1, bytes.compiled and math.min(#keys, MOST - first) or 0 do
-    given[first + i] = functions[keys[i]]
-    local one = act:gsub("%f[%w]act%f[%W]", "act" .. first + i)
+  local i = 0
+  while bytes.compiled and i < #keys and #given < MOST do
+    i = i + 1
+    local one = functions[keys[i]]
+    if type(one) == "function" then
+      given[#given + 1] = one
+      one = act:gsub("%f[%w]act%f[%W]", "act" .. #given)
+    end
     lines[i] = ("if size == %d and key == %q then %s else"):format(#keys[i], keys[i], one)
   end
   if #lines < #keys then
@@ -107,7 +113,8 @@ end
 -- script has, so that comparing costs nothing there, while what a table holds has to be
 -- looked up and checked; elsewhere a table is quicker. Sizes are compared first, since each
 -- name that is compared takes one of the 500 constants that a trace may have.
--- @param sets  list of { functions by key, source of the use: "value = act(self)" }
+-- @param sets  list of { functions by key, source of the use: "value = act(self)" }; with a
+--   compiler there can be source in the place of a function
 -- @param otherwise  source for a key that has no function
 -- @param given  gets what the source needs
 function source.choice(sets, otherwise, given)
@@ -120,6 +127,23 @@ function source.choice(sets, otherwise, given)
   end
   given.type = type
   return bytes.compiled and 'local size = type(key) == "string" and #key ' .. otherwise or otherwise
+end
+
+local METHOD = [[
+return function(self, a, b, c)
+  if getmetatable(self) ~= meta then
+    refuse_self(self)
+  end
+  return method(self, a, b, c)
+end]]
+
+--- A method that refuses to be called on anything but objects of a type, as check.methods()
+-- makes it. Each has source of its own: what LuaJIT finds in a function that has no twin is
+-- constant to it.
+-- @param meta  the metatable of the objects
+function source.method(name, method, meta)
+  return bytes.compile(name, METHOD, { method = method, meta = meta, getmetatable = getmetatable,
+                                       refuse_self = check.refuse_self })
 end
 
 --- An expression of one field for a number, and the field's name.

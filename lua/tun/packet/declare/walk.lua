@@ -1,5 +1,6 @@
--- walk.lua: usual packets are read by C where there is no FFI; see csrc/walk.c. A header is
--- usual when its declaration has only what the patterns below find, and when it is right.
+-- walk.lua: usual packets are read by C where there is no compiler; see csrc/batch/walk.c. A
+-- header is usual when its declaration has only what the patterns below find, and when it is
+-- right.
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local layer = require "tun.packet.declare.layer"
@@ -20,14 +21,13 @@ local PATTERNS = {
 
 local LARGEST = 16 -- bits of a number in a header
 
--- Parsers by id; what follows by the id of a protocol and the number that says it: false when
--- it is not loaded yet.
-local protocols, steps = {}, {}
+-- Parsers by id.
+local protocols = {}
 local parsers = setmetatable({}, { __index = function(self, id)
   self[id] = protocols[id].slow
   return self[id]
 end })
-local go = core.walker(steps)
+local step, lead, go = core.walker()
 
 local OPERATORS = { ["and"] = true, ["or"] = true, ["not"] = true }
 
@@ -55,6 +55,7 @@ end
 -- Append a part: of which field, and the number beside it. False when C cannot take it.
 local function append(list, field, size, number)
   local known = field and field.at and not field.swapped and field.width <= LARGEST
+    and field.skip + field.width <= LARGEST
     and field.at + math.ceil((field.skip + field.width) / 8) <= size
   list[#list + 1] = known and field.at or 0
   list[#list + 1] = known and field.skip or 0
@@ -91,45 +92,58 @@ local function parts(protocol, list)
   return plain and not (row.next and row.next.size) and (quotes or type(row.inner) ~= "string")
 end
 
-local QUICK = source.fill [[
+--- Let C know a protocol.
+function walk.add(protocol)
+  local level = protocol.level
+  local list = { 0, protocol.size, protocol.mark or 0, level and layer.mask(level) or 0,
+                 level and slot.FIRST + level or 0 }
+  local plain = parts(protocol, list) and level and protocol.size > 0
+  list[1] = plain and 1 or 0
+  protocol.id = step(list)
+  protocols[protocol.id], protocol.is_plain = protocol, plain or false
+end
+
+-- With an FFI that is not compiled, p is no arena.
+local QUICK = source.fill([[
 return function(packet, p, o, stop, layers)
   local left
-  left, o, stop, layers = go(p, packet, o, stop, layers, step)
+  left, o, stop, layers = go($arena, packet, o, stop, layers, id)
   if left > 0 then
     parsers[left](packet, p, o, stop, layers)
   else
     packet[$LIMIT], packet[$PAYLOAD], packet[$LAYERS] = stop, o, layers
   end
-end]]
-
---- Let C know a protocol.
-function walk.add(protocol)
-  local level, id = protocol.level, #protocols + 1
-  local list = { id, 0, protocol.size, protocol.mark or 0, level and layer.mask(level) or 0,
-                 level and slot.FIRST + level or 0 }
-  local plain = parts(protocol, list) and level
-  list[2] = plain and 1 or 0
-  protocols[id], protocol.id, protocol.step = protocol, id, core.step(list)
-  protocol.is_plain = plain or false
-end
+end]], { arena = bytes.jitted and ("packet[%d]"):format(slot.ARENA) or "p" })
 
 --- A parser that does in C what it can, and leaves the rest to the one in Lua.
 function walk.quick(protocol)
   return protocol.is_plain and bytes.compile(protocol.name .. "/walk", QUICK,
-    { go = go, step = protocol.step, parsers = parsers }) or protocol.slow
+    { go = go, id = protocol.id, parsers = parsers }) or protocol.slow
 end
 
---- Learn what follows each protocol. What is a packet inside is left to Lua.
-function walk.join()
-  for _, upper in ipairs(protocols) do
-    local row = upper.row
-    local inner = type(row.inner) == "table" and layer.space(row.inner[1]).protocols or {}
-    local space = row.next and layer.space(row.next[1])
-    for number, lower in pairs(space and space.protocols or {}) do
-      steps[upper.id * 2 ^ LARGEST + number] = not inner[number] and lower.step or false
+-- Learn what follows a protocol. What is a packet inside is left to Lua.
+local function learn(upper, space, inside)
+  for number, lower in pairs(space.protocols) do
+    if number < 2 ^ LARGEST then
+      lead(upper.id, number, not (inside and inside.protocols[number]) and lower.id or 0)
     end
-    for number in pairs(space and space.waiting or {}) do
-      steps[upper.id * 2 ^ LARGEST + number] = false
+  end
+  for number in pairs(space.waiting) do
+    if number < 2 ^ LARGEST then
+      lead(upper.id, number, 0)
+    end
+  end
+end
+
+--- Learn what a protocol, which others lead to, has changed.
+function walk.join(protocol)
+  local follows = protocol.follows
+  for _, upper in ipairs(protocols) do
+    local next, inner = upper.row.next, upper.row.inner
+    local inside = type(inner) == "table" and inner[1]
+    if upper.is_plain and next
+      and (upper == protocol or follows[next[1]] or inside and follows[inside]) then
+      learn(upper, layer.space(next[1]), inside and layer.space(inside))
     end
   end
 end

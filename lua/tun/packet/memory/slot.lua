@@ -26,7 +26,12 @@ return {
   CEILING = 29, -- offset up to which the packet can grow
   LOOSE = 30, -- whether ERROR, MORE, INNER, INSIDE or QUOTED are there
   VIEWS = 31, -- false, or views by protocol, where they are kept
-  SLOT = 32, -- false, or what says where more is known of the packet than its bytes: base, the
-  -- offset of a slot's beginning; batch, false or the batch that it is in; i, where in it
+  SLOT = 32, -- false, or a list that says where more is known of the packet than its bytes
   COUNT = 32,
+
+  -- By places in that list, to which packets.lua adds others:
+  BASE = 1, -- offset of a slot's beginning
+  BATCH = 2, -- false, or the batch that the packet is in
+  PLACE = 3, -- where in it
+  GONE = 4, -- in words, why the packet is good no more once it is
 }

@@ -272,6 +272,10 @@ else
   bytes.copy = core.bytes.copy
 end
 
+-- By another name than pairs: a compiled loop of that name may turn for ever where no trace can
+-- begin, which is in finalizers (LuaJIT 2.1.0-beta3, where a trace leaves at ITERN).
+local entries = pairs
+
 --- Compile source in which the leaf's functions and the given values have names.
 -- With the environment variable TUN_SOURCE, the source of the chunks whose names have it in
 -- them is written to standard error: TUN_SOURCE=ip4/parse.
@@ -283,7 +287,7 @@ function bytes.compile(chunk, source, given)
   for i, value in ipairs(values) do
     all[i] = value
   end
-  for name, value in pairs(given or {}) do
+  for name, value in entries(given or {}) do
     list[#list + 1] = name
     all[#values + #list - 1] = value
   end

@@ -1,5 +1,6 @@
-/* spec.c -- tun.spec: pure functions of csrc/wire for the specs, which the rock
- * does not have. Its objects are those of tun.core, so require that first. */
+/* spec.c -- tun.spec: what the specs need in C, which the rock does not have:
+ * pure functions of csrc/wire, and sockets of other programs. Its objects are
+ * those of tun.core, so require that first. */
 #include "spec.h"
 
 #include "../../csrc/core.h"
@@ -9,7 +10,9 @@ __attribute__((visibility("default"))) int luaopen_tun_spec(lua_State *L);
 static const luaL_Reg functions[] = {
 	{ "split", spec_split },       { "complete", spec_complete },
 	{ "coalesce", spec_coalesce }, { "checksums", spec_checksums },
-	{ "checksum", spec_checksum }, { NULL, NULL },
+	{ "checksum", spec_checksum }, { "stand_in", spec_stand_in },
+	{ "say", spec_say },	       { "hear", spec_hear },
+	{ "leave", spec_leave },       { NULL, NULL },
 };
 
 int luaopen_tun_spec(lua_State *L)

@@ -9,5 +9,9 @@ int spec_complete(lua_State *L);
 int spec_coalesce(lua_State *L);
 int spec_checksums(lua_State *L);
 int spec_checksum(lua_State *L);
+int spec_stand_in(lua_State *L);
+int spec_say(lua_State *L);
+int spec_hear(lua_State *L);
+int spec_leave(lua_State *L);
 
 #endif

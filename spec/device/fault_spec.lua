@@ -78,6 +78,36 @@ describe("a device of which a system call fails", function()
     assert.is_nil(tun.link.get "t1")
   end)
 
+  it("says no more than the kernel of a packet that looks right", function()
+    local plain = assert(tun.open { name = "t2", up = true })
+    for _, bytes in ipairs { packet.ip4 {}:bytes(), packet.ip6 {}:bytes() } do
+      assert.same({ nil, "t2: Invalid argument", "EINVAL" },
+        { with("write", 1, "EINVAL", function() return plain:write(bytes) end) })
+    end
+    plain:close()
+  end)
+
+  it("keeps flags that are read from a sysfs of their own", function()
+    assert(tun.open { name = "p0", mode = "tap", persist = true }):close()
+    local index = tun.link.get("p0").index
+    local flags = core.kept_flags("p0", index)
+    assert.is_true(flags.tap and flags.persist)
+    for nth, errno in ipairs { "EACCES", "ENOENT" } do
+      assert.same(flags, (with("openat", nth, errno,
+        function() return core.kept_flags("p0", index) end)))
+    end
+    for _, row in ipairs { { "fsopen", "ENOSYS", "Function not implemented" },
+                           { "fsmount", "EMFILE", "Too many open files" },
+                           { "read", "ENOMEM", "Cannot allocate memory" } } do
+      local before = process.descriptors()
+      assert.same({ nil, "p0: tun_flags: " .. row[3], row[2] },
+        { with(row[1], 1, row[2], function() return core.kept_flags("p0", index) end) })
+      assert.equal(before, process.descriptors())
+    end
+    assert.error_matches(function() core.kept_flags("p0", 0) end, "is not the index of a link$")
+    assert.error_matches(function() core.kept_flags("p0", "1") end, "is not the index of a link$")
+  end)
+
   it("waits once more when the packet that was there is gone", function()
     local batch = assert(tun.batch())
     assert(tun.link.set { name = "t0", up = true })

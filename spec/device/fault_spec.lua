@@ -211,6 +211,19 @@ for kind, options in pairs { ["a plain TAP"] = {}, ["one with packet information
         arrives({ segments[1], segments[2], segments[3], behind })
       end)
 
+      it("goes by more than one window of packets that may join", function()
+        local many = assert(tun.batch { mode = "tap", slots = 300, size = 2000 })
+        local wanted = {}
+        for i = 1, 300 do
+          wanted[i] = frame("packet " .. i):bytes()
+          assert(many:add(wanted[i]))
+        end
+        assert(near:set { offload = { csum = true, tso4 = true } })
+        assert.equal(300, near:send(many))
+        arrives(wanted)
+        assert(near:set { offload = false })
+      end)
+
       it("is kept when a joined one is not taken", function()
         assert(near:set { offload = { csum = true, tso4 = true } })
         for _, bytes in ipairs(segments) do

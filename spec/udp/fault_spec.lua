@@ -1,8 +1,8 @@
 -- UDP sockets of which one system call fails: what is told, what is sent and kept.
+local arrival = dofile "spec/udp/arrival.lua"
 local core = require "tun.core"
 local process = dofile "spec/process.lua"
 local tun = require "tun"
-local settle = dofile "spec/udp/settle.lua"
 local with = dofile "spec/failing.lua"
 
 describe("a UDP socket of which a system call fails", function()
@@ -29,16 +29,6 @@ describe("a UDP socket of which a system call fails", function()
       assert(batch:add(list[i]))
     end
     return batch, list
-  end
-
-  -- That these come, and nothing else.
-  local function arrives(wanted)
-    local list = {}
-    for i = 1, #wanted do
-      list[i] = server:read(2)
-    end
-    list[#list + 1] = server:read(0)
-    assert.same(wanted, list)
   end
 
   -- -- Options ----------------------------------------------------------------
@@ -134,7 +124,7 @@ describe("a UDP socket of which a system call fails", function()
     for i = 1, 3 do
       assert(client:write("datagram " .. i))
     end
-    settle()
+    arrival.settle()
     assert.equal(2, (with("recvmmsg", 2, "ECONNREFUSED", function()
       return server:receive(batch, 1)
     end)))
@@ -180,7 +170,7 @@ describe("a UDP socket of which a system call fails", function()
       assert.equal(80 - (n or 0), #batch)
       assert.equal(gso, client:get "gso")
       assert.equal(80 - (n or 0), client:send(batch))
-      arrives(sent)
+      assert.same(sent, arrival.read(server, #sent))
     end)
   end
 end)

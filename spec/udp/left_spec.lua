@@ -1,11 +1,11 @@
 -- Batches of which a UDP socket leaves some out, or which it sends in parts: super-packets
 -- whose header does not fit, packets without a peer or outside of the memory, more pieces than
 -- go by one system call.
+local arrival = dofile "spec/udp/arrival.lua"
 local coalesce = dofile "spec/batch/coalesce.lua"
 local core = require "tun.core"
 local packet = require "tun.packet"
 local process = dofile "spec/process.lua"
-local settle = dofile "spec/udp/settle.lua"
 local spec = require "tun.spec"
 local tun = require "tun"
 local with = dofile "spec/failing.lua"
@@ -40,13 +40,7 @@ describe("a UDP socket and a batch:", function()
 
   -- That these come, and nothing else.
   local function arrives(wanted, socket)
-    socket = socket or server
-    local list = {}
-    for i = 1, #wanted do
-      list[i] = socket:read(2)
-    end
-    list[#list + 1] = socket:read(0)
-    assert.same(wanted, list)
+    assert.same(wanted, arrival.read(socket or server, #wanted))
   end
 
   -- What a batch of packets, each with its virtio-net header or none, comes to.
@@ -252,7 +246,7 @@ describe("a UDP socket and a batch:", function()
     local batch = assert(tun.batch { size = 100 })
     assert(client:write "fits")
     assert(client:write(("x"):rep(101)))
-    settle()
+    arrival.settle()
     assert.equal(1, server:receive(batch, 1))
     assert.is_true(server:dirty())
     local got, why, code = server:read(0)

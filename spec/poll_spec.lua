@@ -1,5 +1,6 @@
 local core = require "tun.core"
 local process = dofile "spec/process.lua"
+local with = dofile "spec/failing.lua"
 local errno = core.errno
 
 -- The beginning of a child script: a TUN in a namespace of its own.
@@ -26,6 +27,14 @@ describe("poll", function()
     process.must "ip addr add 10.9.0.1/24 dev t0"
     process.must "ping -c 1 -W 0.01 10.9.0.2 >/dev/null || true"
   end
+
+  it("is told why the kernel does not wait", function()
+    assert.same({ nil, "poll: Cannot allocate memory", "ENOMEM" },
+      { with("ppoll", 1, "ENOMEM", function() return core.poll({ fd }, nil, 1) end) })
+    assert.same({ nil, "interrupted", "EINTR" },
+      { with("ppoll", 1, "EINTR", function() return core.poll({ fd }, nil, 1) end) })
+    assert.error_matches(function() core.poll({ 2 ^ 31 }, nil, 0) end, "is not a descriptor$")
+  end)
 
   -- What there is, what is asked for, and what is said of it.
   local rows = {

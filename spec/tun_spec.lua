@@ -272,7 +272,9 @@ describe("tun", function()
       local output, status = process.run(([[
         folder=$(mktemp -d); trap 'rm -r $folder' EXIT; mkfifo $folder/output
         %s > $folder/output 2>&1 & child=$!
-        { read line; kill -INT $child; cat; } < $folder/output
+        { read line
+          while kill -0 $child && ! grep -q poll /proc/$child/wchan; do :; done
+          kill -INT $child; cat; } < $folder/output
         wait $child]]):format(script))
       assert.is_truthy(output:find "interrupted!", output)
       assert.are_not.equal(0, status)

@@ -28,7 +28,7 @@ static void add_bound(struct ack *ack, const char *format,
 	snprintf(text, sizeof(text), format, bound);
 	n = snprintf(ack->bounds + used, room, "%s%s", used ? ", " : ": ",
 		     text);
-	if (n < 0 || (size_t)n >= room)
+	if ((size_t)n >= room)
 		ack->bounds[used] = '\0';
 }
 

@@ -167,7 +167,7 @@ void encode_table(struct encoder *e, const struct layout *layout,
 			raise_unknown(e, layout, key);
 	}
 	put_marked(e, layout->head, head, base, table);
-	if (layout->head && base == e->head && e->family == 0)
+	if (layout->head && base == e->head)
 		e->family = e->head[0];
 	put_marked(e, layout->attrs, attrs, NULL, table);
 	e->depth--;
@@ -255,8 +255,9 @@ void decode_members(struct decoder *d, const struct field *rows,
 static bool fits(struct decoder *d, const struct field *f,
 		 const struct nlattr *a)
 {
-	return !f->kind->size || f->kind->size == mnl_attr_get_payload_len(a) ||
-	       decode_bad(d);
+	if (!f->kind->size || f->kind->size == mnl_attr_get_payload_len(a))
+		return true;
+	return decode_bad(d);
 }
 
 bool decode_attr(struct decoder *d, const struct field *f,

@@ -161,7 +161,7 @@ static void noun_push_fields(lua_State *L, const struct field *rows,
 	struct field chosen = { .kind = &kind_nest };
 	const struct choice *c;
 
-	for (; rows && rows->key; rows++) {
+	for (; rows->key; rows++) {
 		if (rows->choices) {
 			for (c = rows->choices->list; c->kind; c++) {
 				chosen.key = c->key;

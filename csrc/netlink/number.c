@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t number_size(const struct field *f)
-{
-	return f->kind->size ? f->kind->size : f->size;
-}
-
 /* -- Numbers --------------------------------------------------------- */
 
 uint64_t number_load(const void *p, size_t size)
@@ -79,7 +74,7 @@ bool number_push(struct decoder *d, const struct field *f, const void *p,
 static size_t pull_number(struct encoder *e, const struct field *f,
 			  unsigned char *out)
 {
-	size_t size = number_size(f);
+	size_t size = f->kind->size;
 
 	return number_store(out, (uint64_t)check_range(e, 0, max_of(size)),
 			    size);
@@ -184,7 +179,7 @@ static size_t pull_range(struct encoder *e, const struct field *f,
 {
 	static const char expected[] =
 		"a number that fits, or two such as \"80-90\"";
-	size_t size = number_size(f) / 2;
+	size_t size = f->kind->size / 2;
 	uint64_t first, last, most = (uint64_t)max_of(size);
 	const char *end;
 
@@ -264,7 +259,7 @@ static size_t pull_bool(struct encoder *e, const struct field *f,
 	if (!lua_isboolean(e->L, -1))
 		raise_key(e, "true or false");
 	return number_store(out, (uint64_t)lua_toboolean(e->L, -1),
-			    number_size(f));
+			    f->kind->size);
 }
 
 static bool push_flag(struct decoder *d, const struct field *f, const void *p,
@@ -318,8 +313,8 @@ static bool push_enum(struct decoder *d, const struct field *f, const void *p,
 static size_t pull_enum(struct encoder *e, const struct field *f,
 			unsigned char *out)
 {
-	return number_store(out, pull_label(e, f, number_size(f)),
-			    number_size(f));
+	return number_store(out, pull_label(e, f, f->kind->size),
+			    f->kind->size);
 }
 
 static bool push_be_enum(struct decoder *d, const struct field *f,
@@ -399,8 +394,8 @@ static size_t pull_flags(struct encoder *e, const struct field *f,
 {
 	uint64_t named;
 
-	return number_store(out, pull_set(e, f, number_size(f), &named),
-			    number_size(f));
+	return number_store(out, pull_set(e, f, f->kind->size, &named),
+			    f->kind->size);
 }
 
 static size_t pull_masked(struct encoder *e, const struct field *f,

@@ -116,10 +116,10 @@ static char *ip_text(char *out, const void *p, size_t len)
 {
 	const unsigned char *byte = p;
 
-	if (len == 16)
-		return inet_ntop(AF_INET6, p, out, INET6_ADDRSTRLEN)
-			       ? out + strlen(out)
-			       : NULL;
+	if (len == 16) {
+		inet_ntop(AF_INET6, p, out, INET6_ADDRSTRLEN);
+		return out + strlen(out);
+	}
 	if (len != 4)
 		return NULL;
 	for (out = decimal_text(out, *byte++); --len;

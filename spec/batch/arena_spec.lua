@@ -1,5 +1,6 @@
 -- Access to the bytes of packets where there is no FFI: whatever a script passes is checked.
 local core = require "tun.core"
+local with = dofile "spec/failing.lua"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
@@ -80,6 +81,61 @@ describe("an arena", function()
   end)
 end)
 
+describe("memory", function()
+  it("is as large as it can be counted", function()
+    for _, size in ipairs { 0, -1, 2 ^ 31 } do
+      assert.error_matches(function() core.arena(size) end,
+        "arena: a size of 1 byte to 2 GiB expected$")
+    end
+    assert.equal("arena of 10 bytes", tostring(core.arena(10)))
+  end)
+
+  -- LuaJIT has less than that.
+  for name, make in pairs {
+    arena = function() return core.arena(2 ^ 31 - 1) end,
+    batch = function()
+      local batch, why, code = core.batch(65408, 32703, 0, "tun")
+      return batch and batch:arena(), why, code
+    end,
+  } do
+    it("of nearly 2 GiB is there or told of: " .. name, function()
+      local arena, why, code = make()
+      if arena then
+        assert.is_true(arena:size() > 2147475000)
+        assert.equal(0, arena:get8(2147475000))
+      else
+        assert.same({ name .. ": Cannot allocate memory", core.errno.ENOMEM }, { why, code })
+      end
+    end)
+  end
+
+  it("does without a guard, or pages that come anew, and is zero", function()
+    for call, errno in pairs { mprotect = "ENOMEM", madvise = "EINVAL" } do
+      local arena = with(call, 1, errno, function() return core.arena(100000, true) end)
+      assert.equal(100000, arena:size())
+      assert.equal(0, arena:sum(0, 100000))
+      arena:write(99999, "x")
+    end
+  end)
+end)
+
+describe("addresses", function()
+  it("are of 4 or 16 bytes", function()
+    assert.equal("10.0.0.1", core.ntop "\10\0\0\1")
+    assert.equal("::1", core.ntop(("\0"):rep(15) .. "\1"))
+    for _, n in ipairs { 0, 3, 5, 15, 17 } do
+      assert.error_matches(function() core.ntop(("\0"):rep(n)) end, "ntop: 4 or 16 bytes expected$")
+    end
+  end)
+
+  it("are nil when the text is none", function()
+    assert.equal("\10\0\0\1", core.pton "10.0.0.1")
+    for _, text in ipairs { "", "10.0.0", "10.0.0.1\0", "::1\0", "fe80::1%lo", "x" } do
+      assert.is_nil(core.pton(text))
+    end
+  end)
+end)
+
 describe("the numbers of a header", function()
   local function part(at, skip, width)
     return at, skip, width, 1
@@ -113,7 +169,39 @@ describe("the numbers of a header", function()
     end
     assert.is_false(pcall(step, {}))
     assert.is_false(pcall((core.walker())))
+    -- Each part for itself.
+    local make, parts = core.walker(), {}
+    for i = 1, 33 do
+      parts[i] = head[i] or 0
+    end
+    assert.equal(1, make(parts))
+    for i = 8, 32, 4 do
+      parts[i] = 17
+      assert.error_matches(function() make(parts) end, "step: numbers outside of the header$")
+      parts[i] = 0
+    end
   end)
+
+  -- What a header has to be, in its first bytes, to be gone over.
+  local header = { { "\9\2\0\8" }, { "\8\2\0\8", "another number than it has to be" },
+                   { "\9\2\0\0", "no extent" }, { "\9\3\0\8", "longer than its extent" },
+                   { "\9\2\0\200", "more than there is" }, { "\9\0\0\8", "too short" } }
+  for _, row in ipairs(header) do
+    it("are left to Lua when it has " .. (row[2] or "nothing wrong") .. " or not", function()
+      local list = { 1, 4, 1, 1, 5 }
+      for _, number in ipairs { 0, 0, 8, 9, 1, 0, 8, 4, 3, 0, 8, 0 } do
+        list[#list + 1] = number
+      end
+      for _ = #list + 1, 33 do
+        list[#list + 1] = 0
+      end
+      local make, _, walk = core.walker()
+      local arena = core.arena(100)
+      arena:write(0, row[1])
+      local id = make(list)
+      assert.equal(row[2] and id or 0, (walk(arena, {}, 0, 100, 0, id)))
+    end)
+  end
 
   it("lead to steps that are there", function()
     local make, lead, walk = core.walker()

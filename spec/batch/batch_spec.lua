@@ -1,3 +1,4 @@
+local core = require "tun.core"
 local packet = require "tun.packet"
 local socket = require "socket"
 local tun = require "tun"
@@ -226,6 +227,84 @@ describe("a batch", function()
       assert.equal(slots, batch:count())
       assert.equal(0, batch:unused())
     end
+  end)
+
+  -- The packets of a batch in order, and the first place that has one.
+  local function content(batch)
+    local list, first, i = {}, nil, 1
+    while batch:slot(i) ~= false do
+      local _, at, stop = batch:slot(i)
+      if at then
+        list[#list + 1] = batch:arena():bytes(at, stop - at)
+        first = first or i
+      end
+      i = i + 1
+    end
+    return table.concat(list, " "), first
+  end
+
+  it("moves packets between full batches of one memory, which leaves gaps", function()
+    for slots = 1, 4 do
+      local from = assert(core.batch(slots, 100, 0, "tun"))
+      local to, texts = from:sibling(), {}
+      for i = 1, slots do
+        texts[i] = "packet " .. i
+        assert(from:append(texts[i]))
+      end
+      for _ = 1, 6 * slots do
+        for i = 1, slots do
+          local _, first = content(from)
+          assert.is_true(from:move(first, to))
+          assert.equal(table.concat(texts, " ", 1, i), (content(to)))
+          assert.equal(table.concat(texts, " ", i + 1), (content(from)))
+        end
+        assert.equal(0, from:unused())
+        from, to = to, from
+      end
+      assert.equal(slots, from:clear():unused())
+    end
+  end)
+
+  it("copies packets between full batches of two memories, as far as there is room", function()
+    local from, to = assert(core.batch(3, 100, 0, "tun")), assert(core.batch(2, 100, 0, "tun"))
+    for _, text in ipairs { "a", "b", "c" } do
+      assert(from:append(text))
+    end
+    assert.is_true(from:move(1, to))
+    assert.is_true(from:move(3, to))
+    local ok, why, code = from:move(2, to)
+    assert.same({ nil, "batch: all slots are in use: No buffer space available", errno.ENOBUFS },
+      { ok, why, code })
+    assert.same({ "b", "a c" }, { (content(from)), (content(to)) })
+    assert.has_error(function() from:move(1, to) end, "packet 1 was dropped or moved already")
+    to:clear()
+    assert.is_true(from:move(2, to))
+    assert.same({ "", "b" }, { (content(from)), (content(to)) })
+    to:arena():write(to:slot(1) + 24, "\255\255\255\255") -- where it lies
+    assert.has_error(function() to:move(1, from) end, "packet 1 is outside of its memory")
+    assert.is_nil((to:slot(1)))
+  end)
+
+  it("lets a packet lie only in its memory", function()
+    local batch = assert(core.batch(2, 100, 0, "tun"))
+    assert(batch:append "packet")
+    local _, at, stop = batch:slot(1)
+    local all = batch:arena():size()
+    for _, bad in ipairs { { -1, 1 }, { all + 1, 0 }, { all, 1 }, { 0, -1 }, { 0, all + 1 },
+                           { "x", 1 }, { 0, {} }, { 0.5, 1 } } do
+      assert.has_error(function() batch:resize(1, bad[1], bad[2]) end,
+        "the packet would lie outside of its memory")
+    end
+    batch:resize(1, at + 1, stop - at - 2)
+    assert.equal("acke", (content(batch)))
+    assert.is_nil(batch:drop(1):resize(1, at, 1))
+    assert.has_error(function() batch:slot "x" end, "slot: a string is not a place in the batch")
+    assert.has_error(function() core.batch(1, 1, 0, 5) end, 'mode: 5 is not "tun" or "tap"')
+    assert.has_error(function() core.batch("x", 1, 0, "tun") end,
+      "slots: string is not a number from 1 to 65536")
+    assert.has_error(function() batch:append("x", 5) end, "vnet: 5 is not a string or nil")
+    assert.has_error(function() batch:append("x", nil, {}) end,
+      "pi: a table is not a string or nil")
   end)
 
   it("moves, drops and changes the packet that was seen, wherever it is now", function()

@@ -385,6 +385,35 @@ describe("partial checksums", function()
       assert.equal(hex(right), hex((spec.complete(contents(batch, 1)[1], vnet))))
     end
   end)
+
+  -- VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM: the device has both checksums to do.
+  it("of a tunnel itself stay those of its pseudo header", function()
+    random.seed(seed)
+    local bytes = packet.ip4 { src = "10.1.0.1", dst = "10.1.0.2" } / packet.tcp {} / "payload"
+    local function tunnel(dst)
+      return (packet.ip4 { src = "10.0.0.1", dst = dst } / packet.udp { sport = 50000,
+        dport = 4789 } / packet.vxlan { vni = 7 } / packet.eth {} / bytes):bytes()
+    end
+    local right = tunnel "10.0.0.2"
+    local inner = #right - #bytes:bytes()
+    -- Where the outer UDP header is, and whether that is the one that the device looks at.
+    for at, is in pairs { [20] = true, [0] = false } do
+      local vnet = string.char(1 + 8, 1 + 0x20) .. half(0) .. half(100) .. half(inner + 20)
+        .. half(SUM_AT.tcp) .. ("\0"):rep(10) .. half(at) .. half(inner)
+      local function outer(packet_bytes)
+        return is and partial(packet_bytes, 20, SUM_AT.udp) or packet_bytes
+      end
+      local batch = filled({ outer(right) }, "ip", { vnet }):set { dst = "10.0.0.99", sport = 7 }
+      local wanted = outer(tunnel "10.0.0.99")
+      if not is then -- the port counts
+        wanted = with_number(wanted, 26, (number_at(wanted, 26) + 50000 - 7) % 65535)
+      end
+      assert.equal(number_at(wanted, 26), number_at(contents(batch, 1)[1], 26))
+      if is then
+        assert.equal(number_at(wanted, 26), number_at(contents(batch:fix(), 1)[1], 26))
+      end
+    end
+  end)
 end)
 
 describe("what no whole-batch operation changes", function()

@@ -1,5 +1,6 @@
-/* spec.c -- tun.spec: pure functions of csrc for the specs, which the rock
- * does not have. Its objects are those of tun.core, so require that first. */
+/* spec.c -- tun.spec: what the specs need in C, which the rock does not have:
+ * pure functions of csrc, and sockets of other programs. Its objects are
+ * those of tun.core, so require that first. */
 #include "spec.h"
 
 #include "../../csrc/core.h"
@@ -13,6 +14,10 @@ static const luaL_Reg functions[] = {
 	{ "checksums", spec_checksums },
 	{ "checksum", spec_checksum },
 	{ "ack", spec_ack },
+	{ "stand_in", spec_stand_in },
+	{ "say", spec_say },
+	{ "hear", spec_hear },
+	{ "leave", spec_leave },
 	{ NULL, NULL },
 };
 

@@ -10,5 +10,9 @@ int spec_coalesce(lua_State *L);
 int spec_checksums(lua_State *L);
 int spec_checksum(lua_State *L);
 int spec_ack(lua_State *L);
+int spec_stand_in(lua_State *L);
+int spec_say(lua_State *L);
+int spec_hear(lua_State *L);
+int spec_leave(lua_State *L);
 
 #endif

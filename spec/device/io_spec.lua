@@ -362,6 +362,19 @@ fcntl.ioctl(fd, 0x400454d8, struct.pack("i", %d))
     assert.equal(3, dev:send(batch))
   end)
 
+  it("is told to who receives first", function()
+    dev = assert(tun.open { name = "t0", multi_queue = true, vnet_hdr = true,
+      address = "10.9.0.1/24", inet6_addr_gen_mode = "none" })
+    local udp = assert(tun.udp { connect = "10.9.0.2:7" })
+    process.must(SET:format("t0", TUN + NO_PI + VNET_HDR + MULTI_QUEUE, 4096))
+    assert(udp:write "lost")
+    refused(dev:receive(assert(tun.batch { size = 2000 }), 2)) -- less than the header
+    assert(dev:set { vnet_hdr_size = 10 })
+    assert(udp:write "read")
+    assert.equal(1, dev:receive(assert(tun.batch()), 2))
+    udp:close()
+  end)
+
   it("is known after an option was set on a detached queue", function()
     dev = assert(tun.open { name = "t0", multi_queue = true, offload = true, up = true })
     local queue = assert(dev:queue())

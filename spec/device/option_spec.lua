@@ -200,6 +200,10 @@ describe("an option", function()
   end
 
   -- Mistakes of the caller, and what is said of them.
+  local many = {}
+  for i = 1, 65536 do
+    many[i] = "02:00:00:00:00:01"
+  end
   local mistakes = {
     { "nonsense", 1, 'no option "nonsense"; there are: name, features, nocsum, ' },
     { 1, 1, "option: 1 is not a name" },
@@ -234,6 +238,8 @@ describe("an option", function()
     { "tx_filter", { "x" }, 'tx_filter: "x" is not a MAC address' },
     { "tx_filter", { multi = true }, 'tx_filter: a string is not an address or "allmulti"' },
     { "tx_filter", { allmulti = 1 }, "allmulti: 1 is not true or false" },
+    { "tx_filter", many, "tx_filter: too many addresses" },
+    { "filter", many, "filter: 1 to 4096 instructions expected" },
     { "filter", true, "filter: a boolean is not a program, text, or false" },
     { "filter", 5, "filter: 5 is not a program, text, or false" },
     { "filter", {}, "filter: 1 to 4096 instructions expected" },

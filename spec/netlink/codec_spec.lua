@@ -231,8 +231,8 @@ describe("every row that can be written", function()
       s32 = { 2 ^ 31, -2 ^ 31 - 1 }, be16 = { -1, 65536 },
       scaled = { -1, 2 ^ 32, "1", 0 / 0 }, weight = { 0, 257 }, bool = { 1, "true" },
       flag = { 1 }, forever = { -1, 2 ^ 32, true }, string = { 1, "a\0b", ("x"):rep(600) },
-      mac = { "", ":", "0", "02:00:00:00:00:0g", "02:00:", ":02", "02-00", "2:0:0:0:0:0:", 5,
-              ("02:"):rep(32) .. "02", "02\0" },
+      mac = { "", ":", "0", "02:00:00:00:00:0g", "002:00", "02:00:", ":02", "02-00",
+              "2:0:0:0:0:0:", 5, ("02:"):rep(32) .. "02", "02\0" },
       interface = { 1.5, 2 ^ 31, {}, true, "lo" }, ip = { "", "10.0.0", "10.0.0.1/8", "x", 5 },
       prefix = { 5 }, message = { 5, "x" }, list = { 5, { x = 1 }, { "a", n = 1 } },
       record = { 5, { no = 1 } }, flags = { "up", { up = 1 }, { no = true }, { [0.5] = true },
@@ -285,6 +285,8 @@ describe("every row that can be written", function()
       core.encode("addr", "add", forever))
     assert.equal(core.encode("link", "set", { master = 0 }),
       core.encode("link", "set", { master = false }))
+    assert.equal(core.encode("nexthop", "add", {}),
+      core.encode("nexthop", "add", { blackhole = false }))
   end)
 end)
 
@@ -384,6 +386,36 @@ describe("what can never be right", function()
     assert.is_false(ok)
     assert.is_truthy(why:find("route.nexthops", 1, true))
     assert.is_true(#core.encode("route", "add", { nexthops = { hops[1] } }) > 0)
+  end)
+
+  it("is raised when it does not fit in an attribute, or one behind it in the message", function()
+    local names = {}
+    for i = 1, 600 do
+      names[i] = ("x"):rep(100)
+    end
+    assert.is_true(#core.encode("link", "add", { altnames = names }) > 64000)
+    for i = 601, 620 do
+      names[i] = ("x"):rep(100)
+    end
+    assert.error_matches(function() core.encode("link", "add", { altnames = names }) end,
+      "link.altnames: longer than an attribute can be$")
+    -- Another list, up to every word at the end of the room.
+    for i = 601, 620 do
+      names[i] = nil
+    end
+    local fits, others = 0, {}
+    for i = 1, 43 do
+      others[i] = ("x"):rep(100)
+    end
+    for last = 1, 124, 4 do
+      others[44] = ("x"):rep(last)
+      local t = { altnames = names, veth = { peer = { altnames = others, xdp = { fd = 1 } } } }
+      local ok, why = pcall(core.encode, "link", "add", t)
+      fits = fits + (ok and 1 or 0)
+      assert.is_true(ok and #why <= 69632
+        or why:find ": the request is longer than 69632 bytes$" ~= nil, why)
+    end
+    assert.is_true(fits > 0 and fits < 31, fits)
   end)
 
   it("is raised for a verb that there is not, or that a noun has not", function()
@@ -565,6 +597,33 @@ describe("an extended ack", function()
       assert.equal(row[2] ~= 0 and row[2] or nil, code)
     end)
   end
+
+  -- Requests for a kind of link that are none of ours: what stands in IFLA_LINKINFO, 18,
+  -- and, at offset 32 of the request, in its IFLA_INFO_DATA, 2.
+  local data_of = attr(2, attr(1, "\5\0"))
+  local foreign = {
+    { "data without a kind", data_of, 36 + 4, "" },
+    { "data behind a kind that does not end", attr(1, "vlan") .. data_of, 36 + 8 + 4, "" },
+    { "data of a kind behind what we do not know", attr(99, "") .. attr(1, "vlan\0") .. data_of,
+      36 + 4 + 12 + 4, " (vlan.id)" },
+    { "data of a kind that we do not know", attr(1, "foo\0") .. data_of, 36 + 8 + 4, " (foo)" },
+    { "data of a kind with a long name", attr(1, ("k"):rep(200) .. "\0") .. data_of,
+      36 + 208 + 4, " (" .. ("k"):rep(95) .. ")" },
+    { "what we do not know", attr(99, "") .. data_of, 36, "" },
+    { "what is between attributes", attr(1, "vlan\0") .. data_of, 34, "" },
+  }
+  for _, row in ipairs(foreign) do
+    it("names, of " .. row[1] .. ", what can be told", function()
+      local request = message(16, 0, ("\0"):rep(16) .. attr(18, row[2]))
+      assert.equal("Invalid argument" .. row[4],
+        select(2, ack("link", request, 22, attr(OFFSET, number(row[3], 4)))))
+    end)
+  end
+
+  it("is malformed when the request is", function()
+    assert.same({ nil, "link: Bad message", core.errno.EBADMSG },
+      { core.ack("link", vlan:sub(1, -2), message(ERROR, 0, number(0, 4) .. vlan)) })
+  end)
 
   -- Each is malformed: nothing behind its end is looked at.
   local malformed = {

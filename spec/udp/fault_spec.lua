@@ -1,4 +1,5 @@
 -- UDP sockets of which one system call fails: what is told, what is sent and kept.
+local arrival = dofile "spec/udp/arrival.lua"
 local core = require "tun.core"
 local process = dofile "spec/process.lua"
 local tun = require "tun"
@@ -28,15 +29,6 @@ describe("a UDP socket of which a system call fails", function()
       assert(batch:add(list[i]))
     end
     return batch, list
-  end
-
-  -- All that is there to be read.
-  local function arrived()
-    local list = {}
-    for bytes in function() return (server:read(0)) end do
-      list[#list + 1] = bytes
-    end
-    return list
   end
 
   -- -- Options ----------------------------------------------------------------
@@ -132,6 +124,7 @@ describe("a UDP socket of which a system call fails", function()
     for i = 1, 3 do
       assert(client:write("datagram " .. i))
     end
+    arrival.settle()
     assert.equal(2, (with("recvmmsg", 2, "ECONNREFUSED", function()
       return server:receive(batch, 1)
     end)))
@@ -177,7 +170,7 @@ describe("a UDP socket of which a system call fails", function()
       assert.equal(80 - (n or 0), #batch)
       assert.equal(gso, client:get "gso")
       assert.equal(80 - (n or 0), client:send(batch))
-      assert.same(sent, arrived())
+      assert.same(sent, arrival.read(server, #sent))
     end)
   end
 end)

@@ -1,9 +1,11 @@
 -- Batches of which a UDP socket leaves some out, or which it sends in parts: super-packets
 -- whose header does not fit, packets without a peer or outside of the memory, more pieces than
 -- go by one system call.
+local arrival = dofile "spec/udp/arrival.lua"
 local coalesce = dofile "spec/batch/coalesce.lua"
 local core = require "tun.core"
 local packet = require "tun.packet"
+local process = dofile "spec/process.lua"
 local spec = require "tun.spec"
 local tun = require "tun"
 local with = dofile "spec/failing.lua"
@@ -36,13 +38,9 @@ describe("a UDP socket and a batch:", function()
     client:close()
   end)
 
-  -- All that is there to be read.
-  local function arrived(socket)
-    local list = {}
-    for bytes in function() return ((socket or server):read(0)) end do
-      list[#list + 1] = bytes
-    end
-    return list
+  -- That these come, and nothing else.
+  local function arrives(wanted, socket)
+    assert.same(wanted, arrival.read(socket or server, #wanted))
   end
 
   -- What a batch of packets, each with its virtio-net header or none, comes to.
@@ -73,7 +71,7 @@ describe("a UDP socket and a batch:", function()
     it("leaves out " .. row[1], function()
       assert.same({ 2, ("udp %s: Invalid argument"):format(client:address()), "EINVAL" },
         { sends { { "before" }, { row[2], row[3] }, { "behind" } } })
-      assert.same({ "before", "behind" }, arrived())
+      arrives({ "before", "behind" })
     end)
   end
 
@@ -86,7 +84,7 @@ describe("a UDP socket and a batch:", function()
     local n, why, code = client:send(batch)
     assert.same({ 2, ("udp %s: Invalid argument"):format(client:address()), core.errno.EINVAL },
       { n, why, code })
-    assert.same({ "before", "behind" }, arrived())
+    arrives({ "before", "behind" })
     assert.equal(batch:clear():unused(), 64)
   end)
 
@@ -95,7 +93,7 @@ describe("a UDP socket and a batch:", function()
     local tagged = ("\2"):rep(12) .. ("\129\0\0\1"):rep(70000) .. "\8\0"
     assert.same({ 1, ("udp %s: Message too long"):format(client:address()), "EMSGSIZE" },
       { sends({ { tagged .. bytes, vnet }, { "behind" } }, { size = 300000, mode = "tap" }) })
-    assert.same({ "behind" }, arrived())
+    arrives({ "behind" })
   end)
 
   it("leaves out those that have no peer, among such that have", function()
@@ -109,10 +107,31 @@ describe("a UDP socket and a batch:", function()
     local n, why, code = other:send(batch)
     assert.same({ 4, ("udp %s: Destination address required"):format(other:address()),
       core.errno.EDESTADDRREQ }, { n, why, code })
-    assert.same({ "to 1", "to 2", "to 5" }, arrived())
-    assert.same({ "to 4" }, arrived(second))
+    arrives({ "to 1", "to 2", "to 5" })
+    arrives({ "to 4" }, second)
     other:close()
     second:close()
+  end)
+
+  -- Peers that differ in their family, address or port alone: nothing is joined.
+  it("goes to each of several peers", function()
+    process.must "ip addr add fd00::1/128 dev lo nodad"
+    local sockets, batch = {}, assert(tun.batch())
+    local sender = assert(tun.udp { bind = "[::]:0" })
+    for i, address in ipairs { "127.0.0.1:7000", "127.0.0.2:7000", "127.0.0.2:7001",
+                               "[::1]:7001", "[fd00::1]:7001", "[fd00::1]:7002" } do
+      sockets[i] = assert(tun.udp { bind = address })
+      for n = 2 * i - 1, 2 * i do
+        assert(batch:add(("to %02d"):format(n)))
+        batch:packet(n).peer = address
+      end
+    end
+    assert.equal(12, sender:send(batch))
+    for i, socket in ipairs(sockets) do
+      arrives({ ("to %02d"):format(2 * i - 1), ("to %02d"):format(2 * i) }, socket)
+      socket:close()
+    end
+    sender:close()
   end)
 
   it("leaves out all that go as one message to nobody, one by one", function()
@@ -145,7 +164,7 @@ describe("a UDP socket and a batch:", function()
       list[i] = { wanted[i] }
     end
     assert.equal(1200, (sends(list)))
-    assert.same(wanted, arrived())
+    arrives(wanted)
   end)
 
   -- Segments of how many bytes, and how many: of one message, of several, of more bytes than
@@ -162,7 +181,7 @@ describe("a UDP socket and a batch:", function()
       wanted[#wanted + 1] = "behind"
       assert.equal(7, (sends { { "before" }, { big, gso }, { big, gso }, { big, gso },
                                { big, gso }, { big, gso }, { "behind" } }))
-      assert.same(wanted, arrived())
+      arrives(wanted)
     end)
   end
 
@@ -175,7 +194,7 @@ describe("a UDP socket and a batch:", function()
       end)))
       local wanted = spec.split(big, gso)
       wanted[#wanted + 1] = "behind"
-      assert.same(wanted, arrived())
+      arrives(wanted)
     end)
   end
 
@@ -184,7 +203,7 @@ describe("a UDP socket and a batch:", function()
     assert(batch:append(bytes, vnet))
     batch:arena():write(batch:slot(1) + SENT, core.little_endian and "\3\0" or "\0\3")
     assert.equal(1, client:send(batch))
-    assert.same(spec.split(bytes, vnet), arrived())
+    arrives(spec.split(bytes, vnet))
   end)
 
   it("goes on with a super-packet behind what was sent", function()
@@ -192,7 +211,7 @@ describe("a UDP socket and a batch:", function()
     assert(batch:append(bytes, vnet))
     batch:arena():write(batch:slot(1) + SENT, core.little_endian and "\2\0" or "\0\2")
     assert.equal(1, client:send(batch))
-    assert.same({ spec.split(bytes, vnet)[3] }, arrived())
+    arrives({ spec.split(bytes, vnet)[3] })
   end)
 
   -- -- What comes -------------------------------------------------------------
@@ -217,16 +236,17 @@ describe("a UDP socket and a batch:", function()
       assert(socket:write("from " .. i))
     end
     for i, socket in ipairs { client, other, other, client } do
-      assert.same({ "from " .. i, socket:address() }, { server:read(0) })
+      assert.same({ "from " .. i, socket:address() }, { server:read(2) })
     end
     other:close()
   end)
 
   it("tells read() of a datagram that a batch had no room for", function()
     assert(server:set { gro = false })
+    local batch = assert(tun.batch { size = 100 })
     assert(client:write "fits")
     assert(client:write(("x"):rep(101)))
-    local batch = assert(tun.batch { size = 100 })
+    arrival.settle()
     assert.equal(1, server:receive(batch, 1))
     assert.is_true(server:dirty())
     local got, why, code = server:read(0)

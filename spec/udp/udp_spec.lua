@@ -92,11 +92,20 @@ describe("the text of an address", function()
     core.setpeer(arena, 0, "[::ffff:10.0.0.1]:7")
     assert.equal("10.0.0.1:7", core.peer(arena, 0))
   end)
+  it("has the number of a link that has no name", function()
+    process.sandbox()
+    process.must "ip link add d0 index 77 type bridge"
+    core.setpeer(arena, 0, "[fe80::1%d0]:5")
+    assert.equal("[fe80::1%d0]:5", core.peer(arena, 0))
+    process.must "ip link del d0"
+    assert.equal("[fe80::1%77]:5", core.peer(arena, 0))
+  end)
   it("is nil when there is none", function()
     core.setpeer(arena, 0, nil)
     assert.is_nil(core.peer(arena, 0))
   end)
   for _, text in ipairs { "", ":", "10.0.0.1", "10.0.0.1:", "10.0.0.1:65536", "10.0.0.1:-1",
+                          "10.0.0.1:100000", "[::1]:x", "[::1]:65536",
                           "10.0.0.1:5000x", "10.0.0.1: 5", "localhost:5000", "::1:5000", "[::1]",
                           "[::1]5000", "[::1:5000", "[]:1", "[10.0.0.1]:1", "[fe80::1%nix]:1",
                           "10.0.0.1:5\0", ("1"):rep(100) .. ":1" } do

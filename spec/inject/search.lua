@@ -10,10 +10,17 @@ local SECONDS = 3
 
 -- -- What there is -----------------------------------------------------------------
 
--- What a value is, with keys in order; what goes by the clock or the load is left out.
-local VOLATILE = { stats = true, operstate = true, running = true, lower_up = true,
-                   linkdown = true, dead = true, index = true, created = true,
-                   updated = true, users = true }
+-- What a value is, with keys in order; what goes by the clock, the load or the order in which
+-- links were made is left out.
+local VOLATILE = { operstate = true, ifindex = true, link_index = true, stats = true,
+                   running = true, lower_up = true, index = true, created = true,
+                   updated = true, used = true, confirmed = true, users = true, refcnt = true,
+                   linkdown = true, dead = true }
+
+local function is_volatile(key)
+  key = tostring(key)
+  return VOLATILE[key] or key:find "^carrier" or key:find "_timer$"
+end
 
 local function show(value)
   if type(value) == "userdata" then
@@ -23,7 +30,7 @@ local function show(value)
   end
   local parts = {}
   for key, part in pairs(value) do
-    if not (VOLATILE[key] or tostring(key):find "^carrier_") then
+    if not is_volatile(key) then
       local text = show(part)
       parts[#parts + 1] = text ~= "{}" and tostring(key) .. "=" .. text or nil
     end
@@ -32,44 +39,65 @@ local function show(value)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
--- A netlink of its own, which looks at things and shares no socket with what runs.
-local function load_again(...)
-  local was = {}
-  for _, name in ipairs { ... } do
-    was[name], package.loaded[name] = package.loaded[name], nil
+-- One ip(8) tells what there is, for all runs: one for each would be nearly all of the time
+-- that they take. `addr` tells of the links too, and comes first: of them it keeps the names.
+local LISTS = { "addr show", "route show table all", "rule show", "neigh show", "nexthop show" }
+local ip
+
+-- A line of JSON as a Lua table. Flags that come later than what causes them are left out.
+local function parse(line)
+  for _, flag in ipairs { "NO%-CARRIER", "LOWER_UP", "linkdown", "dead" } do
+    line = line:gsub('"' .. flag .. '",?', "")
   end
-  local copy = require((...))
-  for name, value in pairs(was) do
-    package.loaded[name] = value
-  end
-  return copy
+  line = line:gsub("[%[%]]", { ["["] = "{", ["]"] = "}" }):gsub('("[^"]*"):', "[%1]=")
+  return assert((loadstring or load)("return " .. line))() -- luacheck: compat
 end
 
-local seen = load_again("tun.netlink", "tun.netlink.netns", "tun.netlink.noun",
-                        "tun.netlink.request", "tun.netlink.filter")
+-- Have ip(8) do something.
+local function order(...)
+  assert(ip.questions:write(table.concat({ ... }, " "), "\n") and ip.questions:flush())
+end
 
--- Links, addresses and routes, one a line. No command of another process: that would be
--- nearly all of the time that a run takes.
+-- What it lists.
+local function ask(list)
+  order(list)
+  return parse(assert(ip.answers:read "*l"))
+end
+
+local function start_ip()
+  local fifo = os.tmpname()
+  process.must(("rm %s && mkfifo %s"):format(fifo, fifo))
+  local questions = assert(io.popen("exec ip -j -d -force -batch - >" .. fifo, "w"))
+  ip = { questions = questions, answers = assert(io.open(fifo)) }
+  process.must("rm " .. fifo)
+  ask "link show" -- from then on it tells more of each link
+end
+
+-- What ip(8) tells and a scenario looks at, one thing a line.
 local function state(scenario, world)
   local lines = {}
-  for _, list in ipairs { seen.link.list(), seen.addr.list(), seen.route.list { table = "all" } } do
-    for _, object in ipairs(list) do
+  for _, list in ipairs(LISTS) do
+    for _, object in ipairs(ask(list)) do
       lines[#lines + 1] = show(object)
     end
   end
+  table.sort(lines)
   lines[#lines + 1] = scenario.look and show(scenario.look(world))
   return table.concat(lines, "\n")
 end
 
 -- The state once the kernel has done what it does later, such as routes of IPv6 addresses:
--- one of those that are expected, or what it is after a while.
+-- one of those that are expected, or what it is when it stays the same for a while.
 local function settled(scenario, world, base)
-  local text
-  local stop = core.now() + (base and 1 or 0.2)
+  local text, again
+  local patience = base and 1 or 0.4
+  local stop = core.now() + patience
   repeat
-    text = state(scenario, world)
-    if base and (text == base.before or text == base.after) then
-      break
+    again = state(scenario, world)
+    if base and (again == base.before or again == base.after) then
+      return again
+    elseif again ~= text then
+      text, stop = again, core.now() + patience
     end
     core.poll({}, nil, 0.005)
   until core.now() > stop
@@ -120,14 +148,23 @@ local function play(scenario, arm, base)
   return out
 end
 
--- Take all links away that a run left. A namespace for each run would be made and unmade
--- in far more time than all that runs in it.
+-- Rules of every namespace, by their priority.
+local RULES = { [0] = true, [32766] = true, [32767] = true }
+
+-- Take all links and rules away that a run left. A namespace for each run would be made and
+-- unmade in far more time than all that runs in it.
 local function clean()
-  for _, link in ipairs(assert(seen.link.list())) do
-    if link.name ~= "lo" then
-      assert(seen.link.del { index = link.index })
+  for _, link in ipairs(ask "link show") do
+    if link.ifname ~= "lo" then
+      order("link del dev", link.ifname)
     end
   end
+  for _, rule in ipairs(ask "rule show") do
+    if not RULES[rule.priority] then
+      order("rule del priority", rule.priority)
+    end
+  end
+  assert(#ask "link show" == 1) -- and all is done
 end
 
 -- Run it in a child.
@@ -146,6 +183,9 @@ local function try(scenario, arm, base)
     end
     return "return {" .. table.concat(parts, ",") .. "}"
   end)
+  if not text then
+    start_ip() -- the child may have left an answer unread
+  end
   clean()
   if not text then
     return nil, why == "Alarm clock" and "hangs" or why
@@ -169,6 +209,7 @@ require "tun.packets"
 -- All children run in this namespace, one after the other.
 process.sandbox()
 process.sysctl("net/ipv6/conf/default/addr_gen_mode", 1)
+start_ip()
 
 -- -- What is wrong ------------------------------------------------------------------
 
@@ -196,14 +237,17 @@ end
 --- What is wrong with what a run left: descriptors, or a state that is neither as before
 -- nor as asked.
 -- @param base, out  of the run in which nothing failed, and of the other
+-- @param believed  whether the state is none that was asked for, as what failed lied
 -- @return words, or nil when nothing is
 local search = {}
-function search.judge(base, out)
+function search.judge(base, out, believed)
   if out.leaked ~= 0 then
     return ("%d descriptors are left"):format(out.leaked)
   elseif out.problem then
     return out.problem
-  elseif out.ok and out.after ~= base.after then
+  elseif out.ok and not base.ok then
+    return "is not refused"
+  elseif out.ok and out.after ~= base.after and not believed then
     return "is not as asked: " .. difference(out.after, base.after)
   elseif not out.ok and out.after ~= base.before and not is_confessed(out.why) then
     return ("is not as before: %s (%s)"):format(difference(out.after, base.before), out.why)
@@ -211,10 +255,18 @@ function search.judge(base, out)
 end
 
 -- What is wrong with a run in which nothing failed.
-local function judge_base(base)
-  return not base.ok and (base.why or "fails")
-    or base.leaked ~= 0 and base.leaked .. " descriptors are left"
-    or base.unlisted and ("no row for system call %d"):format(base.unlisted) or base.problem
+local function judge_base(scenario, base)
+  if base.leaked ~= 0 then
+    return base.leaked .. " descriptors are left"
+  elseif base.unlisted then
+    return ("no row for system call %d"):format(base.unlisted)
+  elseif base.problem or scenario.refused == nil then
+    return base.problem or not base.ok and (base.why or "fails") or nil
+  elseif base.ok or not base.why:find(scenario.refused, 1, true) then
+    return "is not refused so: " .. tostring(base.why)
+  elseif base.after ~= base.before then
+    return "is not as before: " .. difference(base.after, base.before)
+  end
 end
 
 --- Go through the scenarios whose name begins with the first argument of the script, or
@@ -239,7 +291,7 @@ function search.run(name, count, plan, judge)
     if scenario.name:find(only, 1, true) == 1 then
       all = all + 1
       base, why = try(scenario, count)
-      why = why or judge_base(base)
+      why = why or judge_base(scenario, base)
       if why then
         tell(scenario, "nothing", why)
       end

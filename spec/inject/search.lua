@@ -39,10 +39,12 @@ local function show(value)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
--- One ip(8) tells what there is, for all runs: one for each would be nearly all of the time
--- that they take. `addr` tells of the links too, and comes first: of them it keeps the names.
-local LISTS = { "addr show", "route show table all", "rule show", "neigh show", "nexthop show" }
-local ip
+-- What ip(8) lists, links first, so that it tells all of them in "addr show".
+local LISTS = { "link show", "addr show", "route show table all", "rule show", "neigh show",
+                "nexthop show" }
+
+-- A shell that starts it, for all runs: to make copies of this process takes longer.
+local shell
 
 -- A line of JSON as a Lua table. Flags that come later than what causes them are left out.
 local function parse(line)
@@ -53,31 +55,32 @@ local function parse(line)
   return assert((loadstring or load)("return " .. line))() -- luacheck: compat
 end
 
--- Have ip(8) do something.
-local function order(...)
-  assert(ip.questions:write(table.concat({ ... }, " "), "\n") and ip.questions:flush())
+local function order(command)
+  assert(shell.commands:write(command, "\n") and shell.commands:flush())
 end
 
--- What it lists.
-local function ask(list)
-  order(list)
-  return parse(assert(ip.answers:read "*l"))
+-- What ip(8) tells, by a new one: it keeps the names that links once had.
+-- @return function that gives the next list
+local function ask(lists)
+  order("ip -j -d -batch - <<.\n" .. table.concat(lists, "\n") .. "\n.")
+  return function()
+    return parse(assert(shell.answers:read "*l"))
+  end
 end
 
-local function start_ip()
+local function start_shell()
   local fifo = os.tmpname()
   process.must(("rm %s && mkfifo %s"):format(fifo, fifo))
-  local questions = assert(io.popen("exec ip -j -d -force -batch - >" .. fifo, "w"))
-  ip = { questions = questions, answers = assert(io.open(fifo)) }
+  local commands = assert(io.popen("exec sh >" .. fifo, "w"))
+  shell = { commands = commands, answers = assert(io.open(fifo)) }
   process.must("rm " .. fifo)
-  ask "link show" -- from then on it tells more of each link
 end
 
 -- What ip(8) tells and a scenario looks at, one thing a line.
 local function state(scenario, world)
-  local lines = {}
-  for _, list in ipairs(LISTS) do
-    for _, object in ipairs(ask(list)) do
+  local lines, next_list = {}, ask(LISTS)
+  for _ = 1, #LISTS do
+    for _, object in ipairs(next_list()) do
       lines[#lines + 1] = show(object)
     end
   end
@@ -104,9 +107,11 @@ local function settled(scenario, world, base)
   return text
 end
 
--- How many descriptors are open that are no garbage: one may hold another.
-local function descriptors()
-  for _ = 1, 4 do
+-- How many descriptors are open: as many as are expected, or those that are no garbage. One
+-- may hold another.
+local function descriptors(expected)
+  local count = fault.descriptors()
+  for _ = 1, count == expected and 0 or 4 do
     collectgarbage()
   end
   return fault.descriptors()
@@ -137,13 +142,15 @@ local function play(scenario, arm, base)
   local world = scenario.setup and scenario.setup() or {}
   world.object = false -- a place for what run opens, that needs no memory
   local out = { before = base and base.before or settled(scenario, world) }
-  local count = descriptors() + (scenario.fresh and 1 or 0) - (scenario.closes or 0)
+  local count = descriptors(base and base.open)
+  out.open = count
+  count = count + (scenario.fresh and 1 or 0) - (scenario.closes or 0)
   collectgarbage "stop"
   fault.alarm(SECONDS)
   arm()
   finish(out, scenario, world, pcall(scenario.run, world))
   local keeps = type(world.object) == "userdata" and world.object.fd and 1 or 0
-  out.leaked = descriptors() - keeps - count
+  out.leaked = descriptors(count + keeps) - keeps - count
   out.after = settled(scenario, world, base)
   return out
 end
@@ -154,17 +161,18 @@ local RULES = { [0] = true, [32766] = true, [32767] = true }
 -- Take all links and rules away that a run left. A namespace for each run would be made and
 -- unmade in far more time than all that runs in it.
 local function clean()
-  for _, link in ipairs(ask "link show") do
+  local next_list = ask { "link show", "rule show" }
+  for _, link in ipairs(next_list()) do
     if link.ifname ~= "lo" then
-      order("link del dev", link.ifname)
+      order("ip link del dev " .. link.ifname)
     end
   end
-  for _, rule in ipairs(ask "rule show") do
+  for _, rule in ipairs(next_list()) do
     if not RULES[rule.priority] then
-      order("rule del priority", rule.priority)
+      order("ip rule del priority " .. rule.priority)
     end
   end
-  assert(#ask "link show" == 1) -- and all is done
+  assert(#ask({ "link show" })() == 1) -- and all is done
 end
 
 -- Run it in a child.
@@ -184,7 +192,7 @@ local function try(scenario, arm, base)
     return "return {" .. table.concat(parts, ",") .. "}"
   end)
   if not text then
-    start_ip() -- the child may have left an answer unread
+    start_shell() -- the child may have left an answer unread
   end
   clean()
   if not text then
@@ -209,7 +217,7 @@ require "tun.packets"
 -- All children run in this namespace, one after the other.
 process.sandbox()
 process.sysctl("net/ipv6/conf/default/addr_gen_mode", 1)
-start_ip()
+start_shell()
 
 -- -- What is wrong ------------------------------------------------------------------
 

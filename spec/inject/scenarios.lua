@@ -663,4 +663,7 @@ add("forward to a socket", {
   run = forward, judge = is_counted,
 })
 
+-- The same order in every process, for slices.
+table.sort(scenarios, function(a, b) return a.name < b.name end)
+
 return scenarios

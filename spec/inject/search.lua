@@ -277,6 +277,22 @@ local function judge_base(scenario, base)
   end
 end
 
+-- Of every so many scenarios a slice has one.
+local STRIDE = 20
+
+-- What a slice n/m has: of scenarios and of the runs of each, by number.
+-- @return two functions of a number
+local function slicing(text)
+  local n, m = text:match "^(%d+)/(%d+)$"
+  n, m = tonumber(n), tonumber(m)
+  assert(m and m > 0 and (m <= STRIDE or m % STRIDE == 0),
+    "SLICE: n/m expected, such as 0/6; m is at most 20 or a multiple of it")
+  local stride = math.min(m, STRIDE)
+  local rest = m / stride
+  return function(i) return i % stride == n % stride end,
+    function(i) return i % rest == math.floor(n / stride) % rest end
+end
+
 --- Go through the scenarios whose name begins with the first argument of the script, or
 -- the slice n/m of all runs that the second says; tell what went wrong, and the totals.
 -- @param name  of the search
@@ -285,18 +301,16 @@ end
 -- @param judge  function(scenario, base, out, each): what is wrong, or nil
 -- @return whether nothing went wrong
 function search.run(name, count, plan, judge)
-  local only, slices = arg[1] or "", arg[2] or "0/1"
-  local slice, of = slices:match "^(%d+)/(%d+)$"
-  slice, of = tonumber(slice), tonumber(of)
-  assert(of and of > 0, "SLICE: n/m expected, such as 0/6")
+  local only, slice = arg[1] or "", arg[2] or "0/1"
+  local has_scenario, has_run = slicing(slice)
   local begun, all, runs, number, failures = core.now(), 0, 0, 0, 0
   local function tell(scenario, what, problem)
     failures = failures + 1
     io.stderr:write(("FAILED %s, %s: %s\n"):format(scenario.name, what, problem))
   end
-  for _, scenario in ipairs(scenarios) do
+  for i, scenario in ipairs(scenarios) do
     local base, why
-    if scenario.name:find(only, 1, true) == 1 then
+    if scenario.name:find(only, 1, true) == 1 and has_scenario(i) then
       all = all + 1
       base, why = try(scenario, count)
       why = why or judge_base(scenario, base)
@@ -304,9 +318,9 @@ function search.run(name, count, plan, judge)
         tell(scenario, "nothing", why)
       end
     end
-    for _, each in ipairs(base and plan(base) or {}) do
+    for j, each in ipairs(base and plan(base) or {}) do
       number = number + 1
-      if number % of == slice % of then
+      if has_run(j) then
         runs = runs + 1
         local out
         local tries = 3 -- what goes by the clock may not come to it
@@ -321,9 +335,9 @@ function search.run(name, count, plan, judge)
       end
     end
   end
-  print(("%s: slice %s: %d scenarios, %d of %d runs in %.0f s, %d failures"):format(name,
-    slices, all, runs, number, core.now() - begun, failures))
-  return failures == 0 and runs > 0
+  print(("%s: slice %s: %d scenarios, %d of their %d runs in %.0f s, %d failures"):format(name,
+    slice, all, runs, number, core.now() - begun, failures))
+  return failures == 0 and all > 0
 end
 
 return search

@@ -268,7 +268,7 @@ soak: SECONDS = 60
 soak: deps-soak $(MODULE) ## Carry TCP: nothing lost or leaked (SECONDS=)
 	$(LUA) spec/soak.lua $(SECONDS)
 
-# Of every run that there is, those whose number leaves n when divided by m.
+# A part of all runs, n of m: each of them is in one.
 SLICE = 0/1
 search = @$(INTERPRETER) spec/inject/$(1).lua '$(SCENARIO)' $(SLICE)
 

@@ -9,6 +9,9 @@
 --   fresh: nothing of the library has run before, so it opens its netlink socket;
 --   closes: how many descriptors less there are afterwards;
 --   raises: an iterator, whose failure is raised;
+--   refused: what the message has in it, of a call whose last step the kernel refuses, so
+--     that the others are undone;
+--   believes: a failure after which less is done than was asked, "call errno";
 --   judge(world, ...): optional, what is wrong with the results of run, where they need not
 --     be those of a run in which nothing failed
 local fault = require "fault"
@@ -166,6 +169,33 @@ add("open attached and down", {
   end,
 })
 
+-- No program of the kernel's: one of the last steps, which is refused.
+local REFUSED = 0
+
+add("open attached in vain", {
+  says = DEVICE, refused = "steering_bpf",
+  setup = function()
+    persistent().held:close()
+    return {}
+  end,
+  run = function(world)
+    return opened(world, tun.open { name = "p0", pi = true, vnet_hdr = false, mtu = 1350,
+                                    address = ADDRESSES, routes = ROUTES,
+                                    steering_bpf = REFUSED })
+  end,
+})
+
+add("open attached with a filter in vain", {
+  says = DEVICE, refused = "has a filter",
+  setup = function()
+    persistent { filter = { { 6, 0, 0, 65535 } } }.held:close()
+    return {}
+  end,
+  run = function(world)
+    return opened(world, tun.open { name = "p0", pi = true, vnet_hdr = false })
+  end,
+})
+
 add("features", {
   says = "/dev/net/tun",
   run = function() return tun.features() end,
@@ -201,6 +231,25 @@ add("set down", {
   says = DEVICE,
   setup = persistent,
   run = function(world) return world.held:set { up = false, link_type = 1, mtu = 1000 } end,
+})
+
+add("set in vain", {
+  says = DEVICE, refused = "steering_bpf",
+  setup = persistent,
+  run = function(world)
+    return world.held:set { mac = "02:00:00:00:00:02", vnet_hdr_size = 24, mtu = 1300,
+                            alias = "after", address = ADDRESSES, routes = ROUTES,
+                            steering_bpf = REFUSED }
+  end,
+  look = look_at_held,
+})
+
+add("set down in vain", {
+  says = DEVICE, refused = "steering_bpf",
+  setup = persistent,
+  run = function(world)
+    return world.held:set { up = false, mtu = 1000, steering_bpf = REFUSED }
+  end,
 })
 
 add("set up with a token", {
@@ -267,6 +316,22 @@ add("link add", {
   end,
 })
 
+add("link add in vain", {
+  says = "link b1|^netlink", refused = "link b1: File exists",
+  run = function()
+    return tun.link.add { name = "b1", kind = "bridge", mtu = 1400, altnames = { "lo" } }
+  end,
+})
+
+-- A device with a rule, a neighbour and a nexthop.
+local function filled_tables()
+  local world = persistent()
+  assert(tun.rule.add { from = "10.7.0.0/16", table = 500, priority = 70 })
+  assert(tun.neigh.add { dst = "10.1.0.7", lladdr = "02:00:00:00:00:77", dev = "p0" })
+  assert(tun.nexthop.add { id = 7, via = "10.1.0.7", dev = "p0" })
+  return world
+end
+
 local NOUNS = {
   { "link", "b0", bridge, {
     { "set", { dev = "b0", name = "b2", mtu = 1300, alias = "x", up = true } },
@@ -292,17 +357,40 @@ local NOUNS = {
     { "list", { table = "all" } },
     { "flush", { dst = "10.2.0.0/16", table = "main" } },
   } },
+  { "rule", "71", filled_tables, {
+    { "add", { from = "10.8.0.0/16", table = 500, priority = 71 } },
+    { "get", 70 }, { "del", 70 }, { "list", {} },
+    { "flush", { priority = 70 } },
+  } },
+  { "neigh", "10.1.0.8", filled_tables, {
+    { "add", { dst = "10.1.0.8", lladdr = "02:00:00:00:00:78", dev = "p0" } },
+    { "replace", { dst = "10.1.0.7", lladdr = "02:00:00:00:00:78", dev = "p0" } },
+    { "get", { dst = "10.1.0.7", dev = "p0" } },
+    { "del", { dst = "10.1.0.7", dev = "p0" } },
+    { "list", { dev = "p0" } },
+    { "flush", { dev = "p0", state = "permanent" } },
+  } },
+  { "nexthop", "8", filled_tables, {
+    { "add", { id = 8, via = "10.1.0.8", dev = "p0" } },
+    { "replace", { id = 7, via = "10.1.0.9", dev = "p0" } },
+    { "get", 7 }, { "del", 7 }, { "list", { dev = "p0" } },
+    { "flush", { dev = "p0" } },
+  } },
 }
+local WORDS = { addr = "address", neigh = "neighbour" }
+local PLURALS = { addr = "addresses", neigh = "neighbours" }
 for _, row in ipairs(NOUNS) do
   for _, call in ipairs(row[4]) do
     local noun, verb, what = row[1], call[1], call[2]
     add(noun .. " " .. verb, {
-      says = noun == "addr" and "address" or noun, setup = row[3],
+      says = WORDS[noun] or noun, setup = row[3],
+      -- what the kernel says is gone with its link needs no deletion
+      believes = verb == "flush" and "SIOCGIFINDEX ENODEV" or nil,
       run = function() return tun[noun][verb](what) end,
     })
   end
   add(row[1] .. " each", {
-    says = row[1] == "addr" and "addresses" or row[1] .. "s", setup = row[3], raises = true,
+    says = PLURALS[row[1]] or row[1] .. "s", setup = row[3], raises = true,
     run = function()
       local all = {}
       for object in tun[row[1]].each {} do
@@ -574,5 +662,8 @@ add("forward to a socket", {
   end,
   run = forward, judge = is_counted,
 })
+
+-- The same order in every process, for slices.
+table.sort(scenarios, function(a, b) return a.name < b.name end)
 
 return scenarios

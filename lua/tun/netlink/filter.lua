@@ -11,10 +11,18 @@ local WRITTEN = { string = true, number = true, boolean = true }
 
 local LARGEST = 2147483647 -- index of a link
 
--- The name by which lists call a link, which has others; nil for none.
-local function name_of(key, value, socket)
+-- What tells whether an object is of a link: lists call it by one of its names, or by its
+-- index where its name could not be had. What names no link is compared as it is.
+local function of_link(key, value, socket)
   local index = type(value) == "string" and socket:index(value) or value
-  return type(index) == "number" and socket:name(check.whole(key, index, 1, LARGEST)) or nil
+  if type(index) ~= "number" then
+    return value
+  end
+  local name = socket:name(check.whole(key, index, 1, LARGEST))
+  return function(found)
+    name = name or found and socket:name(index)
+    return found ~= nil and (found == index or found == name)
+  end
 end
 
 -- What the kernel does not filter by, written as it writes its answers.
@@ -25,7 +33,7 @@ local function remainder(row, wanted, socket, want)
     local field = row.fields[key] or {}
     if not field.filter then
       local link = request.LINKS[field.kind]
-      want[key] = link and name_of(key, value, socket) or value
+      want[key] = link and of_link(key, value, socket) or value
       plain[key] = not link and WRITTEN[type(value)] and value or nil
     end
   end

@@ -179,10 +179,13 @@ if jitted then
     return ("band(%s, %s)"):format(word, mask)
   end
 
+  local kept = {} -- what a pointer, which is a constant to the compiler, does not keep
+
   --- A number for each of 65536, which are 0 at first: quicker to look up than a table. There
   -- is one more, for all numbers beyond.
   function bytes.ports()
-    return ffi.new "uint8_t[65537]"
+    kept[#kept + 1] = ffi.new "uint8_t[65537]"
+    return ffi.cast("uint8_t *", kept[#kept])
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.

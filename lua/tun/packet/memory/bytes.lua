@@ -211,6 +211,14 @@ if jitted then
     return crc32c(p + at, n)
   end
 
+  local printable = ffi.cast("int (*)(const char *, size_t)",
+    ffi.cast("uintptr_t", core.printable_address()))
+
+  --- Whether a terminal shows a text as it is: no control characters, ASCII.
+  function bytes.printable(text)
+    return printable(text, #text) ~= 0
+  end
+
   function bytes.fill(p, at, text)
     copy(p + at, text, #text)
   end
@@ -273,6 +281,10 @@ else
   bytes.byte, bytes.sum, bytes.crc32c = get8, core.bytes.sum, core.bytes.crc32c
   bytes.fill, bytes.zero, bytes.string = core.bytes.write, core.bytes.zero, core.bytes.bytes
   bytes.copy = core.bytes.copy
+
+  function bytes.printable(text)
+    return not text:find "[%c\127-\255]"
+  end
 end
 
 --- Compile source in which the leaf's functions and the given values have names.

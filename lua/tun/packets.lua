@@ -35,10 +35,12 @@ local viewing = {}
 
 -- handle(batch) -> what locate() takes beside it.
 -- locate(batch, handle, i) -> as batch:slot(i).
+-- begin(batch) -> how many packets are in it, after closing gaps; whether of Ethernet.
 -- quick_receive(dev, batch, handle) -> how many packets are in it now, after clearing it; what
 --   is not above 0 is told by the method, which then tries again.
--- quick_place(dev, where), quick_send(dev, pointer, at, n): the same for sending.
-local handle, locate, quick_receive, quick_place, quick_send
+-- quick_place(dev, where), quick_send(dev, pointer, at, n), quick_append(batch, pointer, at, n):
+--   the same for sending and appending.
+local handle, locate, begin, quick_receive, quick_place, quick_send, quick_append
 
 if jitted then
   local band = require("bit").band
@@ -51,7 +53,9 @@ if jitted then
     return ffi.cast(type, ffi.cast("uintptr_t", address))
   end
 
-  local c_see = of_core(core.see_address(), "int (*)(void *, double, double *)")
+  local c_see = of_core(core.batch_addresses.see, "int (*)(void *, double, double *)")
+  local c_begin = of_core(core.batch_addresses.begin, "double (*)(void *)")
+  local c_append = of_core(core.batch_addresses.append, "int (*)(void *, const void *, uint32_t)")
   local c_receive = of_core(core.addresses.receive, "int (*)(void *, void *)")
   local c_place = of_core(core.addresses.send_place, "int (*)(void *, void *, double, double)")
   local c_write = of_core(core.addresses.write, "int (*)(void *, const void *, uint32_t)")
@@ -68,6 +72,16 @@ if jitted then
     local flags = seen[5]
     return seen[0], seen[1], seen[2], seen[3], seen[4],
       flags ~= 0 and band(flags, HAS_VNET) ~= 0, flags ~= 0 and band(flags, HAS_PI) ~= 0
+  end
+
+  function begin(batch)
+    local n = c_begin(batch)
+    return (n - n % 2) / 2, n % 2 == 1
+  end
+
+  function quick_append(batch, p, at, n)
+    n = c_append(batch, p + at, n)
+    return n
   end
 
   function quick_receive(dev, _, at)
@@ -93,21 +107,40 @@ else
     return batch:slot(i)
   end
 
+  function begin(batch)
+    return batch:compact():count(), batch:mode() == "tap"
+  end
+
   function quick_receive()
     return -1
   end
 
-  quick_place, quick_send = quick_receive, quick_receive
+  quick_place, quick_send, quick_append = quick_receive, quick_receive, quick_receive
 end
 
 -- -- Views of a batch -------------------------------------------------------------
 
-local function viewer(batch)
-  local arena = batch:arena()
-  local it = view.new(arena, bytes.pointer(arena), 0, 0)
-  it[SLOT] = setmetatable({ 0, batch, 0, (handle(batch)), it,
-    batch:mode() == "tap" and packet.eth or header.kinds.ip, 0, false, 0 }, viewing)
-  return it[SLOT]
+-- The arena of a batch, a pointer to its bytes, and the handle, which stay.
+local memories = setmetatable({}, { __mode = "k" })
+
+local function memory_of(batch)
+  local memory = memories[batch]
+  if not memory then
+    local arena = batch:arena()
+    memory = { arena, bytes.pointer(arena), handle(batch) }
+    memories[batch] = memory
+  end
+  return memory
+end
+
+local IP = header.kinds.ip
+
+local function viewer(batch, ethernet)
+  local memory = memory_of(batch)
+  local it = view.new(memory[1], memory[2], 0, 0)
+  local state = { 0, batch, 0, memory[3], it, ethernet and packet.eth or IP, 0, false, 0 }
+  it[SLOT] = setmetatable(state, viewing)
+  return state
 end
 
 -- What a loop was called with, that for gives it.
@@ -157,14 +190,15 @@ end
 
 --- As batch:packets().
 function packets.walk(batch)
-  local state = viewer(batch:compact())
-  state[LAST] = batch:count() -- what a step appends, or moves to the end, comes next time
+  local n, ethernet = begin(batch)
+  local state = viewer(batch, ethernet)
+  state[LAST] = n -- what a step appends, or moves to the end, comes next time
   return step, state
 end
 
 --- As batch:packet(i).
 function packets.at(batch, i)
-  return see(viewer(batch), i) or nil
+  return see(viewer(batch, batch:mode() == "tap"), i) or nil
 end
 
 -- -- Coming in from a device --------------------------------------------------------
@@ -226,7 +260,7 @@ function packets.each(dev)
   local mode = flags.tap and "tap" or "tun"
   local headroom = room.HEADROOM + core.front_most
   local memory, why = core.batch(1, core.packet_most, headroom, mode)
-  local state = viewer(memory or core.misuse(why))
+  local state = viewer(memory or core.misuse(why), flags.tap)
   state[DEV] = dev
   return next_view, state
 end
@@ -273,6 +307,12 @@ end
 
 --- As batch:add(self), of a packet.
 function packets.add(batch, self)
+  if getmetatable(self) == META_OF_PACKETS and not info_at(self) and not meta_at(self) then
+    local at = self[START]
+    if quick_append(batch, self[POINTER], at, self[STOP] - at) > 0 then
+      return true
+    end
+  end
   local at = first(given("packet", self))
   return batch:append(bytes.string(self[POINTER], at, self[STOP] - at), front(self, info_at),
     front(self, meta_at))

@@ -371,8 +371,8 @@ static int batch_see(const struct batch *batch, double i, struct seen *seen)
 		return -1;
 	number = batch->list[(uint32_t)i - 1];
 	base = number * pool->stride;
-	*seen = (struct seen){ base, slot->at, slot->at + n, slot->at,
-			       slot->at + n, slot->flags };
+	*seen = (struct seen){ base,	 slot->at,     slot->at + n,
+			       slot->at, slot->at + n, slot->flags };
 	if (pool->of[number].home == number) {
 		seen->floor = base + SLOT_META;
 		seen->ceiling = base + pool->stride;
@@ -393,8 +393,7 @@ static double batch_begin(struct batch *batch)
  * them once more by the method. */
 static int batch_append_raw(struct batch *batch, const void *bytes, uint32_t n)
 {
-	struct slot *slot =
-		n > batch->pool->room ? NULL : slots_append(batch);
+	struct slot *slot = n > batch->pool->room ? NULL : slots_append(batch);
 
 	if (!slot)
 		return 0;

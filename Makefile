@@ -289,7 +289,7 @@ starve: ## Fail each allocation of Lua, under ASan too (SCENARIO=, SLICE=n/m)
 	@for lua in luajit lua5.4; do \
 	  $(MAKE) -s starving LUA=$$lua $(SANITIZED) || exit 1; done
 
-bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern)
+bench: deps-bench $(MODULE) $(BENCHES) ## Compare with C and ip (ONLY=pattern, CAPTURES=folder)
 	@for lua in lua5.1 lua5.4; do \
 	  $(MAKE) -s LUA=$$lua build/$$lua/tun/core.so || exit 1; done
 	$(LUA) spec/bench/run.lua '$(ONLY)'
@@ -336,7 +336,7 @@ debian = $(if $(filter luajit,$(1)),luajit libluajit-5.1-dev, \
 	$(1) lib$(1:lua5.1=lua5.1-0)-dev)
 packages-demo = gcc libc6-dev libmnl-dev iproute2 iputils-ping \
 	$(call lua,$(LUA))
-packages-bench = $(packages-demo) $(call lua,lua5.1) $(call lua,lua5.4)
+packages-bench = $(packages-demo) tcpdump $(call lua,lua5.1) $(call lua,lua5.4)
 packages-test = $(packages-demo) $(foreach l,$(LUAS),$(call lua,$(l))) \
 	lua-busted lua-socket lua-copas lua-cqueues lua-luv python3
 packages-soak = $(packages-demo) iperf3

@@ -488,6 +488,25 @@ static int core_checksum_address(lua_State *L)
 	return 1;
 }
 
+/* Whether a terminal shows bytes as they are: no control characters, ASCII. */
+static int is_printable(const unsigned char *text, size_t n)
+{
+	unsigned int odd = 0;
+
+	while (n--) {
+		odd |= *text < 32 || *text > 126;
+		text++;
+	}
+	return !odd;
+}
+
+/* core.printable_address() -> where is_printable() is, for the FFI */
+static int core_printable_address(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)(uintptr_t)is_printable);
+	return 1;
+}
+
 /* core.crc32c_address() -> where crc32c() of crc32c.h is, for the FFI */
 static int core_crc32c_address(lua_State *L)
 {
@@ -529,6 +548,7 @@ static const luaL_Reg functions[] = {
 	{ "pton", core_pton },
 	{ "checksum_address", core_checksum_address },
 	{ "crc32c_address", core_crc32c_address },
+	{ "printable_address", core_printable_address },
 	{ NULL, NULL },
 };
 

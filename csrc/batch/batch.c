@@ -371,8 +371,8 @@ static int batch_see(const struct batch *batch, double i, struct seen *seen)
 		return -1;
 	number = batch->list[(uint32_t)i - 1];
 	base = number * pool->stride;
-	*seen = (struct seen){ base, slot->at, slot->at + n, slot->at,
-			       slot->at + n, slot->flags };
+	*seen = (struct seen){ base,	 slot->at,     slot->at + n,
+			       slot->at, slot->at + n, slot->flags };
 	if (pool->of[number].home == number) {
 		seen->floor = base + SLOT_META;
 		seen->ceiling = base + pool->stride;
@@ -380,11 +380,47 @@ static int batch_see(const struct batch *batch, double i, struct seen *seen)
 	return 1;
 }
 
-/* core.see_address() -> where batch_see() is, for the FFI */
-static int core_see_address(lua_State *L)
+/* Close the gaps of a batch that is gone through from its beginning. Returns
+ * twice the number of its packets, and 1 more when they begin with an Ethernet
+ * header. */
+static double batch_begin(struct batch *batch)
 {
-	lua_pushnumber(L, (lua_Number)(uintptr_t)batch_see);
+	slots_compact(batch);
+	return 2.0 * batch->count + (batch->ethernet ? 1 : 0);
+}
+
+/* Append a copy of n bytes. Whether there was room: who wants a reason appends
+ * them once more by the method. */
+static int batch_append_raw(struct batch *batch, const void *bytes, uint32_t n)
+{
+	struct slot *slot = n > batch->pool->room ? NULL : slots_append(batch);
+
+	if (!slot)
+		return 0;
+	slot->size = n;
+	memmove(batch->pool->bytes + slot->at, bytes, n);
 	return 1;
+}
+
+/* core.batch_addresses: functions for the FFI. */
+static void push_batch_addresses(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		uintptr_t address;
+	} list[] = {
+		{ "see", (uintptr_t)batch_see },
+		{ "begin", (uintptr_t)batch_begin },
+		{ "append", (uintptr_t)batch_append_raw },
+	};
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < LENGTH(list); i++) {
+		lua_pushnumber(L, (lua_Number)list[i].address);
+		lua_setfield(L, -2, list[i].name);
+	}
+	lua_setfield(L, -2, "batch_addresses");
 }
 
 /* batch:slot(i) -> as struct seen, but for the flags: whether there is a
@@ -543,7 +579,6 @@ void open_batch(lua_State *L)
 	lua_setfield(L, -2, "batch");
 	lua_pushcfunction(L, core_views);
 	lua_setfield(L, -2, "views");
-	lua_pushcfunction(L, core_see_address);
-	lua_setfield(L, -2, "see_address");
+	push_batch_addresses(L);
 	push_layout(L);
 }

@@ -43,10 +43,12 @@ local viewing = {}
 
 -- handle(batch) -> what locate() takes beside it.
 -- locate(batch, handle, i) -> as batch:slot(i).
+-- begin(batch) -> how many packets are in it, after closing gaps; whether of Ethernet.
 -- quick_receive(dev, batch, handle) -> how many packets are in it now, after clearing it; what
 --   is not above 0 is told by the method, which then tries again.
--- quick_place(dev, where), quick_send(dev, pointer, at, n): the same for sending.
-local handle, locate, quick_receive, quick_place, quick_send
+-- quick_place(dev, where), quick_send(dev, pointer, at, n), quick_append(batch, pointer, at, n):
+--   the same for sending and appending.
+local handle, locate, begin, quick_receive, quick_place, quick_send, quick_append
 
 if jitted then
   local band = require("bit").band
@@ -59,7 +61,9 @@ if jitted then
     return ffi.cast(type, ffi.cast("uintptr_t", address))
   end
 
-  local c_see = of_core(core.see_address(), "int (*)(void *, double, double *)")
+  local c_see = of_core(core.batch_addresses.see, "int (*)(void *, double, double *)")
+  local c_begin = of_core(core.batch_addresses.begin, "double (*)(void *)")
+  local c_append = of_core(core.batch_addresses.append, "int (*)(void *, const void *, uint32_t)")
   local c_receive = of_core(core.addresses.receive, "int (*)(void *, void *)")
   local c_place = of_core(core.addresses.send_place, "int (*)(void *, void *, double, double)")
   local c_write = of_core(core.addresses.write, "int (*)(void *, const void *, uint32_t)")
@@ -76,6 +80,16 @@ if jitted then
     local flags = seen[5]
     return seen[0], seen[1], seen[2], seen[3], seen[4],
       flags ~= 0 and band(flags, HAS_VNET) ~= 0, flags ~= 0 and band(flags, HAS_PI) ~= 0
+  end
+
+  function begin(batch)
+    local n = c_begin(batch)
+    return (n - n % 2) / 2, n % 2 == 1
+  end
+
+  function quick_append(batch, p, at, n)
+    n = c_append(batch, p + at, n)
+    return n
   end
 
   function quick_receive(dev, _, at)
@@ -101,11 +115,15 @@ else
     return batch:slot(i)
   end
 
+  function begin(batch)
+    return batch:compact():count(), batch:mode() == "tap"
+  end
+
   function quick_receive()
     return -1
   end
 
-  quick_place, quick_send = quick_receive, quick_receive
+  quick_place, quick_send, quick_append = quick_receive, quick_receive, quick_receive
 end
 
 -- -- Views of a batch -------------------------------------------------------------
@@ -113,16 +131,31 @@ end
 local LEFT = "the packet was good until it left its batch: keep it with copy()"
 local NEXT = "the packet was good until the next step: keep it with copy()"
 
-local function viewer(batch)
-  return setmetatable({ 0, batch, 0, NEXT, (handle(batch)), false,
-    batch:mode() == "tap" and packet.eth or header.kinds.ip, 0, false, 0, batch:arena(), false,
-    false, 0, false }, viewing)
+-- The arena of a batch, a pointer to its bytes, and the handle, which stay.
+local memories = setmetatable({}, { __mode = "k" })
+
+local function memory_of(batch)
+  local memory = memories[batch]
+  if not memory then
+    local arena = batch:arena()
+    memory = { arena, bytes.pointer(arena), handle(batch) }
+    memories[batch] = memory
+  end
+  return memory
+end
+
+local IP = header.kinds.ip
+
+local function viewer(batch, ethernet)
+  local memory = memory_of(batch)
+  return setmetatable({ 0, batch, 0, NEXT, memory[3], false, ethernet and packet.eth or IP, 0,
+    false, 0, memory, false, false, 0, false }, viewing)
 end
 
 -- A view of a batch's memory.
 local function new_view(state, where)
-  local arena = state[MEMORY]
-  local it = view.new(arena, bytes.pointer(arena), 0, 0)
+  local memory = state[MEMORY]
+  local it = view.new(memory[1], memory[2], 0, 0)
   it[SLOT] = where
   return it
 end
@@ -139,7 +172,7 @@ local function view_of(state, base)
   if not where[LIVE] then
     local n = views.n + 1
     views.n, views.live[n], where[LIVE] = n, it, true
-    revive(it, state[MEMORY])
+    revive(it, state[MEMORY][1])
   end
   where[BATCH], where[HANDLE] = state[BATCH], state[HANDLE]
   return it
@@ -192,8 +225,8 @@ local function step(state)
 end
 
 -- What sees the packets of a batch by a view for each slot.
-local function by_slot(batch)
-  local state, views = viewer(batch), core.views(batch, true)
+local function by_slot(batch, ethernet)
+  local state, views = viewer(batch, ethernet), core.views(batch, true)
   if not views.live then
     views.live, views.n = {}, 0
   end
@@ -224,14 +257,15 @@ end
 
 --- As batch:packets().
 function packets.walk(batch)
-  local state = by_slot(batch:compact())
-  state[LAST] = batch:count() -- what a step appends, or moves to the end, comes next time
+  local n, ethernet = begin(batch)
+  local state = by_slot(batch, ethernet)
+  state[LAST] = n -- what a step appends, or moves to the end, comes next time
   return step, state
 end
 
 --- As batch:packet(i).
 function packets.at(batch, i)
-  return see(by_slot(batch), i) or nil
+  return see(by_slot(batch, batch:mode() == "tap"), i) or nil
 end
 
 -- -- Coming in from a device --------------------------------------------------------
@@ -275,7 +309,7 @@ local function turn(state)
     it = new_view(state, state)
     ring[i] = it
   end
-  revive(it, state[MEMORY])
+  revive(it, state[MEMORY][1])
   state[TURN], state[VIEW] = i, it
 end
 
@@ -310,7 +344,7 @@ local function viewer_of(dev)
   local headroom = room.HEADROOM + core.front_most
   local memory
   memory, why = core.batch(1, core.packet_most, headroom, flags.tap and "tap" or "tun")
-  return viewer(memory or core.misuse(why))
+  return viewer(memory or core.misuse(why), flags.tap)
 end
 
 local function duration(what, seconds)
@@ -398,6 +432,12 @@ end
 
 --- As batch:add(self), of a packet.
 function packets.add(batch, self)
+  if getmetatable(self) == META_OF_PACKETS and not info_at(self) and not meta_at(self) then
+    local at = self[START]
+    if quick_append(batch, self[POINTER], at, self[STOP] - at) > 0 then
+      return true
+    end
+  end
   local at = first(given("packet", self))
   return batch:append(bytes.string(self[POINTER], at, self[STOP] - at), front(self, info_at),
     front(self, meta_at))

@@ -48,13 +48,4 @@ function mix.frames()
   return list
 end
 
---- Write them to a file: each behind its length in two bytes.
-function mix.write(path)
-  local file = assert(io.open(path, "wb"))
-  for _, bytes in ipairs(mix.frames()) do
-    file:write(string.char(math.floor(#bytes / 256), #bytes % 256), bytes)
-  end
-  file:close()
-end
-
 return mix

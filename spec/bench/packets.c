@@ -1,6 +1,6 @@
 /* packets.c -- the yardstick of packets.lua: the same work on the same packets
  * with structs, every bound checked as the Lua side does.
- * Usage: packets read|nat|build|print file-of-the-mix */
+ * Usage: packets read|nat|build|print|tunnel|add frames count */
 #include "bench.h"
 
 #include <arpa/inet.h>
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COUNT = 1000, STRIDE = 2048, PASSES = 200, PAYLOAD = 56 };
+enum { STRIDE = 2304, WORK = 200000, PASSES = 200, PAYLOAD = 56 };
 
 struct layers {
 	const uint16_t *tag;
@@ -26,25 +26,37 @@ struct layers {
 	struct icmphdr *icmp;
 };
 
-static unsigned char mix[COUNT][STRIDE];
-static size_t sizes[COUNT];
-static bool translated[COUNT];
+static unsigned char (*mix)[STRIDE];
+static size_t *sizes;
+static int count, passes;
 static volatile uint64_t sink;
 
-static void read_mix(const char *path)
+/* Read so many frames, from the beginning again where the file has less. */
+static void read_mix(const char *path, int most)
 {
 	FILE *file = fopen(path, "rb");
-	int i;
+	int high;
 
-	for (i = 0; file && i < COUNT; i++) {
-		sizes[i] = (size_t)getc(file) << 8;
-		sizes[i] |= (size_t)getc(file);
-		if (fread(mix[i], 1, sizes[i], file) != sizes[i])
-			break;
-	}
-	if (i < COUNT)
+	if (!file)
 		err(1, "%s", path);
+	mix = calloc((size_t)most, STRIDE);
+	sizes = calloc((size_t)most, sizeof(*sizes));
+	while (count < most) {
+		high = getc(file);
+		if (high == EOF && !count)
+			errx(1, "%s has no frames", path);
+		if (high == EOF) {
+			rewind(file);
+			continue;
+		}
+		sizes[count] = (size_t)high << 8 | (size_t)getc(file);
+		if (sizes[count] > STRIDE ||
+		    fread(mix[count], 1, sizes[count], file) != sizes[count])
+			err(1, "%s", path);
+		count++;
+	}
 	fclose(file);
+	passes = WORK / count ? WORK / count : 1;
 }
 
 static void parse_transport(struct layers *l, int proto, unsigned char *p,
@@ -82,7 +94,8 @@ static void parse_ip(struct layers *l, unsigned char *p, size_t n)
 static void parse_ip6(struct layers *l, unsigned char *p, size_t n)
 {
 	struct ip6_hdr *ip6 = (struct ip6_hdr *)p;
-	size_t total;
+	size_t total, at = sizeof(*ip6);
+	int next;
 
 	if (n < sizeof(*ip6) || p[0] >> 4 != 6)
 		return;
@@ -90,8 +103,40 @@ static void parse_ip6(struct layers *l, unsigned char *p, size_t n)
 	if (total > n)
 		return;
 	l->ip6 = ip6;
-	parse_transport(l, ip6->ip6_nxt, p + sizeof(*ip6),
-			total - sizeof(*ip6));
+	next = ip6->ip6_nxt;
+	while ((next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING ||
+		next == IPPROTO_DSTOPTS) &&
+	       total - at >= 8) {
+		next = p[at];
+		at += 8 + 8 * (size_t)p[at + 1];
+		if (at > total)
+			return;
+	}
+	parse_transport(l, next, p + at, total - at);
+}
+
+/* What is between Ethernet and a network's header. */
+static uint16_t parse_tags(struct layers *l, uint16_t type, unsigned char *p,
+			   size_t n, size_t *at)
+{
+	while ((type == ETHERTYPE_VLAN || type == 0x88a8) && n >= *at + 4) {
+		if (type == ETHERTYPE_VLAN && !l->tag)
+			l->tag = (uint16_t *)(p + *at);
+		type = ntohs(*(uint16_t *)(p + *at + 2));
+		*at += 4;
+	}
+	if (type == 0x8847) {
+		while (n >= *at + 9 && !(p[*at + 2] & 1))
+			*at += 4;
+		*at += 4;
+		return n > *at && p[*at] >> 4 == 6 ? ETHERTYPE_IPV6
+						   : ETHERTYPE_IP;
+	}
+	if (type == 0x8864 && n >= *at + 8) {
+		*at += 8;
+		return p[*at - 1] == 0x57 ? ETHERTYPE_IPV6 : ETHERTYPE_IP;
+	}
+	return type;
 }
 
 static struct layers parse(unsigned char *p, size_t n)
@@ -103,11 +148,9 @@ static struct layers parse(unsigned char *p, size_t n)
 	if (n < at)
 		return l;
 	type = ntohs(((struct ether_header *)p)->ether_type);
-	if (type == ETHERTYPE_VLAN && n >= at + 4) {
-		l.tag = (uint16_t *)(p + at);
-		type = ntohs(l.tag[1]);
-		at += 4;
-	}
+	type = parse_tags(&l, type, p, n, &at);
+	if (n < at)
+		return l;
 	if (type == ETHERTYPE_IP)
 		parse_ip(&l, p + at, n - at);
 	else if (type == ETHERTYPE_IPV6)
@@ -144,11 +187,11 @@ static double read_fields(void)
 	uint64_t sum = 0;
 	int pass, i;
 
-	for (pass = 0; pass < PASSES; pass++)
-		for (i = 0; i < COUNT; i++)
+	for (pass = 0; pass < passes; pass++)
+		for (i = 0; i < count; i++)
 			sum += fields(mix[i], sizes[i]);
 	sink = sum;
-	return (double)PASSES * COUNT;
+	return (double)passes * count;
 }
 
 /* The checksum after a change of the words that it covers (RFC 1624). */
@@ -181,12 +224,10 @@ static double nat(void)
 	double done = 0;
 	int pass, i;
 
-	for (pass = 0; pass < PASSES; pass++)
-		for (i = 0; i < COUNT; i++) {
+	for (pass = 0; pass < passes; pass++)
+		for (i = 0; i < count; i++) {
 			struct layers l;
 
-			if (!translated[i])
-				continue;
 			l = parse(mix[i], sizes[i]);
 			if (!l.ip || !(l.tcp || l.udp))
 				continue;
@@ -265,8 +306,8 @@ static double lines(void)
 	char line[200], src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
 	int pass, i;
 
-	for (pass = 0; pass < PASSES / 10; pass++)
-		for (i = 0; i < COUNT; i++) {
+	for (pass = 0; pass < (passes + 9) / 10; pass++)
+		for (i = 0; i < count; i++) {
 			struct layers l = parse(mix[i], sizes[i]);
 			uint16_t *ports = l.tcp	  ? (uint16_t *)l.tcp
 					  : l.udp ? (uint16_t *)l.udp
@@ -285,7 +326,64 @@ static double lines(void)
 				src, ports ? ntohs(ports[0]) : 0, dst,
 				ports ? ntohs(ports[1]) : 0, sizes[i]);
 		}
-	return (double)PASSES / 10 * COUNT;
+	return (double)((passes + 9) / 10) * count;
+}
+
+/* Ethernet, IPv4, UDP and VXLAN in front of a packet, with both checksums. */
+static void push(unsigned char *p, size_t n)
+{
+	struct ether_header *eth = (struct ether_header *)p;
+	struct iphdr *ip = (struct iphdr *)(eth + 1);
+	struct udphdr *udp = (struct udphdr *)(ip + 1);
+	uint16_t *vxlan = (uint16_t *)(udp + 1);
+	size_t behind = sizeof(*udp) + 8 + n;
+
+	memset(p, 0, sizeof(*eth) + sizeof(*ip) + sizeof(*udp) + 8);
+	memcpy(eth->ether_shost, "\2\0\0\0\0\1", 6);
+	memcpy(eth->ether_dhost, "\2\0\0\0\0\2", 6);
+	eth->ether_type = htons(ETHERTYPE_IP);
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_UDP;
+	ip->tot_len = htons((uint16_t)(sizeof(*ip) + behind));
+	inet_pton(AF_INET, "10.0.0.1", &ip->saddr);
+	inet_pton(AF_INET, "10.0.0.2", &ip->daddr);
+	ip->check = fold(add(ip, sizeof(*ip), 0));
+	udp->dest = htons(4789);
+	udp->len = htons((uint16_t)behind);
+	vxlan[0] = htons(0x0800);
+	vxlan[3] = htons(7 << 8);
+	udp->check =
+		fold(add(udp, behind,
+			 add(&ip->saddr, 8, (uint32_t)behind + IPPROTO_UDP)));
+}
+
+static double tunnels(void)
+{
+	static unsigned char room[64 + STRIDE];
+	int pass, i;
+
+	for (pass = 0; pass < passes; pass++)
+		for (i = 0; i < count; i++) {
+			memcpy(room + 64, mix[i], sizes[i]);
+			push(room + 64 - 50, sizes[i]);
+			sink += room[30];
+		}
+	return (double)passes * count;
+}
+
+static double adds(void)
+{
+	static unsigned char to[64][STRIDE];
+	int pass, i;
+
+	for (pass = 0; pass < passes; pass++)
+		for (i = 0; i < count; i++) {
+			memcpy(to[i % 64], mix[0], sizes[0]);
+			sink += to[i % 64][20];
+		}
+	return (double)passes * count;
 }
 
 static double turn(void *work)
@@ -302,20 +400,14 @@ int main(int argc, char *argv[])
 	static const struct {
 		const char *name;
 		double (*run)(void);
-	} works[] = { { "read", read_fields },
-		      { "nat", nat },
-		      { "build", builds },
-		      { "print", lines } };
+	} works[] = { { "read", read_fields }, { "nat", nat },
+		      { "build", builds },     { "print", lines },
+		      { "tunnel", tunnels },   { "add", adds } };
 	size_t i;
 
-	if (argc != 3)
-		errx(2, "usage: packets read|nat|build|print file");
-	read_mix(argv[2]);
-	for (i = 0; i < COUNT; i++) {
-		struct layers l = parse(mix[i], sizes[i]);
-
-		translated[i] = l.ip && (l.tcp || l.udp);
-	}
+	if (argc != 4)
+		errx(2, "usage: packets work frames count");
+	read_mix(argv[2], atoi(argv[3]));
 	for (i = 0; i < sizeof(works) / sizeof(*works); i++)
 		if (strcmp(works[i].name, argv[1]) == 0)
 			take_turns(turn, (void *)&works[i].run);

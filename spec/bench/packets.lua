@@ -1,29 +1,37 @@
--- packets.lua -- the time of a packet, seconds: what packets.c does, with names.
--- Usage: packets.lua read|nat|build|print
---   read   fields of every layer of the mix, by name
---   nat    one address and one port of the mix's TCP and UDP over IPv4, checksums kept right
---   build  an ICMP echo and a UDP packet, in turns
---   print  the lines of the mix
-local bytes = require "tun.packet.memory.bytes"
-local core = require "tun.core"
-local mix = require "spec.bench.mix"
+-- packets.lua -- the time of a packet, seconds: what packets.c does, with names, and only
+-- what is public.
+-- Usage: packets.lua work frames count
+--   read    fields of every layer by name, through the views of a batch; numbers where names
+--           are not wanted
+--   hand    the same loads by hand, over a pointer (LuaJIT)
+--   parse   the same of strings
+--   nat     one address and one port of TCP and UDP over IPv4, checksums kept right
+--   print   lines
+--   build   an ICMP echo and a UDP packet, in turns
+--   tunnel  a tunnel's headers are pushed, fixed and pulled
+--   add     packets are appended to a batch
+--   view    a batch is begun to be gone through
+--   copy    no time: the bytes of memory that one kept copy takes, and its own aside
+-- With LIMITS=raised, LuaJIT's limits are those of packet.jit().
+local frames = require "spec.bench.frames"
 local packet = require "tun.packet"
+local tun = require "tun"
 local turns = require "spec.bench.turns"
-local view = require "tun.packet.object"
 
-local STRIDE = 2048
+local what, path, count = arg[1], arg[2], tonumber(arg[3])
 local compiled = jit and jit.status()
-local PASSES = compiled and 200 or 20
+if os.getenv "LIMITS" == "raised" then
+  packet.jit()
+end
 
-local frames = mix.frames()
-local arena = core.arena(STRIDE * #frames)
-local this = view.new(arena, bytes.pointer(arena), 0, STRIDE * #frames)
-local starts, stops, translated = {}, {}, {}
-for i, frame in ipairs(frames) do
-  starts[i], stops[i] = i * STRIDE - STRIDE, i * STRIDE - STRIDE + #frame
-  arena:write(starts[i], frame)
-  local p = packet.parse(frame, "eth")
-  translated[i] = p.ip4 and (p.tcp or p.udp) and true or false
+local list = path and frames.read(path, count) or {}
+
+local function filled()
+  local batch = assert(tun.batch { slots = math.max(#list, 1), size = 2048, mode = "tap" })
+  for _, frame in ipairs(list) do
+    assert(batch:add(frame))
+  end
+  return batch
 end
 
 local function fields(p)
@@ -55,22 +63,43 @@ end
 local work = {}
 
 function work.read(passes)
-  local eth, sum = packet.eth, 0
+  local batch, sum = work.batch, 0
   for _ = 1, passes do
-    for i = 1, #frames do
-      sum = sum + fields(view.read(this, starts[i], stops[i], eth))
+    for p in batch:packets() do
+      sum = sum + fields(p)
     end
   end
-  return #frames, sum
+  return #list, sum
+end
+
+function work.hand(passes)
+  local hand, sum = require "spec.bench.hand", 0
+  work.memory = work.memory or hand.memory(list)
+  local p, starts, stops = work.memory[1], work.memory[2], work.memory[3]
+  for _ = 1, passes do
+    for i = 1, #list do
+      sum = sum + hand.fields(p, starts[i], stops[i])
+    end
+  end
+  return #list, sum
+end
+
+function work.parse(passes)
+  local sum = 0
+  for _ = 1, passes do
+    for i = 1, #list do
+      sum = sum + fields(packet.parse(list[i], "eth"))
+    end
+  end
+  return #list, sum
 end
 
 function work.nat(passes)
-  local eth, done = packet.eth, 0
+  local batch, done = work.batch, 0
   for pass = 1, passes do
-    for i = 1, #frames do
-      if translated[i] then
-        local p = view.read(this, starts[i], stops[i], eth)
-        local ip, port = p.ip4, p.tcp or p.udp
+    for p in batch:packets() do
+      local ip, port = p.ip4, p.tcp or p.udp
+      if ip and port then
         ip.src_n = 0x0a000001 + pass
         port.sport = 1024 + pass
         p:fix()
@@ -79,6 +108,16 @@ function work.nat(passes)
     end
   end
   return done / passes, 0
+end
+
+function work.print(passes)
+  local batch, sum = work.batch, 0
+  for _ = 1, passes do
+    for p in batch:packets() do
+      sum = sum + #tostring(p)
+    end
+  end
+  return #list, sum
 end
 
 function work.build(passes)
@@ -97,33 +136,90 @@ function work.build(passes)
   return 100, sum
 end
 
-function work.print(passes)
-  local eth, sum = packet.eth, 0
-  for _ = 1, passes / 10 do
-    for i = 1, #frames do
-      sum = sum + #tostring(view.read(this, starts[i], stops[i], eth))
+function work.tunnel(passes)
+  local eth, ip4, udp, vxlan, batch = packet.eth, packet.ip4, packet.udp, packet.vxlan, work.batch
+  for _ = 1, passes do
+    for p in batch:packets() do
+      p:push(eth { src = "02:00:00:00:00:01", dst = "02:00:00:00:00:02" }
+        / ip4 { src = "10.0.0.1", dst = "10.0.0.2" } / udp { dport = 4789 } / vxlan { vni = 7 })
+      p:fix()
+      p:pull "inner"
     end
   end
-  return #frames / 10, sum
+  return #list, 0
 end
 
+function work.add(passes)
+  local batch = work.batch
+  work.parsed = work.parsed or packet.parse(list[1], "eth")
+  for _ = 1, passes do
+    batch:clear()
+    for _ = 1, #list do
+      batch:add(work.parsed)
+    end
+  end
+  return #list, 0
+end
+
+function work.view(passes)
+  local batch, n = work.batch, 0
+  work.batch:clear()
+  for _ = 1, passes * 100 do
+    for _ in batch:packets() do
+      n = n + 1
+    end
+  end
+  return 100, n
+end
+
+-- What a thing that make() makes takes when each of many is kept and what was made between
+-- them is not.
+local function kept(make)
+  local things = {}
+  collectgarbage()
+  collectgarbage()
+  local before = collectgarbage "count"
+  for i = 1, 200 do
+    things[i] = make()
+    for _ = 1, 100 do
+      make()
+    end
+  end
+  collectgarbage()
+  collectgarbage()
+  return (collectgarbage "count" - before) * 1024 / #things
+end
+
+if what == "copy" then
+  local p = packet.parse(list[1], "eth")
+  turns.take(function()
+    return kept(function() return p:copy() end) - #list[1]
+  end)
+  return
+end
+
+work.batch = filled()
+local run, turn = work[what], 0
+local passes = math.ceil((compiled and 200000 or 20000)
+  / (({ build = 1000, print = 10000, tunnel = 10000, view = 1000 })[what] or 1000)
+  / math.max(#list, 1) * 1000)
 local WARM_UP = 3 -- turns in which traces are made
-local run, turn = work[arg[1]], 0
-local GARBAGE = { read = true, nat = true } -- where there must be none
+-- Where there must be none: usual packets.
+local GARBAGE = compiled and path:find "/mix$" and { read = true, hand = true, nat = true }
 
 turns.take(function()
   collectgarbage()
-  if GARBAGE[arg[1]] then
+  if GARBAGE and GARBAGE[what] then
     collectgarbage "stop"
   end
   local before, start = collectgarbage "count", turns.processor()
-  local packets = run(PASSES)
+  local packets = run(passes)
   local time = turns.processor() - start
-  local each = (collectgarbage "count" - before) * 1024 / (packets * PASSES)
+  local each = (collectgarbage "count" - before) * 1024 / (packets * passes)
   collectgarbage "restart"
   turn = turn + 1
-  if compiled and GARBAGE[arg[1]] and turn > WARM_UP and each >= 1 then
+  if GARBAGE and GARBAGE[what] and turn > WARM_UP and each >= 1 then
     error("garbage: bytes a packet: " .. each)
   end
-  return time / (packets * PASSES)
+  return time / (packets * passes)
 end)

@@ -2,7 +2,8 @@
 --   name       what is measured
 --   measured, yardstick
 --              programs that take a turn for each line on their standard input
---              and print its figure: seconds, bytes; less is better
+--              and print its figure: seconds, bytes; less is better. The
+--              yardstick may be absent
 --   unit, scale
 --              how the figure is shown: figure * scale
 --   at_most    bound of measured / yardstick
@@ -34,35 +35,108 @@ local function load_routes()
   assert(ip:close())
 end
 
-local MIX = "build/bench/mix"
-
---- The mix as a file, for the yardstick.
-local function write_mix()
-  require "spec.bench.mix".write(MIX)
-end
-
--- Rows of packets in memory: the same work with names and with structs in C. Those with
--- the compiler off and of Lua 5.4 are for information, or have bounds of their own.
+-- Rows of packets in memory: the same work with names and by hand, each on the same frames.
+-- Those with the compiler off and of Lua 5.4 are for information, or have bounds of their own.
 local packets = {}
 
-local function packet_row(name, work, bounds)
-  local function row(suffix, program, limits)
-    packets[#packets + 1] = {
-      name = name .. suffix, prepare = write_mix,
-      measured = program .. " spec/bench/packets.lua " .. work,
-      yardstick = c("packets ") .. work .. " " .. MIX, unit = "ns", scale = 1e9, rounds = 30,
-      at_most = limits.at_most, within = limits.within,
-    }
+-- The order of the shapes; another one with SEED=.
+local SEED = tonumber(os.getenv "SEED") or 1
+
+local function write(frames)
+  return function()
+    require "spec.bench.frames".write(frames, SEED)
   end
-  row("", LUA, bounds)
-  row(", compiler off", "luajit -joff", {})
-  row(", Lua 5.4", "env LUA_CPATH='build/lua5.4/?.so' lua5.4", { within = bounds.lua54 })
 end
 
-packet_row("read fields of a packet of a mix", "read", { at_most = 3.5, lua54 = 1200 })
-packet_row("NAT of an address and a port", "nat", { within = 60 })
-packet_row("build an ICMP echo or a UDP packet", "build", { within = 600 })
-packet_row("print a packet's line", "print", { within = 3000 })
+local HOW = {
+  default = { "", LUA },
+  raised = { ", raised limits", "env LIMITS=raised " .. LUA },
+  off = { ", compiler off", "luajit -joff" },
+  lua54 = { ", Lua 5.4", "env LUA_CPATH='build/lua5.4/?.so' lua5.4" },
+}
+
+-- How packets are told apart: the name of their file, how many, in words.
+local function row_of(name, how, work, frames, count, limits)
+  local on = ("build/bench/%s %d"):format(frames, count)
+  local yardstick = limits.yardstick or c "packets " .. work .. " " .. on
+  packets[#packets + 1] = {
+    name = name .. HOW[how][1], prepare = write(frames),
+    measured = HOW[how][2] .. " spec/bench/packets.lua " .. work .. " " .. on,
+    yardstick = yardstick ~= "none" and yardstick or nil, unit = limits.unit or "ns",
+    scale = limits.unit and 1 or 1e9, rounds = limits.rounds or 20,
+    at_most = limits.at_most, within = limits.within,
+  }
+end
+
+for _, row in ipairs {
+  { "read fields of a packet of a mix", "read", { at_most = 3.5 }, 1200 },
+  { "NAT of an address and a port", "nat", { within = 60 } },
+  { "build an ICMP echo or a UDP packet", "build", { within = 600, at_most = 8 } },
+  { "print a packet's line", "print", { within = 3000 } },
+} do
+  local name, work, bounds, lua54 = row[1], row[2], row[3], row[4]
+  row_of(name, "default", work, "mix", 1000, bounds)
+  row_of(name, "raised", work, "mix", 1000, bounds)
+  row_of(name, "off", work, "mix", 1000, {})
+  row_of(name, "lua54", work, "mix", 1000, { within = lua54 })
+end
+
+-- Of many shapes, and of captures of others: make bench CAPTURES=folder.
+local sources = { { "shapes", (", seed %d"):format(SEED) } }
+if (os.getenv "CAPTURES" or "") ~= "" then
+  sources[2] = { "captures", "" }
+end
+for _, source in ipairs(sources) do
+  local frames, words = source[1], " of " .. source[1] .. source[2]
+  for _, how in ipairs { "default", "raised" } do
+    for _, count in ipairs { 256, 20000 } do
+      local of = (" of %d%s"):format(count, words)
+      local hand = ("%s spec/bench/packets.lua hand build/bench/%s %d"):format(LUA, frames, count)
+      row_of("fields" .. of .. ", to LuaJIT by hand", how, "read", frames, count,
+        { at_most = 2.5, yardstick = hand })
+      row_of("fields" .. of .. ", to C", how, "read", frames, count, {})
+    end
+    row_of("parse a string, fields" .. words, how, "parse", frames, 20000,
+      { at_most = 12, yardstick = c(("packets read build/bench/%s 20000"):format(frames)) })
+    row_of("NAT and fix" .. words, how, "nat", frames, 20000, { at_most = 5 })
+  end
+  row_of("a line" .. words .. ", to tcpdump", "raised", "print", frames, 20000,
+    { at_most = 1, rounds = 5,
+      yardstick = lua(("tcpdump.lua build/bench/%s.pcap 20000"):format(frames)) })
+  row_of("a line" .. words .. ", to the compiler off", "default", "print", frames, 20000,
+    { at_most = 1, rounds = 5,
+      yardstick = ("luajit -joff spec/bench/packets.lua print build/bench/%s 20000")
+        :format(frames) })
+  for _, how in ipairs { "default", "raised" } do
+    packets[#packets + 1] = {
+      name = "first 20 000 packets" .. words .. HOW[how][1], prepare = write(frames),
+      measured = lua("fresh.lua " .. HOW[how][2] .. " spec/bench/once.lua cold build/bench/"
+        .. frames .. " 20000"),
+      unit = "ns", scale = 1e9, within = 1500, rounds = 5, warm_up = 1,
+    }
+  end
+end
+
+for _, how in ipairs { "default", "raised" } do
+  row_of("push and pull Ethernet, IPv4, UDP, VXLAN", how, "tunnel", "mix", 60, { at_most = 8 })
+  row_of("append a packet to a batch", how, "add", "mix", 60, { within = 300 })
+  row_of("begin to go through a batch", how, "view", "mix", 60,
+    { within = 200, yardstick = "none" })
+end
+row_of("memory of a copy that is kept, its bytes aside", "default", "copy", "mix", 1,
+  { within = 600, unit = "B", yardstick = "none", rounds = 3 })
+
+packets[#packets + 1] = {
+  name = 'require "tun.packet", to parsing its files',
+  measured = lua("fresh.lua " .. LUA .. " spec/bench/once.lua require tun.packet"),
+  yardstick = lua("fresh.lua " .. LUA .. " spec/bench/once.lua compile lua/tun/packet"),
+  unit = "ms", scale = 1e3, at_most = 2, rounds = 10, warm_up = 1,
+}
+packets[#packets + 1] = {
+  name = 'require "tun"',
+  measured = lua("fresh.lua " .. LUA .. " spec/bench/once.lua require tun"),
+  unit = "ms", scale = 1e3, within = 3, rounds = 10, warm_up = 1,
+}
 
 -- Of another Lua, which needs another module.
 local function lua5(version, script)
@@ -184,6 +258,24 @@ local rows = {
     measured = c("echo cpu luajit -joff spec/bench/reflect_packets.lua"),
     yardstick = c("echo cpu " .. c "reflect"),
     unit = "us", scale = 1e6, rounds = 30,
+  },
+  {
+    name = "reflect UDP, hops counted down, fixed, to C",
+    measured = c("echo cpu " .. lua "reflect_hop.lua ttl"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.10, rounds = 50,
+  },
+  {
+    name = "reflect UDP, decrement_ttl(), fixed, to C",
+    measured = c("echo cpu " .. lua "reflect_hop.lua decrement_ttl"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.10, rounds = 50,
+  },
+  {
+    name = "reflect UDP, hops, fixed, a table and a counter, to C",
+    measured = c("echo cpu " .. lua "reflect_hop.lua table"),
+    yardstick = c("echo cpu " .. c "reflect"),
+    unit = "us", scale = 1e6, at_most = 1.10, rounds = 50,
   },
   {
     name = "reflect UDP with batches and named fields, to C",

@@ -37,17 +37,18 @@ end
 
 --- Figures and ratios of all rounds of a row.
 local function measure(row)
-  local measured, yardstick = start(row.measured), start(row.yardstick)
+  local measured, yardstick = start(row.measured), row.yardstick and start(row.yardstick)
   local figures, ratios = {}, {}
   for round = 1 - (row.warm_up or WARM_UP), row.rounds do
-    local figure, bar = take_turn(measured), take_turn(yardstick)
+    local figure = take_turn(measured)
+    local bar = yardstick and take_turn(yardstick) or figure
     if round > 0 then
       figures[round] = figure
       ratios[round] = row.at_least and bar / figure or figure / bar
     end
   end
   -- The later one also holds the input of the earlier one: it must go first.
-  stop(yardstick)
+  if yardstick then stop(yardstick) end
   stop(measured)
   return figures, ratios
 end

@@ -53,14 +53,18 @@ local UPPERS = {
   function() return tcp(443, { flags = "PA" }) / payload end,
   function() return tcp(80, { flags = "PA" }) / "GET / HTTP/1.1\r\nHost: a\r\n\r\n" end,
   function() return tcp(40001, { flags = "FA" }) end,
-  function() return udp(53) / packet.dns { id = 1, questions = { { name = "example.org", type = "A" } } } end,
+  function()
+    return udp(53) / packet.dns { id = 1, questions = { { name = "example.org", type = "A" } } }
+  end,
   function() return udp(123) / packet.ntp { version = 4, mode = "client" } end,
   function() return udp(3478) / packet.stun {} end,
   function() return udp(4789) / packet.vxlan { vni = 9 } / inner() / payload end,
   function() return udp(6081) / packet.geneve { vni = 9 } / inner() / payload end,
   function() return udp(51820) / packet.wireguard {} / packet.wg_data {} / payload end,
   function() return packet.sctp { sport = 1, dport = 2 } end,
-  function() return packet.gre {} / packet.ip4 { src = "10.1.0.1", dst = "10.1.0.2" } / udp(4000) end,
+  function()
+    return packet.gre {} / packet.ip4 { src = "10.1.0.1", dst = "10.1.0.2" } / udp(4000)
+  end,
   function() return packet.ip4 { src = "10.1.0.1", dst = "10.1.0.2" } / tcp(4000) / payload end,
   function() return packet.esp { spi = 5, seq = 6 } / payload end,
 }

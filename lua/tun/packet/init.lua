@@ -27,7 +27,23 @@ for name, kind in pairs(kinds) do
   header.kinds[name] = kind
 end
 
+-- As OpenResty's LuaJIT has them.
+local LIMITS = { "maxtrace=8000", "maxrecord=16000", "maxirconst=4000", "maxmcode=40960" }
+
+-- Raise LuaJIT's limits, which are those of the process and cannot be read back: for scripts
+-- that print, or look into, packets of many shapes. Nothing else here changes any.
+-- @return true, or false where there is no compiler
+local function raise_limits()
+  local jit = rawget(_G, "jit")
+  local has_limits = jit and pcall(require, "jit.opt")
+  if has_limits then
+    jit.opt.start((unpack or table.unpack)(LIMITS)) -- luacheck: ignore
+  end
+  return has_limits or false
+end
+
 local library = {
+  jit = raise_limits,
   parse = packet.parse,
   header = header.declare,
   bind = header.bind,

@@ -142,7 +142,7 @@ end
 -- @return packet
 function edit.copy(self)
   local copy = twin(self, false)
-  move(copy, room.HEADROOM, 0, room.take)
+  move(copy, room.HEADROOM, 0, room.own) -- it may be kept long, others that lie beside not
   return copy
 end
 

@@ -130,8 +130,11 @@ return function(self, p)
     return false
   elseif not self[$EDITS] then
     return true
-  elseif self[$STALE] or self[$PSEUDO] ~= 0 and (self[$MORE] or routed(self)) then
+  elseif self[$STALE] then
     return false
+  elseif self[$PSEUDO] ~= 0 then
+    local o = self[$at_net]
+    if self[$MORE] or ($options) and routed(self) then return false end
   end
   $net
   $transport
@@ -169,8 +172,23 @@ local function adjusting(level, given)
   return table.concat(lines) .. (lines[1] and " end" or "")
 end
 
+-- Whether the network header has options, which may say where the last address is.
+local function with_options()
+  local list = { "false" }
+  for _, protocol in ipairs(header.list) do
+    if protocol.level == LEVELS.net and protocol.final and protocol.mark then
+      local size = protocol.row.size and source.expression(protocol, protocol.row.size)
+      list[#list + 1] = ("%s == %d and %s > %d"):format(
+        layer.part(source.fill "self[$LAYERS]", LEVELS.net), protocol.mark,
+        size or protocol.size + 1, protocol.size)
+    end
+  end
+  return table.concat(list, " or ")
+end
+
 local function compiled()
-  local values, given = {}, { partial = finish.partial, edited = edited, routed = finish.routed }
+  local values = { options = with_options(), at_net = slot.FIRST + LEVELS.net }
+  local given = { partial = finish.partial, edited = edited, routed = finish.routed }
   for _, name in ipairs { "net", "transport" } do
     values[name] = adjusting(LEVELS[name], given)
   end
@@ -196,7 +214,9 @@ function fix.fix(self, what)
   if what ~= nil and what ~= "all" then
     core.misuse(('fix: %s is not "all" or nil'):format(tostring(what)))
   end
-  little = little or compiled()
+  if not little then
+    little = compiled()
+  end
   if not what and little(self, self[POINTER]) then
     settled(self)
   else

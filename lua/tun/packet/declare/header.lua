@@ -157,8 +157,8 @@ end
 -- The level of a protocol; what is found by port is an application, unless it says else.
 local function level_of(rows)
   local level = layer.LEVELS[rows.level]
-  for where in pairs(rows.follows or {}) do
-    local below = header.protocols[where]
+  for where in pairs(not level and rows.follows or {}) do
+    local below = header.protocols[where] -- is loaded: it has to be worth that
     level = level or below and below.row.ports and layer.LEVELS.application
   end
   return level

@@ -112,10 +112,11 @@ local MEASURE = [[
 
 local EXTENT = [[
   local extent = $extent
-  $open
   if extent < $header then
-    ends(packet, o + $header, stop, layers)
-    return broken(packet, protocol, o, extent)
+    if not ($open) then
+      ends(packet, o + $header, stop, layers)
+      return broken(packet, protocol, o, extent)
+    end
   elseif extent > stop - o then
     long(packet, protocol, o, stop, layers, extent)
   else
@@ -158,47 +159,6 @@ local MEET = [[
   end
 ]]
 
--- What notes the packet inside, as source; most protocols have none.
-local function inside(row, expression, given)
-  if not row.inner then
-    return ""
-  end
-  local text = "packet[$INSIDE] = kinds[inner] packet[$LOOSE] = true"
-  given.kinds, given.inner = layer.kinds, row.inner
-  if type(row.inner) == "table" then
-    given.inner = layer.space(row.inner[1])
-    text = ("inner.hold(packet, %s)"):format(expression(row.inner[2]))
-  end
-  text = source.fill(text .. (row.quotes and " packet[$QUOTED] = true" or ""))
-  return type(row.quotes) == "string"
-    and ("if %s then %s end"):format(expression(row.quotes), text) or text
-end
-
--- A number that is too small for one is a length, and 1 says what follows.
-local LEAST = [[
-  local number = $value
-  if number < $least then number = 1 end
-  $dispatch]]
-
--- A second number says what follows when the first one is not known, if anything follows.
-local EITHER = bytes.ports and [[
-  local number = $value $value_guard
-  if known[number] == 0 then number = $second $second_guard end
-  if known[number] == 0 or o + $header == stop then
-    $ends
-  else
-    next.dispatch(packet, p, o + $header, stop, layers, number)
-  end]] or [[
-  local number = $value
-  if not next.protocols[number] then number = $second end
-  if not next.protocols[number] or o + $header == stop then
-    $ends
-  else
-    next.parsers[number](packet, p, o + $header, stop, layers)
-  end]]
-
-local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
-
 -- Which numbers lead to something.
 local function known(where)
   if not where.known then
@@ -213,11 +173,57 @@ local function known(where)
 end
 
 -- What is not a field of 16 bits or less may be any number.
-local function guard(fields, text)
+local function guard(fields, text, name)
   local field = fields[text]
   return field and field.width <= 16 and ""
-    or "if not (number >= 0 and number < 65536) then number = 65536 end"
+    or (" if not (%s >= 0 and %s < 65536) then %s = 65536 end"):format(name, name, name)
 end
+
+-- What notes the packet inside, as source; most protocols have none.
+local function inside(fields, row, expression, given)
+  if not row.inner then
+    return ""
+  end
+  local text = "packet[$INSIDE] = kinds[inner] packet[$LOOSE] = true"
+  given.kinds, given.inner = layer.kinds, row.inner
+  if type(row.inner) == "table" then
+    given.inner = layer.space(row.inner[1])
+    local number = expression(row.inner[2])
+    text = ("inner.hold(packet, %s)"):format(number)
+    if bytes.ports and guard(fields, row.inner[2]) == "" then
+      given.held = known(given.inner)
+      text = ("if held[%s] ~= 0 then %s end"):format(number, text)
+    end
+  end
+  text = source.fill(text .. (row.quotes and " packet[$QUOTED] = true" or ""))
+  return type(row.quotes) == "string"
+    and ("if %s then %s end"):format(expression(row.quotes), text) or text
+end
+
+-- A number that is too small for one is a length, and 1 says what follows.
+local LEAST = [[
+  local number = $value
+  if number < $least then number = 1 end
+  $dispatch]]
+
+-- A second number says what follows when the first one is not known, if anything follows.
+local EITHER = bytes.ports and [[
+  local number, second = $value, $second $guards
+  if known[number] + known[second] == 0 or o + $header == stop then
+    $ends
+  else
+    if known[number] == 0 then number = second end
+    next.dispatch(packet, p, o + $header, stop, layers, number)
+  end]] or [[
+  local number = $value
+  if not next.protocols[number] then number = $second end
+  if not next.protocols[number] or o + $header == stop then
+    $ends
+  else
+    next.parsers[number](packet, p, o + $header, stop, layers)
+  end]]
+
+local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
 
 local function following(fields, row, expression, header, given)
   local ends_here = source.fill(ENDS, { header = header })
@@ -234,7 +240,7 @@ local function following(fields, row, expression, header, given)
   if row.next[3] then
     given.known = bytes.ports and known(given.next)
     return source.fill(EITHER, { value = value, second = expression(row.next[3]),
-      value_guard = guard(fields, row.next[2]), second_guard = guard(fields, row.next[3]),
+      guards = guard(fields, row.next[2], "number") .. guard(fields, row.next[3], "second"),
       header = header, ends = ends_here })
   end
   local early = row.next.size
@@ -257,7 +263,7 @@ function parser.compile(protocol)
     row.unless or "", next[2] or "", next[3] or "",
     type(row.inner) == "table" and row.inner[2] or "",
     type(row.quotes) == "string" and row.quotes or "" })
-  local open = row.open and ("if %s then extent = stop - o end"):format(expression(row.open)) or ""
+  local open = row.open and expression(row.open) or "false"
   local function part(text, given)
     given = given and expression(given)
     return given and source.fill(text, { size = given, extent = given,
@@ -279,7 +285,7 @@ function parser.compile(protocol)
       mark = protocol.mark, offset = slot.FIRST + level })
       or "if again(packet, protocol, o, stop, layers) then return end",
     extent = part(lenient and EXTENT_WITHIN or EXTENT, row.extent),
-    inner = inside(row, expression, given),
+    inner = inside(protocol.fields, row, expression, given),
     finish = following(protocol.fields, row, expression, header, given),
   }), given)
 end
@@ -287,25 +293,44 @@ end
 -- -- Spaces ---------------------------------------------------------------
 
 -- A tree of comparisons.
-local function tree(numbers, first, last, each, otherwise)
+local function tree(numbers, order, first, last, each, otherwise)
   if first == last then
     return ("if number == %d then %s else %s end"):format(numbers[first],
-      source.fill(each, { i = first }), otherwise)
+      source.fill(each, { i = order[numbers[first]] }), otherwise)
   end
   local middle = math.floor((first + last) / 2)
   return ("if number <= %d then\n%s\nelse\n%s\nend"):format(numbers[middle],
-    tree(numbers, first, middle, each, otherwise), tree(numbers, middle + 1, last, each, otherwise))
+    tree(numbers, order, first, middle, each, otherwise),
+    tree(numbers, order, middle + 1, last, each, otherwise))
+end
+
+-- How many comparisons are worth it before a tree.
+local FIRST = 4
+
+local USUAL = { [layer.LEVELS.net] = true, [layer.LEVELS.transport] = true }
+
+-- What a number does: what most packets have is compared first, the rest is a tree.
+local function branches(where, each, otherwise)
+  local lines, rest, order = {}, {}, {}
+  for i, number in ipairs(where.numbers) do
+    local usual = #lines < FIRST and USUAL[where.protocols[number].level]
+    order[number], rest[#rest + 1] = i, not usual and number or nil
+    lines[#lines + 1] = usual and ("if number == %d then %s else"):format(number,
+      source.fill(each, { i = i })) or nil
+  end
+  table.sort(rest)
+  return ("%s %s %s"):format(table.concat(lines, "\n"),
+    rest[1] and tree(rest, order, 1, #rest, each, otherwise) or otherwise,
+    ("end "):rep(#lines))
 end
 
 local function compiled(where, name, head, each, otherwise, given)
-  table.sort(where.numbers)
   for i, number in ipairs(where.numbers) do
     local protocol = where.protocols[number]
     given["protocol" .. i] = protocol
     given["parse" .. i] = given.meet and protocol.parse
   end
-  local text = where.numbers[1] and tree(where.numbers, 1, #where.numbers, each, otherwise)
-    or otherwise
+  local text = branches(where, each, otherwise)
   return bytes.compile(where.name .. name, head .. "\n" .. text .. "\nend", given)
 end
 

@@ -179,10 +179,13 @@ if jitted then
     return ("band(%s, %s)"):format(word, mask)
   end
 
+  local kept = {} -- what a pointer, which is a constant to the compiler, does not keep
+
   --- A number for each of 65536, which are 0 at first: quicker to look up than a table. There
   -- is one more, for all numbers beyond.
   function bytes.ports()
-    return ffi.new "uint8_t[65537]"
+    kept[#kept + 1] = ffi.new "uint8_t[65537]"
+    return ffi.cast("uint8_t *", kept[#kept])
   end
 
   --- Source of several numbers that are used together: of rows { at, skip, width }.
@@ -206,6 +209,14 @@ if jitted then
   --- CRC32c of n bytes at an offset.
   function bytes.crc32c(p, at, n)
     return crc32c(p + at, n)
+  end
+
+  local printable = ffi.cast("int (*)(const char *, size_t)",
+    ffi.cast("uintptr_t", core.printable_address()))
+
+  --- Whether a terminal shows a text as it is: no control characters, ASCII.
+  function bytes.printable(text)
+    return printable(text, #text) ~= 0
   end
 
   function bytes.fill(p, at, text)
@@ -270,6 +281,10 @@ else
   bytes.byte, bytes.sum, bytes.crc32c = get8, core.bytes.sum, core.bytes.crc32c
   bytes.fill, bytes.zero, bytes.string = core.bytes.write, core.bytes.zero, core.bytes.bytes
   bytes.copy = core.bytes.copy
+
+  function bytes.printable(text)
+    return not text:find "[%c\127-\255]"
+  end
 end
 
 -- By another name than pairs: a compiled loop of that name may turn for ever where no trace can

@@ -1,5 +1,6 @@
 -- line.lua: a packet as one line, in the words of tcpdump. A protocol's `line` tells its
 -- part; with `word`, the line begins with it and the addresses.
+local bytes = require "tun.packet.memory.bytes"
 local header = require "tun.packet.declare.header"
 local layer = require "tun.packet.declare.layer"
 local packet = require "tun.packet.object"
@@ -12,7 +13,7 @@ local line = {}
 local POINTER, START, STOP, LIMIT = slot.POINTER, slot.START, slot.STOP, slot.LIMIT
 local MORE, PAYLOAD = slot.MORE, slot.PAYLOAD
 
-local at, LEVELS = layer.at, layer.LEVELS
+local at, LEVELS, printable = layer.at, layer.LEVELS, bytes.printable
 local link_at, service_at, tag_at = at[LEVELS.link], at[LEVELS.service], at[LEVELS.tag]
 local net_at, transport_at = at[LEVELS.net], at[LEVELS.transport]
 local application_at = at[LEVELS.application]
@@ -37,7 +38,7 @@ end
 local function layer_line(self, protocol, o)
   local view = header.view(self, protocol, o)
   local text = (protocol.line or plain_line)(view, self, self[LIMIT] - o)
-  return text:find "[%c\127-\255]" and escape(text) or text
+  return printable(text) and text or escape(text)
 end
 
 -- Source and destination, with the ports of the transport where there are some.
@@ -139,8 +140,16 @@ local function from_link(self)
   return table.concat(parts, " ")
 end
 
+local function tag(self, level_at)
+  local protocol, o = level_at(self)
+  return protocol and layer_line(self, protocol, o) .. " " or ""
+end
+
 -- The tags in front of a network's header, and what else is between it and the link's.
 local function tags(self, net_o)
+  if not self[MORE] then
+    return tag(self, service_at) .. tag(self, tag_at)
+  end
   local list = {}
   for _, each in ipairs(packet.sorted(self)) do
     if each[2] < net_o and (each[1].level or LEVELS.net) > LEVELS.link then

@@ -96,7 +96,7 @@ local options = {
   threaded = {
     { "EOPNOTSUPP", "only a device that was opened with napi = true has it" },
     { "EPERM", "needs root (CAP_SYS_ADMIN) of the host" },
-    { "ENOENT", "the device is not in this network namespace, or this kernel is older than 5.12" },
+    { "ENOENT", "this kernel is older than 5.12, or /sys is that of another network namespace" },
   },
   steering_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
   filter_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },

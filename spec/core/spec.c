@@ -1,5 +1,6 @@
-/* spec.c -- tun.spec: pure functions of csrc/wire for the specs, which the rock
- * does not have. Its objects are those of tun.core, so require that first. */
+/* spec.c -- tun.spec: pure functions of csrc/wire, and system calls, for the
+ * specs, which the rock does not have. Its objects are those of tun.core, so
+ * require that first. */
 #include "spec.h"
 
 #include "../../csrc/core.h"
@@ -7,9 +8,15 @@
 __attribute__((visibility("default"))) int luaopen_tun_spec(lua_State *L);
 
 static const luaL_Reg functions[] = {
-	{ "split", spec_split },       { "complete", spec_complete },
-	{ "coalesce", spec_coalesce }, { "checksums", spec_checksums },
-	{ "checksum", spec_checksum }, { NULL, NULL },
+	{ "split", spec_split },
+	{ "complete", spec_complete },
+	{ "coalesce", spec_coalesce },
+	{ "checksums", spec_checksums },
+	{ "checksum", spec_checksum },
+	{ "fork", spec_fork },
+	{ "wait", spec_wait },
+	{ "setns", spec_setns },
+	{ NULL, NULL },
 };
 
 int luaopen_tun_spec(lua_State *L)

@@ -9,5 +9,8 @@ int spec_complete(lua_State *L);
 int spec_coalesce(lua_State *L);
 int spec_checksums(lua_State *L);
 int spec_checksum(lua_State *L);
+int spec_fork(lua_State *L);
+int spec_wait(lua_State *L);
+int spec_setns(lua_State *L);
 
 #endif

@@ -1,3 +1,4 @@
+local netns = require "tun.netlink.netns"
 local tun = require "tun"
 local process = dofile "spec/process.lua"
 local errno = tun.errno
@@ -58,7 +59,10 @@ local function refuses(options, code, message)
 end
 
 describe("tun.device.open", function()
-  before_each(function() assert(tun.sandbox()) end)
+  before_each(function()
+    assert(tun.sandbox())
+    assert(netns.sysfs(assert(netns.here()))) -- which stays open
+  end)
 
   describe("raises at the caller's line", function()
     local wrong = {

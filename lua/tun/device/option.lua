@@ -69,6 +69,23 @@ local function of_link(device, name)
   return link[name]
 end
 
+-- Through what an option is read or set, beside the device: of core.getoption.
+-- @return descriptor or false, index | nil, message, errno
+local function access(device, ioctl)
+  if not ioctl.through then
+    return false
+  end
+  local index, home, errno = netns.find(device)
+  if not index then
+    return nil, home, errno
+  end
+  local object, why, code = home.socket, nil, nil
+  if ioctl.through == "sysfs" then
+    object, why, code = netns.sysfs(home, device)
+  end
+  return object and object:fd(), object and index or why, code
+end
+
 --- The value of one option; nil where there is none.
 function option.get(device, name)
   if not (parts[name] or readable[name]) then
@@ -83,16 +100,26 @@ function option.get(device, name)
   if not (ioctl and ioctl.get) then
     return of_link(device, name)
   end
-  local socket, why, errno = netns.socket(device)
-  if not socket then
-    return nil, why, errno
-  end
   local value
-  value, why, errno = core.getoption(device, name, socket:fd())
+  local fd, why, errno = access(device, ioctl)
+  if fd ~= nil then
+    value, why, errno = core.getoption(device, name, fd, why)
+  end
+  netns.leave()
   if errno then
     return nil, explain.option(device, name, why, errno), errno
   end
   return value
+end
+
+--- Set one option of core.setoption.
+-- @return what that returned
+function option.set(device, name, value)
+  local fd, index, errno = access(device, ioctls[name])
+  if fd == nil then
+    return netns.leave(nil, index, errno)
+  end
+  return netns.leave(core.setoption(device, name, value, fd, index))
 end
 
 -- One string or table, or a list of them, as a list of tables that are ours.

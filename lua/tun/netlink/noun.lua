@@ -179,6 +179,7 @@ end
 --   listed    get is the first of a list: the kernel does not look one up
 --   later     add: keys that the kernel takes only of one that exists, and by which verb;
 --   unset     values of theirs that each has at first
+--   renamed   the key of a string may be a new one, which set() is given as well
 --   links     keys whose value is a link, beside those that the core knows
 --   default   of filters; a value may be a function(value, object) that tells if it matches
 --   flushed   default of the filters of flush
@@ -191,7 +192,7 @@ local noun = {
   link = {
     word = "link", plural = "links", key = "name", number = "index",
     verbs = "list each get add set addproperty delproperty del flush",
-    links = { "dev" },
+    links = { "dev" }, renamed = true,
     later = { alias = "set", bridge_slave = "set", slave_kind = "set", operstate = "set",
               protodown = "set", inet6_addr_gen_mode = "set", inet6_token = "set",
               altnames = "addproperty" },

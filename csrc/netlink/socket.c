@@ -414,9 +414,12 @@ static int netlink_list(lua_State *L)
 static int netlink_index(lua_State *L)
 {
 	struct netlink *nl = handle_check(L);
-	const char *name = luaL_checkstring(L, 2);
-	int index = ifnames_index(&nl->names, name);
+	const char *name = arg_text(L, 2);
+	int index;
 
+	if (!name)
+		raise_value(L, 2, "index", "the name of a link");
+	index = ifnames_index(&nl->names, name);
 	if (!index)
 		return fail_errno(L, "%s", name);
 	lua_pushinteger(L, index);

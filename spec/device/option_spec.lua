@@ -207,16 +207,16 @@ describe("an option", function()
     { "netns", 1, "netns: can only be read" },
     { "persist", 1, "persist: 1 is not true or false" },
     { "persist", nil, "persist: nil is not true or false" },
-    { "carrier", "on", "carrier: a string is not true or false" },
+    { "carrier", "on", 'carrier: "on" is not true or false' },
     { "owner", -1, "owner: -1 is not a number from 0 to 4294967294" },
     { "owner", 4294967295, "owner: 4294967295 is not a number from 0 to 4294967294" },
-    { "group", "root", "group: a string is not a number from 0 to 4294967294" },
+    { "group", "root", 'group: "root" is not a number from 0 to 4294967294' },
     { "sndbuf", 0, "sndbuf: 0 is not a number from 1 to 2147483647" },
     { "sndbuf", 1.5, "sndbuf: 1.5 is not a number from 1 to 2147483647" },
     { "vnet_hdr_size", 9, "vnet_hdr_size: 9 is not a number from 10 to 256" },
     { "vnet_hdr_size", 257, "vnet_hdr_size: 257 is not a number from 10 to 256" },
     { "link_type", 65536, "link_type: 65536 is not a number from 0 to 65535" },
-    { "offload", "csum", "offload: a string is not true, false, or a set or list of names" },
+    { "offload", "csum", 'offload: "csum" is not true, false, or a set or list of names' },
     { "offload", { "csam" }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csam = false }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csum = 1 }, "offload: 1 is not true or false" },
@@ -232,7 +232,7 @@ describe("an option", function()
     { "mac", "", 'mac: "" is not a MAC address' },
     { "tx_filter", true, "tx_filter: a boolean is not a list of addresses or false" },
     { "tx_filter", { "x" }, 'tx_filter: "x" is not a MAC address' },
-    { "tx_filter", { multi = true }, 'tx_filter: a string is not an address or "allmulti"' },
+    { "tx_filter", { multi = true }, 'tx_filter: "multi" is not an address or "allmulti"' },
     { "tx_filter", { allmulti = 1 }, "allmulti: 1 is not true or false" },
     { "filter", true, "filter: a boolean is not a program, text, or false" },
     { "filter", 5, "filter: 5 is not a program, text, or false" },
@@ -395,27 +395,27 @@ describe("the option", function()
     local function get(dev)
       return core.getoption(dev, "threaded", sysfs:fd(), 9)
     end
-    local function set(dev, value)
+    local function change(dev, value)
       return core.setoption(dev, "threaded", value, sysfs:fd(), 9)
     end
     with({ napi = true, index = 9 }, function(dev)
       if not process.is_root then
-        check("EPERM", set(dev, true))
+        check("EPERM", change(dev, true))
         return
       end
       assert.is_false(get(dev))
-      assert.is_true(set(dev, true))
+      assert.is_true(change(dev, true))
       assert.is_true(get(dev))
       up()
-      assert.is_true(set(dev, false))
+      assert.is_true(change(dev, false))
       assert.is_false(get(dev))
       check("ENOENT", core.getoption(dev, "threaded", sysfs:fd(), 8))
-      refused("threaded: 1 is not true or false", set, dev, 1)
+      refused("threaded: 1 is not true or false", change, dev, 1)
       refused("threaded: no value is not the descriptor of a sysfs", core.getoption, dev,
         "threaded")
     end)
     with({ index = 9 }, function(dev)
-      check(process.is_root and "EOPNOTSUPP" or "EPERM", set(dev, true))
+      check(process.is_root and "EOPNOTSUPP" or "EPERM", change(dev, true))
     end)
     sysfs:close()
   end)

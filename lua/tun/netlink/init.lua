@@ -30,7 +30,9 @@ local function ask_at(row, verb, t, socket)
     return nil, row.word .. " " .. why, code
   end
   local result, reason, number = socket:request(row.object, verb, shaped)
-  if result ~= nil then
+  if type(result) == "table" and row.tidy then
+    return row.tidy(result)
+  elseif result ~= nil then
     return result, reason
   end
   reason = explain.request(row, shaped, socket, reason, number)

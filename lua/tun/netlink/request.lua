@@ -78,6 +78,9 @@ local function add_flag(new, t, key, name, value)
   end
   if new[key][name] == nil then
     new[key][name] = value
+  elseif new[key][name] ~= value then
+    core.misuse(("%s: it is %s, and %s.%s is %s"):format(name, tostring(value), key, name,
+      tostring(new[key][name])))
   end
 end
 

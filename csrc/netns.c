@@ -252,8 +252,12 @@ static int core_unshare(lua_State *L)
 		return fail_unshare(L, user_too);
 	}
 	if (user_too && !may_map_ids(uid))
-		return fail_errno(L, "new network namespace: "
-				     "/proc/self/uid_map");
+		return fail_errno(L, "new network namespace: %s",
+				  uid == 0 && errno == EPERM
+					  ? "needs CAP_NET_ADMIN and "
+					    "CAP_SYS_ADMIN, or CAP_SETFCAP for "
+					    "a user namespace"
+					  : "/proc/self/uid_map");
 	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
 		return fail_unshare(L, user_too);
 	if (user_too && !map_ids(uid, gid))

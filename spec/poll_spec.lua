@@ -106,7 +106,7 @@ describe("poll", function()
     { "event x", function() core.poll({ fd }, { "x" }) end, 'events 1: not "r", "w" or "rw"' },
     { "event 1", function() core.poll({ fd, fd }, { "r", 1 }) end, "events 2: not" },
     { "no event", function() core.poll({ fd }, { "" }) end, "events 1: not" },
-    { "a timeout of text", function() core.poll({ fd }, nil, "1") end, "timeout: a string is" },
+    { "a timeout of text", function() core.poll({ fd }, nil, "1") end, 'timeout: "1" is' },
   }
   for _, row in ipairs(mistakes) do
     it("refuses " .. row[1], function()

@@ -226,8 +226,9 @@ end
 --- Words for a refused netlink request. A sentence of the kernel's stands as it is.
 -- @param noun  its row in netlink/noun.lua
 function explain.request(noun, request, socket, why, errno)
-  if why:find(": ", 1, true) then
-    return why
+  local hint = first(noun.hints or {}, errno, request, socket)
+  if hint or why:find(": ", 1, true) then
+    return hint or why
   end
   return first(noun.errors or {}, errno, request, socket) or first(unprivileged, errno) or why
 end

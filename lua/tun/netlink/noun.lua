@@ -232,6 +232,16 @@ local function no_ethernet(request, socket)
   return link and link.link_type ~= "ether" and link
 end
 
+-- The tentative address that a route is to be sent from.
+local function tentative_source(request, socket)
+  local source = request.prefsrc and tostring(request.prefsrc)
+  for _, found in ipairs(source and socket:list("addr", { family = "inet6" }) or {}) do
+    if found.flags.tentative and (found.address or found.peer):match "^[^/]*" == source then
+      return found
+    end
+  end
+end
+
 -- The route that one cannot stand beside.
 local function route_in_the_way(request, socket)
   local family = request.family or tostring(request.dst):find(":", 1, true) and "inet6" or "inet"
@@ -261,6 +271,7 @@ end
 --             it leaves out too much
 --   shape(t, verb, socket)  finish a copy of what the caller wrote: t | nil, message, errno
 --   tidy(t)   finish what the kernel told
+--   hints     words for an errno, though the kernel has a sentence for it, as in tun.explain
 --   errors    words for an errno that the kernel does not explain, as in tun.explain
 local noun = {
   link = {
@@ -305,6 +316,12 @@ local noun = {
     verbs = "list each get add replace append change del flush",
     default = { table = "main" }, recheck = { dev = true, type = false },
     shape = shape_route,
+    hints = {
+      { "EINVAL", function(request, socket)
+          local found = tentative_source(request, socket)
+          return ("prefsrc %s: %s"):format(request.prefsrc, explain.tentative(found.dev))
+        end, when = tentative_source },
+    },
     errors = {
       { "EEXIST", function(request, socket)
           local route = route_in_the_way(request, socket)

@@ -158,8 +158,8 @@ describe("the file of the driver", function()
     .. "`%s /dev/net/tun` and " .. MAKE
   local rows = {
     { "is missing", "", "true", "/dev/net/tun: there is no such file: `modprobe tun` makes it; in "
-        .. "a chroot `mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200` does; a container has "
-        .. "to be given it, as by --device /dev/net/tun" },
+        .. "a chroot `mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200` does; a container "
+        .. "has to be given it, as by --device /dev/net/tun" },
     { "is a plain file", "", "touch /dev/net/tun", OTHER:format("a plain file", "rm") },
     { "is a directory", "", "mkdir /dev/net/tun", OTHER:format("a directory", "rmdir") },
     { "is another device", "", "mknod /dev/net/tun c 1 3",

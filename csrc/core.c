@@ -1,6 +1,8 @@
 /* core.c -- errors, objects and arguments for the other files. */
 #include "core.h"
 
+#include "names.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,18 +58,53 @@ _Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 	__builtin_unreachable();
 }
 
+enum { QUOTED_MOST = 60 }; /* bytes of a string that are quoted */
+
+/* Push a string in quotation marks, in which every byte can be seen. */
+static void push_quoted(lua_State *L, const char *text, size_t n)
+{
+	const char *end = text + (n < QUOTED_MOST ? n : QUOTED_MOST);
+	luaL_Buffer buffer;
+	char code[8];
+
+	luaL_buffinit(L, &buffer);
+	luaL_addchar(&buffer, '"');
+	for (; text < end; text++) {
+		snprintf(code, sizeof(code),
+			 (unsigned char)*text < ' ' ? "\\%d" : "%c", *text);
+		luaL_addstring(&buffer, code);
+	}
+	luaL_addstring(&buffer, n > QUOTED_MOST ? "...\"" : "\"");
+	luaL_pushresult(&buffer);
+}
+
+const char *push_words(lua_State *L, int at)
+{
+	const char *text;
+	size_t n;
+
+	switch (lua_type(L, at)) {
+	case LUA_TNONE:
+	case LUA_TNIL:
+		lua_pushstring(L, luaL_typename(L, at));
+		break;
+	case LUA_TNUMBER:
+		lua_pushvalue(L, at);
+		break;
+	case LUA_TSTRING:
+		text = lua_tolstring(L, at, &n);
+		push_quoted(L, text, n);
+		break;
+	default:
+		lua_pushfstring(L, "a %s", luaL_typename(L, at));
+	}
+	return lua_tostring(L, -1);
+}
+
 _Noreturn void raise_value(lua_State *L, int at, const char *what,
 			   const char *wanted)
 {
-	const char *value = luaL_typename(L, at);
-	bool bare = lua_isnoneornil(L, at);
-
-	if (lua_type(L, at) == LUA_TNUMBER) {
-		value = lua_tostring(L, at);
-		bare = true;
-	}
-	raise_misuse(L, "%s: %s%s is not %s", what, bare ? "" : "a ", value,
-		     wanted);
+	raise_misuse(L, "%s: %s is not %s", what, push_words(L, at), wanted);
 }
 
 void object_methods(lua_State *L, int table, const luaL_Reg *f)
@@ -147,6 +184,14 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value)
 #endif
 }
 
+void push_whole(lua_State *L, uint64_t value)
+{
+	if (sizeof(lua_Integer) < sizeof(value))
+		lua_pushnumber(L, (lua_Number)value);
+	else
+		lua_pushinteger(L, (lua_Integer)value);
+}
+
 const char *arg_text(lua_State *L, int at)
 {
 	const char *text;
@@ -170,18 +215,14 @@ static _Noreturn void raise_name(lua_State *L, const char *what,
 				 const char *name, const void *rows,
 				 size_t size, size_t count)
 {
-	luaL_Buffer names;
+	struct names names = { .count = 0 };
 	const char *known;
 	size_t i;
 
-	luaL_buffinit(L, &names);
-	for (i = 0; (known = row_name(rows, size, count, i)); i++) {
-		luaL_addstring(&names, i ? ", " : "");
-		luaL_addstring(&names, known);
-	}
-	luaL_pushresult(&names);
+	for (i = 0; (known = row_name(rows, size, count, i)); i++)
+		names_add(&names, known);
 	raise_misuse(L, "no %s \"%s\"; there are: %s", what, name,
-		     lua_tostring(L, -1));
+		     names_push(L, &names, name));
 }
 
 const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
@@ -221,11 +262,32 @@ static int core_home(lua_State *L)
 /* core.misuse(message): raise it at the first line outside of the library. */
 static int core_misuse(lua_State *L)
 {
-	raise_misuse(L, "%s", luaL_checkstring(L, 1));
+	luaL_checkstring(L, 1); /* in which zero bytes may be */
+	luaL_where(L, caller(L));
+	lua_pushvalue(L, 1);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+/* core.words(value) -> what it is called in a message: a number, a string in
+ * quotation marks, "a table" */
+static int core_words(lua_State *L)
+{
+	lua_settop(L, 1);
+	push_words(L, 1);
+	return 1;
+}
+
+/* core.refuse(what, value, wanted): raise "what: value is not wanted" there. */
+static int core_refuse(lua_State *L)
+{
+	raise_value(L, 2, luaL_checkstring(L, 1), luaL_checkstring(L, 3));
 }
 
 static const luaL_Reg functions[] = {
 	{ "home", core_home },
+	{ "refuse", core_refuse },
+	{ "words", core_words },
 	{ "misuse", core_misuse },
 	{ NULL, NULL },
 };

@@ -7,6 +7,7 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Every header does this: what the files share is not for the process that
  * loads the module, whose own names may be the same, however it was built. */
@@ -30,6 +31,10 @@ int fail_errno(lua_State *L, const char *subject, ...)
  * this library. */
 _Noreturn void raise_misuse(lua_State *L, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Push words for the value at an index: a number, a string in quotation marks,
+ * or "a" and its type. Returns them. */
+const char *push_words(lua_State *L, int at);
 
 /* Raise "<what>: <value> is not <wanted>" for the value at an index. */
 _Noreturn void raise_value(lua_State *L, int at, const char *what,
@@ -66,6 +71,9 @@ bool arg_integer(lua_State *L, int at, lua_Integer *value);
 const void *arg_pick(lua_State *L, int at, const char *what, const void *rows,
 		     size_t size, size_t count);
 
+/* Push a number of less than 2^53, which lua_Integer may not hold. */
+void push_whole(lua_State *L, uint64_t value);
+
 /* Argument or table value as text: NULL unless it is a string without zero
  * bytes. */
 const char *arg_text(lua_State *L, int at);
@@ -73,7 +81,8 @@ const char *arg_text(lua_State *L, int at);
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 
-/* Add core.home and core.misuse to the module table on top of the stack. */
+/* Add core.home, core.misuse, core.refuse and core.words to the module table on top of the
+ * stack. */
 void open_core(lua_State *L);
 
 #pragma GCC visibility pop

@@ -8,12 +8,15 @@
 #include "batch/walk.h"
 #include "core.h"
 #include "device/device.h"
+#include "device/file.h"
 #include "device/io.h"
 #include "device/option.h"
 #include "device/sysfs.h"
 #include "errname.h"
+#include "names.h"
 #include "netlink/noun.h"
 #include "netlink/socket.h"
+#include "netlink/watch.h"
 #include "netns.h"
 #include "poll.h"
 #include "udp/option.h"
@@ -30,7 +33,7 @@ static void (*const rooms[])(lua_State *L) = {
 	open_arena,	  open_batch,	 open_segment, open_coalesce,
 	open_edit,	  open_peer,	 open_udp,     open_udp_option,
 	open_udp_receive, open_udp_send, open_walk,    open_noun,
-	open_netlink,
+	open_netlink,	  open_watch,	 open_names,   open_device_file,
 };
 
 int luaopen_tun_core(lua_State *L)

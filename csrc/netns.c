@@ -2,19 +2,27 @@
 #include "netns.h"
 
 #include "core.h"
+#include "fork.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define NETNS "tun.netns"
+
+/* That of the calling thread: each thread has its own. */
+#define HERE "/proc/thread-self/ns/net"
 
 static const struct handle_kind netns_kind = { .noun = "network namespace" };
 
@@ -34,19 +42,100 @@ static ino_t netns_inode(const struct handle *ns)
 /* core.netns(path) -> namespace | nil, reason, errno
  *
  * The network namespace of a path such as "/run/netns/blue" or
- * "/proc/1/ns/net", or of this process when path is nil. */
+ * "/proc/1/ns/net", or of this thread when path is nil. EINVAL: the file is
+ * something else. */
 static int core_netns(lua_State *L)
 {
-	const char *path = "/proc/self/ns/net";
+	const char *path = lua_isnoneornil(L, 1) ? HERE : arg_text(L, 1);
 	struct handle *ns;
 
-	if (lua_type(L, 1) == LUA_TSTRING)
-		path = lua_tostring(L, 1);
-	else if (!lua_isnoneornil(L, 1))
+	if (!path)
 		raise_value(L, 1, "netns", "a path or nil");
 	ns = netns_new(L);
-	ns->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return ns->fd < 0 ? fail_errno(L, "%s", path) : 1;
+	/* A fifo would wait for who writes to it. */
+	ns->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (ns->fd < 0)
+		return fail_errno(L, "%s", path);
+	if (ioctl(ns->fd, NS_GET_NSTYPE) == CLONE_NEWNET)
+		return 1;
+	handle_close(ns);
+	errno = EINVAL;
+	return fail_errno(L, "%s: not a network namespace", path);
+}
+
+/* core.here() -> id, generation
+ *
+ * The inode number of the network namespace that this thread is in now, which
+ * setns(2), unshare(2) and another Lua state can change at any time, or nil
+ * where /proc cannot be read; and a number that is another one after a fork. */
+static int core_here(lua_State *L)
+{
+	char text[64] = ""; /* net:[4026531840] */
+	char *digits = text + strlen("net:[");
+	unsigned long long id = 0;
+
+	if (readlink(HERE, text, sizeof(text) - 1) > digits - text)
+		id = strtoull(digits, NULL, 10);
+	if (id)
+		lua_pushinteger(L, (lua_Integer)id);
+	else
+		lua_pushnil(L);
+	lua_pushinteger(L, (lua_Integer)fork_generation());
+	return 2;
+}
+
+int netns_arg(lua_State *L, int at)
+{
+	lua_Integer fd;
+
+	if (lua_isnoneornil(L, at))
+		return -1;
+	if (!arg_integer(L, at, &fd) || fd < 0 || fd > INT_MAX)
+		raise_value(L, at, "netns", "a descriptor");
+	return (int)fd;
+}
+
+/* Go to the namespace of a descriptor. Returns the way back, another
+ * descriptor; or -1 with an errno, and stays. */
+static int netns_go(int ns)
+{
+	int back = open(HERE, O_RDONLY | O_CLOEXEC), code;
+
+	if (back < 0)
+		return -1;
+	/* That it may come back it learns before it goes. */
+	if (setns(back, CLONE_NEWNET) == 0 && setns(ns, CLONE_NEWNET) == 0)
+		return back;
+	code = errno;
+	close(back);
+	errno = code;
+	return -1;
+}
+
+int netns_open(lua_State *L, int ns, int (*opener)(void))
+{
+	int back, fd, code;
+
+	if (ns < 0)
+		return opener();
+	back = netns_go(ns);
+	if (back < 0)
+		return -1;
+	fd = opener();
+	code = errno;
+	if (setns(back, CLONE_NEWNET) < 0) {
+		code = errno;
+		if (fd >= 0)
+			close(fd);
+		close(back);
+		luaL_error(L,
+			   "the script has moved to another network namespace "
+			   "and cannot come back: %s",
+			   strerror(code));
+	}
+	close(back);
+	errno = code;
+	return fd;
 }
 
 /* ns:id() -> inode number, equal for the same namespace */
@@ -163,8 +252,12 @@ static int core_unshare(lua_State *L)
 		return fail_unshare(L, user_too);
 	}
 	if (user_too && !may_map_ids(uid))
-		return fail_errno(L, "new network namespace: "
-				     "/proc/self/uid_map");
+		return fail_errno(L, "new network namespace: %s",
+				  uid == 0 && errno == EPERM
+					  ? "needs CAP_NET_ADMIN and "
+					    "CAP_SYS_ADMIN, or CAP_SETFCAP for "
+					    "a user namespace"
+					  : "/proc/self/uid_map");
 	if (unshare(CLONE_NEWNET | (user_too ? CLONE_NEWUSER : 0)) < 0)
 		return fail_unshare(L, user_too);
 	if (user_too && !map_ids(uid, gid))
@@ -176,6 +269,7 @@ static int core_unshare(lua_State *L)
 
 static const luaL_Reg functions[] = {
 	{ "netns", core_netns },
+	{ "here", core_here },
 	{ "unshare", core_unshare },
 	{ NULL, NULL },
 };
@@ -192,6 +286,7 @@ static const luaL_Reg methods[] = {
 
 void open_netns(lua_State *L)
 {
+	fork_watch();
 	handle_type(L, NETNS, meta, methods);
 	lua_pop(L, 1);
 	object_functions(L, functions);

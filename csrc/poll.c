@@ -125,11 +125,9 @@ static short check_events(lua_State *L, int i)
 	if (!lua_istable(L, 2))
 		return POLLIN;
 	lua_rawgeti(L, 2, i);
-	if (lua_type(L, -1) == LUA_TSTRING)
-		text = lua_tostring(L, -1);
-	else if (!lua_isnil(L, -1))
-		text = "";
-	if (!*text || text[strspn(text, "rw")])
+	if (!lua_isnil(L, -1))
+		text = arg_text(L, -1);
+	if (!text || !*text || text[strspn(text, "rw")])
 		raise_misuse(L, "events %d: not \"r\", \"w\" or \"rw\"", i);
 	events |= strchr(text, 'r') ? POLLIN : 0;
 	events |= strchr(text, 'w') ? POLLOUT : 0;

@@ -29,7 +29,7 @@ for _, kind in ipairs(KINDS) do
       assert.is_true(it:settimeout(-1))
       assert.is_true(it:settimeout())
       assert.has_error(function() it:settimeout "soon" end,
-        "timeout: a string is not a number of seconds")
+        'timeout: "soon" is not a number of seconds')
       it:close()
     end)
 

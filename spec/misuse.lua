@@ -1,6 +1,7 @@
 -- misuse.lua: every public function with every wrong kind of argument, on closed, deleted and
 -- collected objects, and on another type's. What is wrong is raised at the caller's line, or
--- told as nil, message, errno: no error comes from inside of the library.
+-- told as nil, message, errno: no error comes from inside of the library. What they return is
+-- looked at: whole numbers are integers.
 -- Run: lua spec/misuse.lua FILE, which tells the call that is under way
 local packet = require "tun.packet"
 local tun = require "tun"
@@ -84,6 +85,25 @@ local function words(name, args)
   return ("%s(%s)"):format(name, table.concat(list, ", "))
 end
 
+-- Whole numbers of results: they are integers where Lua has such. Objects, which have a
+-- metatable, tell theirs by their methods and fields.
+local looked = 0
+
+local function float_in(value, depth)
+  if type(value) == "number" then
+    looked = looked + 1
+    return math.type and math.type(value) == "float" and value % 1 == 0 and tostring(value) or nil
+  elseif type(value) ~= "table" or getmetatable(value) or depth > 6 then
+    return nil
+  end
+  for key, inner in pairs(value) do
+    local found = float_in(inner, depth + 1)
+    if found then
+      return ("%s = %s"):format(tostring(key), found)
+    end
+  end
+end
+
 -- What has a result or a reason.
 local TELLS = {}
 for verb in ([[send write receive read receivefrom connect attach detach add set del up down
@@ -149,6 +169,10 @@ local function try(name, f, args, row)
   count = count + 1
   local result = pack(pcall(f, unpack(given, 1, given.n)))
   local why = fault(name, result)
+  for i = 2, not why and result[1] and result.n or 0 do
+    local float = float_in(result[i], 0)
+    why = why or float and ("result %d is no integer: %s"):format(i - 1, float)
+  end
   local key = why and name .. why:gsub("%d+", "")
   if why and not told[key] then
     told[key], faults = true, faults + 1
@@ -312,6 +336,26 @@ local function try_protocols()
   end
 end
 
+-- Every field of every layer, as it is built and as it is read.
+local function try_fields()
+  for _, name in ipairs(sorted(protocols)) do
+    local ran, built = pcall(function() return protocols[name] {} / "12345678" end)
+    local layers = ran and { built[name], packet.parse(built:bytes(), name)[name] } or {}
+    for _, layer in ipairs(layers) do
+      for _, field in ipairs(protocols[name].fields) do
+        for _, key in ipairs { field.name, field.name .. "_n" } do
+          local found, value = pcall(function() return layer[key] end)
+          local float = found and float_in(value, 0)
+          if float then
+            faults = faults + 1
+            print(("%s.%s is no integer: %s"):format(name, key, float))
+          end
+        end
+      end
+    end
+  end
+end
+
 local function try_operators()
   for _, name in ipairs(sorted(data.operators)) do
     local row = data.operators[name]
@@ -334,7 +378,8 @@ try_types()
 try_loops()
 try_operators()
 try_protocols()
+try_fields()
 try_module("packet", packet)
 try_module("tun", tun)
-print(("%d calls, %d of them wrong"):format(count, faults))
+print(("%d calls, %d of them wrong; %d numbers in their results"):format(count, faults, looked))
 os.exit(faults == 0 and 0 or 1, true)

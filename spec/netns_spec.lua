@@ -111,6 +111,20 @@ describe("entering a network namespace", function()
     assert.equal(0, status)
   end)
 
+  local CAPS = {
+    { "sys_admin but not net_admin", ",+sys_admin,+setfcap", "true" },
+    { "neither, nor setfcap", ",+sys_admin",
+      "nil%s+new network namespace: needs CAP_NET_ADMIN and CAP_SYS_ADMIN, or CAP_SETFCAP for a " },
+  }
+  for _, row in ipairs(CAPS) do
+    it("tries a user namespace by tun.sandbox() with " .. row[1], function()
+      local output = process.lua([[
+        print(require("tun").sandbox())
+      ]], unprivileged:format(row[2]))
+      assert.is_truthy(output:find(denied and denial or "^" .. row[3]), output)
+    end)
+  end
+
   it("has a limit, which the reason names", function()
     local output = process.lua([[
       local core = require "tun.core"

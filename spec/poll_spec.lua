@@ -108,14 +108,14 @@ describe("poll", function()
 
   local mistakes = {
     { "no list", function() core.poll(fd) end, " is not an array of descriptors" },
-    { "a name", function() core.poll { "t0" } end, "poll: a string is not a descriptor" },
+    { "a name", function() core.poll { "t0" } end, 'poll: "t0" is not a descriptor' },
     { "a fraction", function() core.poll { 1.5 } end, "poll: 1.5 is not a descriptor" },
     { "-2", function() core.poll { -2 } end, "poll: -2 is not a descriptor" },
-    { "events of a string", function() core.poll({ fd }, "r") end, "events: a string is not" },
+    { "events of a string", function() core.poll({ fd }, "r") end, 'events: "r" is not' },
     { "event x", function() core.poll({ fd }, { "x" }) end, 'events 1: not "r", "w" or "rw"' },
     { "event 1", function() core.poll({ fd, fd }, { "r", 1 }) end, "events 2: not" },
     { "no event", function() core.poll({ fd }, { "" }) end, "events 1: not" },
-    { "a timeout of text", function() core.poll({ fd }, nil, "1") end, "timeout: a string is" },
+    { "a timeout of text", function() core.poll({ fd }, nil, "1") end, 'timeout: "1" is' },
   }
   for _, row in ipairs(mistakes) do
     it("refuses " .. row[1], function()

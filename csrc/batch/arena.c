@@ -188,15 +188,6 @@ static uint64_t checksum_initial(lua_State *L, int at)
 	return (uint64_t)sum;
 }
 
-/* Push a number of at most BITS_MAX bits, which lua_Integer may not hold. */
-static void push_bits(lua_State *L, uint64_t value)
-{
-	if (sizeof(lua_Integer) < sizeof(value))
-		lua_pushnumber(L, (lua_Number)value);
-	else
-		lua_pushinteger(L, (lua_Integer)value);
-}
-
 static int get8(lua_State *L)
 {
 	lua_pushinteger(L, *checkspan(L, object_self(L), 2, 1));
@@ -223,7 +214,7 @@ static uint64_t load(const unsigned char *b, size_t n)
 
 static int get32(lua_State *L)
 {
-	push_bits(L, load(checkspan(L, object_self(L), 2, 4), 4));
+	push_whole(L, load(checkspan(L, object_self(L), 2, 4), 4));
 	return 1;
 }
 
@@ -264,7 +255,7 @@ static int getbits(lua_State *L)
 {
 	struct span span = checkbits(L);
 
-	push_bits(L, load(span.bytes, span.n) >> span.shift & span.mask);
+	push_whole(L, load(span.bytes, span.n) >> span.shift & span.mask);
 	return 1;
 }
 
@@ -294,7 +285,7 @@ static int loads(lua_State *L)
 			checkspan(L, arena, 2, row[0] + size);
 		bytes = arena->bytes + (size_t)offset + row[0];
 		value = load(bytes, size) >> (8 * size - row[1] - row[2]);
-		push_bits(L, value & (((uint64_t)1 << row[2]) - 1));
+		push_whole(L, value & (((uint64_t)1 << row[2]) - 1));
 	}
 	return (int)(n / 3);
 }
@@ -314,7 +305,7 @@ static int get_field(lua_State *L)
 		raise_misuse(L, "bytes outside of the arena");
 	value = load(arena->bytes + (size_t)offset, size) >>
 		(8 * size - skip - width);
-	push_bits(L, value & (((uint64_t)1 << width) - 1));
+	push_whole(L, value & (((uint64_t)1 << width) - 1));
 	return 1;
 }
 

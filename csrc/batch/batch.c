@@ -70,9 +70,7 @@ static uint32_t count(lua_State *L, int at, const char *what, lua_Integer least,
 
 	if (!arg_integer(L, at, &n) || n < least || n > most)
 		raise_misuse(L, "%s: %s is not a number from %d to %d", what,
-			     lua_isnumber(L, at) ? lua_tostring(L, at)
-						 : luaL_typename(L, at),
-			     (int)least, (int)most);
+			     push_words(L, at), (int)least, (int)most);
 	return (uint32_t)n;
 }
 
@@ -86,16 +84,20 @@ static uint32_t stride(uint32_t size)
 /* Argument as the mode of a device: whether packets have an Ethernet header. */
 static bool istap(lua_State *L, int at)
 {
-	const char *mode = "tun";
+	const char *mode = lua_isnoneornil(L, at) ? "tun" : arg_text(L, at);
 
-	if (lua_type(L, at) == LUA_TSTRING)
-		mode = lua_tostring(L, at);
-	else if (!lua_isnoneornil(L, at))
+	if (!mode)
 		raise_value(L, at, "mode", "\"tun\" or \"tap\"");
 	if (strcmp(mode, "tun") != 0 && strcmp(mode, "tap") != 0)
 		raise_misuse(L, "mode: \"%s\" is neither \"tun\" nor \"tap\"",
 			     mode);
 	return !strcmp(mode, "tap");
+}
+
+int fail_batch_full(lua_State *L)
+{
+	errno = ENOBUFS;
+	return fail_errno(L, "batch: no slot is free, clear() gives all back");
 }
 
 /* core.batch(slots, size, headroom, mode) -> batch | nil, reason, errno
@@ -161,14 +163,14 @@ static int batch_size(lua_State *L)
 {
 	struct batch *batch = object_self(L);
 	const struct slot *slot;
-	lua_Number n = 0;
+	uint64_t n = 0;
 	uint32_t i;
 
 	for (i = 0; i < batch->count; i++) {
 		slot = slots_get(batch, i);
 		n += slot ? slot->size : 0;
 	}
-	lua_pushnumber(L, n);
+	push_whole(L, n);
 	return 1;
 }
 

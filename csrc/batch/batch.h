@@ -16,6 +16,10 @@ struct batch *batch_to(lua_State *L, int at);
 /* Argument as a batch. */
 struct batch *batch_check(lua_State *L, int at);
 
+/* Push nil, reason and errno of a batch without a free slot, ENOBUFS. Returns 3.
+ */
+int fail_batch_full(lua_State *L);
+
 /* Add core.batch, the type core.batches and what Lua has to know of slots to
  * the module table on top of the stack. */
 void open_batch(lua_State *L);

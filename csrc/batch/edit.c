@@ -99,11 +99,10 @@ static const struct key {
 static void read_address(lua_State *L, int at, const char *name,
 			 struct address *address)
 {
-	const char *text;
+	const char *text = arg_text(L, at);
 
-	if (lua_type(L, at) != LUA_TSTRING)
+	if (!text)
 		raise_value(L, at, name, "an address");
-	text = lua_tostring(L, at);
 	if (inet_pton(AF_INET, text, address->bytes) == 1)
 		address->version = 4;
 	else if (inet_pton(AF_INET6, text, address->bytes) == 1)
@@ -125,10 +124,7 @@ static void read_key(lua_State *L, struct edit *edit)
 	else if (!arg_integer(L, -1, &number) || number < 0 ||
 		 number > key->most)
 		raise_misuse(L, "%s: %s is not a number from 0 to %d",
-			     key->name,
-			     lua_isnumber(L, -1) ? lua_tostring(L, -1)
-						 : luaL_typename(L, -1),
-			     key->most);
+			     key->name, push_words(L, -1), key->most);
 	else
 		*(int *)(void *)((char *)edit + key->at) = (int)number;
 }

@@ -141,9 +141,9 @@ int device_batch_fill(const struct device *dev, struct batch *batch)
 
 #define TOO_LONG "a packet longer than a slot is lost"
 
-/* dev:receive(batch, timeout) -> how many packets were added, which is 0 when
- * it has no slot free, and reason and errno when one was too long for a slot |
- * nil, reason, errno
+/* dev:receive(batch, timeout) -> how many packets were added, and reason and
+ * errno when one was too long for a slot | nil, reason, errno, which is ENOBUFS
+ * when no slot is free
  *
  * Reads until there is none, or no slot. Waits only when nothing was there, for
  * the timeout of settimeout() unless one is given. */
@@ -160,6 +160,8 @@ int device_batch_receive(lua_State *L, struct device *dev, struct batch *batch)
 			     (int)batch->pool->headroom, device_name(dev),
 			     (int)device_front(dev));
 	slots_compact(batch);
+	if (!slots_has_room(batch))
+		return fail_batch_full(L);
 	while ((n = device_batch_fill(dev, batch)) < 0) {
 		if (errno == EMSGSIZE)
 			return fail_errno(L, "%s: " TOO_LONG, device_name(dev));

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include "../core.h"
+#include "../netns.h"
 #include "../poll.h"
 #include "open.h"
 
@@ -83,10 +84,9 @@ static struct device *device_new(lua_State *L)
 	return dev;
 }
 
-static bool device_open_file(struct device *dev)
+static int open_file(void)
 {
-	dev->handle.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	return dev->handle.fd >= 0;
+	return open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 }
 
 /* Close what could not be opened. The reason is errno; words, or NULL, explain
@@ -107,17 +107,20 @@ static int fail_open(lua_State *L, struct device *dev, const char *words)
 static const char has_filter[] = "has a filter; take it off, attach the queue, "
 				 "and put it on again";
 
-/* Attach the device on top of the stack as requested. While another queue is
+/* Attach the device on top of the stack as requested, in the network namespace
+ * of a descriptor, or of this thread when that is -1. While another queue is
  * attached, the device keeps its own virtio-net header or has none, whatever is
  * asked for. Source: drivers/net/tun.c, tun_set_iff() */
-static int device_attach(lua_State *L, struct device *dev, struct request *r)
+static int device_attach(lua_State *L, struct device *dev, struct request *r,
+			 int ns)
 {
 	struct ifreq ifr;
 
 	memcpy(dev->name, r->ifr.ifr_name, sizeof(dev->name));
 	dev->flags = r->flags;
 	r->ifr.ifr_flags = (short)r->flags;
-	if (!device_open_file(dev))
+	dev->handle.fd = netns_open(L, ns, open_file);
+	if (dev->handle.fd < 0)
 		return fail_errno(L, "/dev/net/tun");
 	if (r->index && ioctl(dev->handle.fd, TUNSETIFINDEX, &r->index) < 0)
 		return fail_open(L, dev, NULL);
@@ -173,16 +176,18 @@ static int core_open(lua_State *L)
 {
 	struct request r = open_request(L);
 
-	return device_attach(L, device_to_open(L), &r);
+	return device_attach(L, device_to_open(L), &r, -1);
 }
 
-/* core.queue(device) -> device | nil, reason, errno
+/* core.queue(device, ns) -> device | nil, reason, errno
  *
- * Open another queue of the same multi-queue device. */
+ * Open another queue of the same multi-queue device, which is in the network
+ * namespace of the descriptor ns, or of this thread when it is nil. */
 static int core_queue(lua_State *L)
 {
 	struct device *dev = handle_check(L);
 	struct request r = { .index = NEVER_CREATE };
+	int ns = netns_arg(L, 2);
 	struct device *queue;
 
 	if (!(dev->flags & IFF_MULTI_QUEUE))
@@ -195,7 +200,7 @@ static int core_queue(lua_State *L)
 	lua_getuservalue(L, 1);
 	lua_setuservalue(L, -2);
 	queue->common = dev->common;
-	return device_attach(L, queue, &r);
+	return device_attach(L, queue, &r, ns);
 }
 
 /* core.features() -> set of names | nil, reason, errno
@@ -205,9 +210,11 @@ static int core_features(lua_State *L)
 {
 	struct device *dev = device_new(L);
 	unsigned int flags = 0;
-	bool known = device_open_file(dev) &&
-		     ioctl(dev->handle.fd, TUNGETFEATURES, &flags) == 0;
+	bool known;
 
+	dev->handle.fd = open_file();
+	known = dev->handle.fd >= 0 &&
+		ioctl(dev->handle.fd, TUNGETFEATURES, &flags) == 0;
 	handle_close(&dev->handle);
 	if (!known)
 		return fail_errno(L, "/dev/net/tun");

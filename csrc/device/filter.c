@@ -125,8 +125,8 @@ static int set_filter(lua_State *L, struct device *dev, const struct option *o)
 	struct sock_fprog fprog = { 0 };
 	int n;
 
-	if (lua_type(L, 3) == LUA_TSTRING)
-		fprog = filter_of_text(L, lua_tostring(L, 3));
+	if (arg_text(L, 3))
+		fprog = filter_of_text(L, arg_text(L, 3));
 	else if (lua_istable(L, 3))
 		fprog = filter_of_list(L, 3);
 	else if (lua_toboolean(L, 3))
@@ -190,12 +190,13 @@ const struct codec as_filter = { "filter", get_filter, set_filter };
 static __u16 tx_flags(lua_State *L, int at, const char *what)
 {
 	__u16 flags = 0;
+	const char *key;
 
 	for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1)) {
 		if (lua_type(L, -2) == LUA_TNUMBER)
 			continue;
-		if (lua_type(L, -2) != LUA_TSTRING ||
-		    strcmp(lua_tostring(L, -2), "allmulti") != 0)
+		key = arg_text(L, -2);
+		if (!key || strcmp(key, "allmulti") != 0)
 			raise_value(L, -2, what, "an address or \"allmulti\"");
 		if (!lua_isboolean(L, -1))
 			raise_value(L, -1, "allmulti", "true or false");

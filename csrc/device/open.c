@@ -40,13 +40,11 @@ static void take_name(lua_State *L, const struct key *key, struct request *r)
 
 static void take_mode(lua_State *L, const struct key *key, struct request *r)
 {
-	const char *mode = "";
+	const char *mode = arg_text(L, -1);
 
-	if (lua_type(L, -1) == LUA_TSTRING)
-		mode = lua_tostring(L, -1);
-	if (!strcmp(mode, "tun"))
+	if (mode && !strcmp(mode, "tun"))
 		r->flags |= IFF_TUN;
-	else if (!strcmp(mode, "tap"))
+	else if (mode && !strcmp(mode, "tap"))
 		r->flags |= IFF_TAP;
 	else
 		raise_misuse(L, "%s: \"tun\" or \"tap\" expected", key->name);

@@ -62,10 +62,11 @@ static const struct option *option_check(lua_State *L)
 			LENGTH(options));
 }
 
-/* core.getoption(device, name, fd) -> value | nil, reason, errno
+/* core.getoption(device, name, fd, index) -> value | nil, reason, errno
  *
- * fd: the descriptor of a socket in the namespace of the device, through which
- * the link is asked; only for offload and debug. Offload is a set of names, or
+ * fd: through what the link is asked, where core.options tells of such: the
+ * descriptor of a socket, or of a sysfs and then the index of the link, in the
+ * namespace of the device. Offload is a set of names, or
  * false for none; "single" is among them when packets are sent one by one:
  * because that was set, or because the kernel refused joined ones. */
 static int core_getoption(lua_State *L)
@@ -85,10 +86,10 @@ static bool is_vnet(const struct option *o)
 	       o->get == TUNGETVNETBE;
 }
 
-/* core.setoption(device, name, value) -> true | nil, reason, errno
+/* core.setoption(device, name, value, fd, index) -> true | nil, reason, errno
  *
- * For tx_filter the number of addresses that are filtered exactly instead of
- * true; 0 is a filter that is off. */
+ * fd, index: of a sysfs, as above. For tx_filter the number of addresses that
+ * are filtered exactly instead of true; 0 is a filter that is off. */
 static int core_setoption(lua_State *L)
 {
 	struct device *dev = handle_check(L);
@@ -105,8 +106,16 @@ static int core_setoption(lua_State *L)
 	return n;
 }
 
-/* core.options() -> { [name] = { kind = string, get = boolean,
- * set = boolean } } */
+/* What it wants a descriptor of, beside that of the device; or NULL. */
+static const char *option_through(const struct option *o)
+{
+	if (o->get == SIOCETHTOOL)
+		return "socket";
+	return o->get == IS_FILE ? "sysfs" : NULL;
+}
+
+/* core.options() -> { [name] = { kind = string, get = boolean, set = boolean,
+ * through = "socket", "sysfs" or nil } } */
 static int core_options(lua_State *L)
 {
 	const struct option *o;
@@ -120,6 +129,8 @@ static int core_options(lua_State *L)
 		lua_setfield(L, -2, "get");
 		lua_pushboolean(L, o->set != 0);
 		lua_setfield(L, -2, "set");
+		lua_pushstring(L, option_through(o));
+		lua_setfield(L, -2, "through");
 		lua_setfield(L, -2, o->name);
 	}
 	return 1;

@@ -2,6 +2,7 @@
  * walk the rows of an object; neither knows a socket. */
 #include "codec.h"
 
+#include "../names.h"
 #include "path.h"
 
 #include <linux/rtnetlink.h>
@@ -11,14 +12,7 @@
 
 _Noreturn void raise_key(struct encoder *e, const char *expected)
 {
-	lua_State *L = e->L;
-	int type = lua_type(L, -1);
-
-	if (type == LUA_TSTRING || type == LUA_TNUMBER)
-		raise_misuse(L, "%s: %s is not %s", e->path,
-			     lua_tostring(L, -1), expected);
-	raise_misuse(L, "%s: a %s is not %s", e->path, luaL_typename(L, -1),
-		     expected);
+	raise_value(e->L, -1, e->path, expected);
 }
 
 const char *encode_text(struct encoder *e, const char *expected)
@@ -29,8 +23,7 @@ const char *encode_text(struct encoder *e, const char *expected)
 	return lua_tostring(e->L, -1);
 }
 
-static void list_keys(const struct field *rows, luaL_Buffer *names,
-		      const char **separator)
+static void list_keys(const struct field *rows, struct names *names)
 {
 	const struct choice *c;
 
@@ -38,33 +31,27 @@ static void list_keys(const struct field *rows, luaL_Buffer *names,
 		if (rows->is & DUMP)
 			continue;
 		if (rows->choices) {
-			for (c = rows->choices->list; c->kind; c++) {
-				luaL_addstring(names, *separator);
-				luaL_addstring(names, c->key);
-			}
+			for (c = rows->choices->list; c->kind; c++)
+				names_add(names, c->key);
 		} else if (rows->is & INLINE) {
-			list_keys(rows->rows, names, separator);
+			list_keys(rows->rows, names);
 		} else {
-			luaL_addstring(names, *separator);
-			luaL_addstring(names, rows->key);
+			names_add(names, rows->key);
 		}
-		*separator = ", ";
 	}
 }
 
-static _Noreturn void
-raise_unknown(struct encoder *e, const struct layout *layout, const char *key)
+static _Noreturn void raise_unknown(struct encoder *e,
+				    const struct layout *layout, int key)
 {
-	const char *separator = "";
-	luaL_Buffer names;
+	const char *words = push_words(e->L, key);
+	struct names names = { .count = 0 };
 
-	luaL_buffinit(e->L, &names);
 	if (layout->head)
-		list_keys(layout->head, &names, &separator);
-	list_keys(layout->attrs, &names, &separator);
-	luaL_pushresult(&names);
-	raise_misuse(e->L, "%s: no key \"%s\"; there are: %s", e->path, key,
-		     lua_tostring(e->L, -1));
+		list_keys(layout->head, &names);
+	list_keys(layout->attrs, &names);
+	raise_misuse(e->L, "%s: no key %s; there are: %s", e->path, words,
+		     names_push(e->L, &names, lua_tostring(e->L, key - 1)));
 }
 
 /* -- Encoding -------------------------------------------------------- */
@@ -161,10 +148,12 @@ void encode_table(struct encoder *e, const struct layout *layout,
 			raise_misuse(L, "%s: a key is a %s", e->path,
 				     luaL_typename(L, -2));
 		key = lua_tostring(L, -2);
+		if (strlen(key) != lua_rawlen(L, -2))
+			raise_unknown(e, layout, -2);
 		found = mark_key(e, layout->head, key, head);
 		found = mark_key(e, layout->attrs, key, attrs) || found;
 		if (!found && !shared)
-			raise_unknown(e, layout, key);
+			raise_unknown(e, layout, -2);
 	}
 	put_marked(e, layout->head, head, base, table);
 	if (layout->head && base == e->head)

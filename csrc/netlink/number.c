@@ -201,7 +201,12 @@ static size_t pull_range(struct encoder *e, const struct field *f,
 static bool push_scaled(struct decoder *d, const struct field *f, const void *p,
 			size_t len)
 {
-	lua_pushnumber(d->L, (lua_Number)number_load(p, len) / f->divisor);
+	uint64_t value = number_load(p, len);
+
+	if (value % f->divisor == 0)
+		push_whole(d->L, value / f->divisor);
+	else
+		lua_pushnumber(d->L, (lua_Number)value / f->divisor);
 	return true;
 }
 

@@ -2,7 +2,9 @@
  * messages whole and knows no attribute; codec.c does. */
 #include "socket.h"
 
+#include "../fork.h"
 #include "../handle.h"
+#include "../netns.h"
 #include "../poll.h"
 #include "ack.h"
 #include "codec.h"
@@ -25,6 +27,7 @@ enum { DATAGRAM = 1, STRINGS = 2 };
 
 struct netlink {
 	struct handle handle;
+	unsigned int generation; /* of the process that opened it */
 	unsigned int port, seq;
 	struct ifnames names;
 	struct words words;	     /* their table is in the user value */
@@ -50,18 +53,22 @@ static int failed(lua_State *L, int code, const char *reason)
 
 /* -- Opening --------------------------------------------------------- */
 
-static bool open_socket(struct netlink *nl)
+static int open_descriptor(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		      NETLINK_ROUTE);
+}
+
+/* Make it what is wanted of the socket that was opened. False with an errno. */
+static bool prepare_socket(struct netlink *nl)
 {
 	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK,
 				       NETLINK_GET_STRICT_CHK };
 	struct sockaddr_nl local = { .nl_family = AF_NETLINK };
 	socklen_t size = sizeof(local);
-	int on = 1, fd;
+	int on = 1, fd = nl->handle.fd;
 	size_t i;
 
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    NETLINK_ROUTE);
-	nl->handle.fd = nl->names.fd = fd;
 	if (fd < 0 || bind(fd, (struct sockaddr *)&local, size) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&local, &size) < 0)
 		return false;
@@ -85,9 +92,13 @@ static void reserve(lua_State *L, struct netlink *nl, size_t size)
 	lua_pop(L, 1);
 }
 
-/* core.netlink() -> socket | nil, message, errno */
+/* core.netlink(ns) -> socket | nil, message, errno
+ *
+ * ns: the descriptor of the network namespace that it is for, or nil for that
+ * of this thread. */
 static int core_netlink(lua_State *L)
 {
+	int ns = netns_arg(L, 1);
 	struct netlink *nl;
 
 	lua_settop(L, 0);
@@ -97,10 +108,26 @@ static int core_netlink(lua_State *L)
 	lua_rawseti(L, -2, STRINGS);
 	lua_setuservalue(L, 1);
 	reserve(L, nl, RECEIVE_MIN);
-	if (open_socket(nl))
+	nl->generation = fork_generation();
+	nl->handle.fd = nl->names.fd = netns_open(L, ns, open_descriptor);
+	if (prepare_socket(nl))
 		return 1;
 	handle_close(&nl->handle);
 	return fail_errno(L, "netlink");
+}
+
+/* Whether no other process reads from it: after a fork each would take answers
+ * that the other waits for. */
+static bool is_own(const struct netlink *nl)
+{
+	return nl->generation == fork_generation();
+}
+
+static int fail_foreign(lua_State *L)
+{
+	return failed(L, ESTALE,
+		      "netlink socket: it is of the process that "
+		      "this one was forked from");
 }
 
 /* -- Sending and receiving ------------------------------------------- */
@@ -262,6 +289,8 @@ static int netlink_request(lua_State *L)
 	if (v->flags == NLM_F_DUMP)
 		raise_misuse(L,
 			     "\"list\" is not a request: call socket:list()");
+	if (!is_own(nl))
+		return fail_foreign(L);
 	if (!netlink_drain(L, nl))
 		return fail_netlink(L);
 	ifnames_clear(&nl->names);
@@ -284,6 +313,10 @@ static bool start_dump(lua_State *L, struct netlink *nl, const struct object *o,
 {
 	static const struct verb list = { "list", 2, NLM_F_DUMP, NULL };
 
+	if (!is_own(nl)) {
+		fail_foreign(L);
+		return false;
+	}
 	if (!netlink_drain(L, nl)) {
 		fail_netlink(L);
 		return false;
@@ -334,6 +367,8 @@ static int netlink_next(lua_State *L)
 
 	if (!nl->dumping)
 		raise_misuse(L, "no dump is going on in this netlink socket");
+	if (!is_own(nl))
+		return fail_foreign(L);
 	results = next_object(L, nl);
 	if (results != 1)
 		return results;
@@ -379,9 +414,12 @@ static int netlink_list(lua_State *L)
 static int netlink_index(lua_State *L)
 {
 	struct netlink *nl = handle_check(L);
-	const char *name = luaL_checkstring(L, 2);
-	int index = ifnames_index(&nl->names, name);
+	const char *name = arg_text(L, 2);
+	int index;
 
+	if (!name)
+		raise_value(L, 2, "index", "the name of a link");
+	index = ifnames_index(&nl->names, name);
 	if (!index)
 		return fail_errno(L, "%s", name);
 	lua_pushinteger(L, index);

@@ -285,8 +285,8 @@ static int udp_receive_all(struct udp *udp, struct batch *batch)
 	return -1;
 }
 
-/* udp:receive(batch, timeout) -> how many packets were added, which
- * is 0 when it has no slot free | nil, reason, errno
+/* udp:receive(batch, timeout) -> how many packets were added | nil, reason,
+ * errno, which is ENOBUFS when no slot is free
  *
  * As that of a device. Each has the sender as its peer. */
 static int udp_receive_batch(lua_State *L, struct udp *udp, struct batch *batch)
@@ -296,6 +296,8 @@ static int udp_receive_batch(lua_State *L, struct udp *udp, struct batch *batch)
 	int n;
 
 	slots_compact(batch);
+	if (!slots_has_room(batch))
+		return fail_batch_full(L);
 	while ((n = udp_receive_all(udp, batch)) < 0) {
 		if (!poll_retry(L, udp->handle.fd, seconds, &until))
 			return fail_udp(L, udp);

@@ -6,12 +6,12 @@ local check = {}
 
 local getmetatable, type = getmetatable, type
 
---- Raise that a value, told by its type or as the number that it is, is not what is wanted.
+--- Raise that a value, told by its type or as the number or string that it is, is not what is
+-- wanted.
 -- @param what  the argument or option
 -- @param wanted  in words: "a table of options"
 function check.refuse(what, value, wanted)
-  local words = type(value) == "number" and ("%.14g"):format(value) or "a " .. type(value)
-  core.misuse(("%s: %s is not %s"):format(what, words, wanted))
+  core.refuse(what, value, wanted)
 end
 
 --- A value that has to be of a type.
@@ -20,7 +20,7 @@ end
 -- @return the value
 function check.type(what, value, name, wanted)
   if type(value) ~= name then
-    core.misuse(("%s: a %s is not %s"):format(what, type(value), wanted))
+    core.refuse(what, value, wanted)
   end
   return value
 end
@@ -50,7 +50,7 @@ end
 -- @param known  a table with the keys that there are
 function check.unknown(what, kind, key, known)
   core.misuse(("%s: no %s %s; there are: %s"):format(what, kind, tostring(key),
-    table.concat(check.names(known), ", ")))
+    core.nearest(tostring(key), check.names(known))))
 end
 
 --- A table of options.

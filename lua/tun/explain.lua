@@ -14,16 +14,40 @@ local function first(rows, errno, ...)
   end
 end
 
-local DRIVER = "there is no driver: `modprobe tun` loads it; a container has to be given the file"
+local MAKE = "`mknod -m 666 /dev/net/tun c 10 200`"
+local DRIVER = "there is no driver: `modprobe tun` loads it"
 
--- The file itself: /dev/net/tun.
+-- The file itself, /dev/net/tun, with what core.device_file tells of it.
 local file = {
-  { "ENOENT", DRIVER },
+  { "ENOENT", "there is no such file: `modprobe tun` makes it; in a chroot `mkdir -p /dev/net && "
+      .. "mknod -m 666 /dev/net/tun c 10 200` does; a container has to be given it, as by "
+      .. "--device /dev/net/tun" },
   { "ENODEV", DRIVER },
   { "ENXIO", DRIVER },
-  { "EACCES", "this user may not open it: be root, or have it opened to all with `chmod 666`" },
-  { "EPERM", "the container or its device rules do not allow it" },
+  { "EACCES", function(found)
+      return ("%s is mounted nodev, so that no device file works there: "
+        .. "`mount -o remount,dev %s`"):format(found.mount, found.mount)
+    end, when = function(found) return found.nodev and found.is_right end },
+  { "EACCES", "this user may not open it: be root, or have it opened to all with `chmod 666`",
+    when = function(found) return found.is_right end },
+  { "EPERM", "the container or its device rules do not allow it",
+    when = function(found) return found.is_right end },
 }
+
+-- What is there instead, whatever the errno was.
+local function other_file(found)
+  local words = "it is %s, not the character device 10:200 of the driver: `%s /dev/net/tun` and %s"
+  return words:format(
+    found.number and ("the %s %s"):format(found.type, found.number) or "a " .. found.type,
+    found.type == "directory" and "rmdir" or "rm", MAKE)
+end
+
+-- Errors of the file and of what is no TUN/TAP driver behind it.
+local function explain_file(why, errno)
+  local found = core.device_file()
+  local words = found.type and not found.is_right and other_file(found) or first(file, errno, found)
+  return words and "/dev/net/tun: " .. words or why
+end
 
 local function owners(tun)
   local uid, gid = tun.owner, tun.group
@@ -32,6 +56,8 @@ end
 
 -- TUNSETIFF, with what was asked for and the link of that name, if there is one.
 local opening = {
+  { "EINVAL", function(t) return explain.name(t.name) end,
+    when = function(t) return explain.name(t.name) end },
   { "EINVAL", function(_, link)
       return ("is a %s link, not a TUN/TAP device"):format(link.kind or link.link_type or "real")
     end, when = function(_, link) return link and not link.tun end },
@@ -47,8 +73,11 @@ local opening = {
     when = function(t) return t.napi_frags and not (t.napi and t.mode == "tap") end },
   { "EBUSY", "exists, and excl = true asks for a new one",
     when = function(t, link) return link and t.excl end },
-  { "EBUSY", "is open already, and only a multi-queue device can be opened more than once",
-    when = function(t, link) return link and not t.multi_queue end },
+  { "EBUSY", function(t)
+      local holder = core.holder(t.name)
+      return ("is open already%s, and only a multi-queue device can be opened more than once")
+        :format(holder and ", by " .. holder or "")
+    end, when = function(t, link) return link and not t.multi_queue end },
   { "EBUSY", function(t) return ("index %d is taken"):format(t.index) end,
     when = function(t) return t.index end },
   { "EPERM", function(_, link)
@@ -63,6 +92,23 @@ local opening = {
 
 local function not_tap(flags)
   return not flags.tap
+end
+
+--- What an IPv6 address that is tentative is waiting for.
+-- @param dev  the name of its link
+function explain.tentative(dev)
+  return ("it is tentative: for a second or two %s asks whether another host has it; add it with "
+    .. "nodad = true, or wait until tun.addr.get has no flags.tentative"):format(dev)
+end
+
+--- Why a name cannot be that of a link, or nil.
+-- Source: net/core/dev.c, dev_valid_name(); net/ipv4/devinet.c
+function explain.name(name)
+  if name == "all" or name == "default" then
+    return "no link can be called so: in /proc/sys/net it stands for all of them"
+  elseif type(name) == "string" and name:find("%", 1, true) then
+    return "in the name of a link % stands for a number only as one %d, when it is made"
+  end
 end
 
 -- The other ioctls by option, with the flags of the device.
@@ -96,7 +142,7 @@ local options = {
   threaded = {
     { "EOPNOTSUPP", "only a device that was opened with napi = true has it" },
     { "EPERM", "needs root (CAP_SYS_ADMIN) of the host" },
-    { "ENOENT", "the device is not in this network namespace, or this kernel is older than 5.12" },
+    { "ENOENT", "this kernel is older than 5.12, or /sys is that of another network namespace" },
   },
   steering_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
   filter_bpf = { { "EINVAL", "not a program of type BPF_PROG_TYPE_SOCKET_FILTER" } },
@@ -131,13 +177,18 @@ local unprivileged = {
 -- @param t  what the core was asked for; why, errno: what it answered
 -- @param link  the link of that name as it was before, or nil
 function explain.open(t, why, errno, link)
-  local subject, rows = t.name or "a new device", opening
-  if why:find("^/dev/net/tun") then
-    subject, rows = "/dev/net/tun", file
+  if why:find "^/dev/net/tun" or core.errno[errno] == "ENOTTY" then
+    return explain_file(why, errno)
   end
   local _, parts = why:gsub(": ", "")
-  local words = parts < 2 and first(rows, errno, t, link) -- it is explained already
-  return words and subject .. ": " .. words or why
+  local words = parts < 2 and first(opening, errno, t, link) -- it is explained already
+  return words and ("%s: %s"):format(t.name or "a new device", words) or why
+end
+
+--- As core.features, whose failure is told in words.
+function explain.features()
+  local set, why, errno = core.features()
+  return set, not set and explain_file(why, errno) or nil, errno
 end
 
 --- The message of a device option that could not be set or read.
@@ -175,8 +226,9 @@ end
 --- Words for a refused netlink request. A sentence of the kernel's stands as it is.
 -- @param noun  its row in netlink/noun.lua
 function explain.request(noun, request, socket, why, errno)
-  if why:find(": ", 1, true) then
-    return why
+  local hint = first(noun.hints or {}, errno, request, socket)
+  if hint or why:find(": ", 1, true) then
+    return hint or why
   end
   return first(noun.errors or {}, errno, request, socket) or first(unprivileged, errno) or why
 end

@@ -4,6 +4,7 @@ local core = require "tun.core"
 -- Errors of a caller are reported at the first line outside of the folder of this file.
 core.home(debug.getinfo(1, "S").source)
 
+local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local netns = require "tun.netlink.netns"
 require "tun.device"
@@ -17,7 +18,7 @@ return {
   poll = require "tun.poll",
   sandbox = netns.sandbox,
   netns = core.netns,
-  features = core.features,
+  features = explain.features,
   errno = core.errno,
   link = netlink.link,
   addr = netlink.addr,

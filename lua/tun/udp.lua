@@ -3,6 +3,8 @@
 local check = require "tun.check"
 local closing = require "tun.closing"
 local core = require "tun.core"
+local explain = require "tun.explain"
+local netlink = require "tun.netlink"
 local slots = require "tun.slots"
 
 local meta = core.udp_socket
@@ -22,7 +24,7 @@ local function options(t, names)
   for name in pairs(check.type("udp", t, "table", "a table of options")) do
     if not known[name] then
       core.misuse(('udp: no option "%s"; there are: %s'):format(tostring(name),
-        table.concat(names, ", ")))
+        core.nearest(tostring(name), names)))
     end
   end
   return t
@@ -53,8 +55,21 @@ local words = {
   },
 }
 
+-- Words for an IPv6 address that a link has, and that cannot be used yet.
+local function tentative(subject)
+  local address = subject:match "%[(.-)%]"
+  for _, found in ipairs(address and netlink.addr.list { family = "inet6" } or {}) do
+    if found.flags.tentative and found.address:match "^[^/]*" == address:match "^[^%%]*" then
+      return explain.tentative(found.dev)
+    end
+  end
+end
+
 local function explained(what, subject, why, code)
   local known = words[what] and words[what][code]
+  if code == errno.EADDRNOTAVAIL and what == "bind" then
+    known = tentative(subject) or known
+  end
   return nil, known and ("%s: %s"):format(subject, known) or why, code
 end
 

@@ -14,5 +14,8 @@ int spec_stand_in(lua_State *L);
 int spec_say(lua_State *L);
 int spec_hear(lua_State *L);
 int spec_leave(lua_State *L);
+int spec_fork(lua_State *L);
+int spec_wait(lua_State *L);
+int spec_setns(lua_State *L);
 
 #endif

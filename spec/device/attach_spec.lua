@@ -133,16 +133,23 @@ describe("core.kept_flags", function()
     local socket = assert(core.netlink())
     local index = socket:index "t0"
     dev:close()
+    local sysfs = assert(core.sysfs())
     assert.same({ tun = true, vnet_hdr = true, napi = true, persist = true },
-      core.kept_flags("t0", index))
-    refused("lo: tun_flags: No such file or directory", errno.ENOENT, core.kept_flags("lo", 1))
+      core.kept_flags(sysfs:fd(), index, "t0"))
+    refused("lo: tun_flags: No such file or directory", errno.ENOENT,
+      core.kept_flags(sysfs:fd(), 1, "lo"))
+    refused("t0: tun_flags: No such file or directory", errno.ENOENT,
+      core.kept_flags(sysfs:fd(), index + 1, "t0"))
+    sysfs:close()
     socket:close()
   end)
 
   it("refuses what is no link", function()
     for _, name in ipairs { 1, "t0\0", ("x"):rep(16) } do
-      assert.error_matches(function() core.kept_flags(name, 1) end, "is not the name of a link")
+      assert.error_matches(function() core.kept_flags(0, 1, name) end, "is not the name of a link")
     end
-    assert.error_matches(function() core.kept_flags("t0", 0) end, "0 is not the index of a link")
+    assert.error_matches(function() core.kept_flags(0, 0, "t0") end,
+      "0 is not the index of a link")
+    assert.error_matches(function() core.kept_flags(nil, 1, "t0") end, "descriptor of a sysfs")
   end)
 end)

@@ -100,7 +100,7 @@ describe("opening", function()
   -- Mistakes of the caller, and what is said of them.
   local name_rule = " is not an interface name: 1 to 15 bytes without blanks"
   local mistakes = {
-    { "no table", "t0", "open: a string is not a table" },
+    { "no table", "t0", 'open: "t0" is not a table' },
     { "no mode", { name = "t0" }, 'mode: "tun" or "tap" expected' },
     { "both modes", { mode = "tuntap" }, 'mode: "tun" or "tap" expected' },
     { "an empty name", like { name = "" }, name_rule },
@@ -245,14 +245,14 @@ describe("a device", function()
       end
       for name, is in pairs(core.options()) do
         if is.get and name ~= "features" and name ~= "socket_netns" then
-          assert.same(deleted, { core.getoption(dev, name, 0) }, name)
+          assert.same(deleted, { core.getoption(dev, name, 0, 1) }, name)
         end
       end
       for name, value in pairs { persist = true, owner = 0, sndbuf = 1, mac = "02:00:00:00:00:01",
                                  vnet_hdr_size = 12, carrier = true, filter = { { 6, 0, 0, 1 } },
                                  tx_filter = {}, steering_bpf = false, threaded = true,
                                  link_type = 1, offload = {} } do
-        assert.same(deleted, { core.setoption(dev, name, value) }, name)
+        assert.same(deleted, { core.setoption(dev, name, value, 0, 1) }, name)
       end
     end)
   end)

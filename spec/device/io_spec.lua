@@ -255,7 +255,7 @@ describe("reading", function()
   -- Calls that are the caller's mistake, and what is said of them.
   local mistakes = {
     { "read of a string", function() dev:read "1" end,
-      "timeout: a string is not a number of seconds" },
+      'timeout: "1" is not a number of seconds' },
     { "read of not a number", function() dev:read(0 / 0) end,
       "timeout: [-n][na]+ is not a number of seconds" },
     { "settimeout of a table", function() dev:settimeout {} end,

@@ -265,7 +265,7 @@ describe("offload", function()
 
   describe("raises:", function()
     local wrong = {
-      { "offload: a string is not true, false, or a set or list of names", { offload = "csum" } },
+      { 'offload: "csum" is not true, false, or a set or list of names', { offload = "csum" } },
       { "offload: it needs vnet_hdr = true", { offload = true, vnet_hdr = false } },
       { "vnet_hdr_size: udp_tunnel_gso needs 24 or more",
         { vnet_hdr_size = 20, offload = { "csum", "tso4", "udp_tunnel_gso" } } },

@@ -1,3 +1,4 @@
+local netns = require "tun.netlink.netns"
 local tun = require "tun"
 local process = dofile "spec/process.lua"
 local errno = tun.errno
@@ -58,21 +59,24 @@ local function refuses(options, code, message)
 end
 
 describe("tun.device.open", function()
-  before_each(function() assert(tun.sandbox()) end)
+  before_each(function()
+    assert(tun.sandbox())
+    assert(netns.sysfs(assert(netns.here()))) -- which stays open
+  end)
 
   describe("raises at the caller's line", function()
     local wrong = {
-      { "an unknown option", { mtuu = 1400 }, 'open: no option "mtuu"; there are: address, ' },
-      { "no table", "tun0", "open: a string is not a table of options" },
+      { "an unknown option", { mtuu = 1400 }, 'open: no option "mtuu"; there are: mtu, ' },
+      { "no table", "tun0", 'open: "tun0" is not a table of options' },
       { "a name too long", { name = "sixteen-bytes-xx" }, 'name: "sixteen-bytes-xx" is not' },
       { "an up that is no boolean", { up = 1 }, "up: 1 is not true or false" },
       { "an unknown mode", { mode = "tum" }, 'mode: "tun" or "tap" expected' },
       { "pi that is no boolean", { pi = 1 }, "pi: 1 is not true or false" },
-      { "an MTU that is no number", { mtu = "big" }, "mtu: big is not" },
-      { "no address", { address = "10.0.0.256/24" }, "address: 10.0.0.256/24 is not" },
+      { "an MTU that is no number", { mtu = "big" }, 'mtu: "big" is not' },
+      { "no address", { address = "10.0.0.256/24" }, 'address: "10.0.0.256/24" is not' },
       { "an unknown flag", { address = { address = "10.0.0.1/24", nodda = true } }, "nodda" },
       { "an address of no kind", { address = 5 }, "address: a number is neither" },
-      { "no route", { routes = { "10.0.0.0/33" } }, "dst: 10.0.0.0/33 is not" },
+      { "no route", { routes = { "10.0.0.0/33" } }, 'dst: "10.0.0.0/33" is not' },
       { "an unknown key of a route", { routes = { { dst = "default", vya = "10.0.0.1" } } },
         'no key "vya"' },
       { "an owner of -1", { owner = -1 }, "owner: -1 is not" },

@@ -211,16 +211,16 @@ describe("an option", function()
     { "netns", 1, "netns: can only be read" },
     { "persist", 1, "persist: 1 is not true or false" },
     { "persist", nil, "persist: nil is not true or false" },
-    { "carrier", "on", "carrier: a string is not true or false" },
+    { "carrier", "on", 'carrier: "on" is not true or false' },
     { "owner", -1, "owner: -1 is not a number from 0 to 4294967294" },
     { "owner", 4294967295, "owner: 4294967295 is not a number from 0 to 4294967294" },
-    { "group", "root", "group: a string is not a number from 0 to 4294967294" },
+    { "group", "root", 'group: "root" is not a number from 0 to 4294967294' },
     { "sndbuf", 0, "sndbuf: 0 is not a number from 1 to 2147483647" },
     { "sndbuf", 1.5, "sndbuf: 1.5 is not a number from 1 to 2147483647" },
     { "vnet_hdr_size", 9, "vnet_hdr_size: 9 is not a number from 10 to 256" },
     { "vnet_hdr_size", 257, "vnet_hdr_size: 257 is not a number from 10 to 256" },
     { "link_type", 65536, "link_type: 65536 is not a number from 0 to 65535" },
-    { "offload", "csum", "offload: a string is not true, false, or a set or list of names" },
+    { "offload", "csum", 'offload: "csum" is not true, false, or a set or list of names' },
     { "offload", { "csam" }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csam = false }, 'no offload "csam"; there are: csum, tso4, ' },
     { "offload", { csum = 1 }, "offload: 1 is not true or false" },
@@ -236,7 +236,7 @@ describe("an option", function()
     { "mac", "", 'mac: "" is not a MAC address' },
     { "tx_filter", true, "tx_filter: a boolean is not a list of addresses or false" },
     { "tx_filter", { "x" }, 'tx_filter: "x" is not a MAC address' },
-    { "tx_filter", { multi = true }, 'tx_filter: a string is not an address or "allmulti"' },
+    { "tx_filter", { multi = true }, 'tx_filter: "multi" is not an address or "allmulti"' },
     { "tx_filter", { allmulti = 1 }, "allmulti: 1 is not true or false" },
     { "tx_filter", many, "tx_filter: too many addresses" },
     { "filter", many, "filter: 1 to 4096 instructions expected" },
@@ -397,23 +397,33 @@ describe("the option", function()
   end)
 
   it("threaded is for a device with napi, and where sysfs can be asked", function()
-    with({ napi = true }, function(dev)
+    local sysfs = assert(core.sysfs())
+    local function get(dev)
+      return core.getoption(dev, "threaded", sysfs:fd(), 9)
+    end
+    local function change(dev, value)
+      return core.setoption(dev, "threaded", value, sysfs:fd(), 9)
+    end
+    with({ napi = true, index = 9 }, function(dev)
       if not process.is_root then
-        check("EPERM", core.getoption(dev, "threaded"))
-        check("EPERM", core.setoption(dev, "threaded", true))
+        check("EPERM", change(dev, true))
         return
       end
-      assert.is_false(core.getoption(dev, "threaded"))
-      assert.is_true(core.setoption(dev, "threaded", true))
-      assert.is_true(core.getoption(dev, "threaded"))
+      assert.is_false(get(dev))
+      assert.is_true(change(dev, true))
+      assert.is_true(get(dev))
       up()
-      assert.is_true(core.setoption(dev, "threaded", false))
-      assert.is_false(core.getoption(dev, "threaded"))
-      refused("threaded: 1 is not true or false", core.setoption, dev, "threaded", 1)
+      assert.is_true(change(dev, false))
+      assert.is_false(get(dev))
+      check("ENOENT", core.getoption(dev, "threaded", sysfs:fd(), 8))
+      refused("threaded: 1 is not true or false", change, dev, 1)
+      refused("threaded: no value is not the descriptor of a sysfs", core.getoption, dev,
+        "threaded")
     end)
-    with({}, function(dev)
-      check(process.is_root and "EOPNOTSUPP" or "EPERM", core.setoption(dev, "threaded", true))
+    with({ index = 9 }, function(dev)
+      check(process.is_root and "EOPNOTSUPP" or "EPERM", change(dev, true))
     end)
+    sysfs:close()
   end)
 
   it("netns is where the device is, socket_netns where it was opened", function()

@@ -55,6 +55,7 @@ static const struct call {
 	  false },
 	{ "writev", SYS_writev, 0,
 	  "EAGAIN EBADFD EFAULT EINTR EINVAL EIO EMSGSIZE ENOMEM", false },
+	{ "readlink", SYS_readlink, 0, "EACCES ENOENT ENOMEM", false },
 	{ "fstat", SYS_newfstatat, 0, "EACCES ENOMEM", false },
 	{ "ppoll", SYS_ppoll, 0, "EINTR EINVAL ENOMEM", false },
 	{ "poll", SYS_poll, 0, "EINTR EINVAL ENOMEM", false },

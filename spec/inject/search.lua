@@ -119,6 +119,13 @@ end
 
 -- -- One run, in a child ---------------------------------------------------------
 
+-- Have what the library keeps open of a namespace: sockets, a watch and a sysfs.
+local KEPT = 3
+
+local function keep()
+  assert(netns.sysfs(assert(netns.here())))
+end
+
 -- Note how a run went. Nothing is done before this that could fail as well.
 local function finish(out, scenario, world, ...)
   out.trace, out.hit, out.unlisted, out.allocations = fault.stop()
@@ -130,21 +137,21 @@ local function finish(out, scenario, world, ...)
   end
   out.ok = ran and (value or why == nil) and true or false
   out.problem = scenario.judge and scenario.judge(world, select(2, ...))
-  netns.socket() -- which some runs open, and others not
+  keep() -- which some runs do, and others not
 end
 
 -- Run a scenario with something that fails.
 -- @return { state =, value =, results of run =, trace =, hit =, leaked =, problem = }
 local function play(scenario, arm, base)
   if not scenario.fresh then
-    assert(netns.socket())
+    keep()
   end
   local world = scenario.setup and scenario.setup() or {}
   world.object = false -- a place for what run opens, that needs no memory
   local out = { before = base and base.before or settled(scenario, world) }
   local count = descriptors(base and base.open)
   out.open = count
-  count = count + (scenario.fresh and 1 or 0) - (scenario.closes or 0)
+  count = count + (scenario.fresh and KEPT or 0) - (scenario.closes or 0)
   collectgarbage "stop"
   fault.alarm(SECONDS)
   arm()

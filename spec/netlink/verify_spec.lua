@@ -107,7 +107,8 @@ local function source()
   return table.concat(parts)
 end
 
-local SOURCES = [[csrc/core.c csrc/netlink/codec.c csrc/netlink/ifname.c csrc/netlink/nest.c
+local SOURCES = [[csrc/core.c csrc/names.c csrc/netlink/codec.c csrc/netlink/ifname.c
+  csrc/netlink/nest.c
   csrc/netlink/number.c csrc/netlink/path.c csrc/netlink/schema.c csrc/netlink/text.c
   csrc/netlink/verify.c]]
 

@@ -212,7 +212,7 @@ describe("tun.udp", function()
     { "a port alone", function() tun.udp { bind = 5000 } end,
       "bind: 5000 is not an address and a port" },
     { "a ttl of text", function() tun.udp { bind = "0.0.0.0:0", ttl = "1" } end,
-      "ttl: a string is not a number from 0 on" },
+      "ttl: \".*\" is not a number from 0 on" },
     { "a ttl of 2^31", function() tun.udp { bind = "0.0.0.0:0", ttl = 2147483648 } end,
       "ttl: 2147483648.* is not a number from 0 on" },
     { "a mark below 0", function() tun.udp { bind = "0.0.0.0:0", mark = -1 } end,

@@ -20,7 +20,7 @@ local function take_back(device, name, old)
     if old == nil then
       return nil, name
     end
-    return core.setoption(device, name, old)
+    return option.set(device, name, old)
   end
 end
 
@@ -29,7 +29,7 @@ local function set_option(device, name, value, undo)
   if undo then
     table.insert(undo, take_back(device, name, old))
   end
-  local done, why, errno = core.setoption(device, name, value)
+  local done, why, errno = option.set(device, name, value)
   if done == 0 and type(value) == "table" and value[1] then
     done, why, errno = nil, "it is off", core.errno.ENOSPC
   end
@@ -74,7 +74,7 @@ end
 -- A device that was opened stays with the namespace that it was opened in.
 local function bind(device, plan)
   if plan.opened then
-    netns.bind(device)
+    netns.bind(device, plan.home)
   end
   if plan.opened == "attached" then
     option.get(device, "offload") -- what is on already, its batches have to know

@@ -2,6 +2,7 @@
 -- would not take is refused.
 local core = require "tun.core"
 local netlink = require "tun.netlink"
+local netns = require "tun.netlink.netns"
 local option = require "tun.device.option"
 
 local attach = {}
@@ -26,7 +27,9 @@ end
 -- @return link
 function attach.learn(link)
   local is = link and link.tun
-  local flags = is and core.kept_flags(link.name, link.index)
+  local home = is and netns.here()
+  local sysfs = home and netns.sysfs(home)
+  local flags = sysfs and core.kept_flags(sysfs:fd(), link.index, link.name)
   if flags and not flags.vnet_hdr == not is.vnet_hdr and not flags.no_pi == is.pi then
     is.napi, is.napi_frags = flags.napi or false, flags.napi_frags or false
   end

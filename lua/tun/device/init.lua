@@ -96,15 +96,23 @@ function device:del_route(dst, more)
   return netlink.route.del(with({ dst = dst, dev = self }, "del_route", more))
 end
 
---- Open another queue of a multi-queue device.
+--- Open another queue of a multi-queue device, in whichever namespace that is.
 -- @return device | nil, message, errno
 function device:queue()
-  local queue, why, errno = core.queue(self)
+  local ns, queue, why, errno
+  ns, why, errno = netns.entrance(self)
+  if ns == nil then
+    return netns.leave(nil, why, errno)
+  end
+  queue, why, errno = core.queue(self, ns and ns:fd() or nil)
+  if ns then
+    ns:close()
+  end
   if not queue then
     local asked = { name = self:name(), multi_queue = true }
     return nil, explain.open(asked, why, errno, self:link()), errno
   end
-  return netns.bind(queue, self)
+  return netns.leave(netns.share(queue, self))
 end
 
 -- Errors of TUNSETQUEUE in words.

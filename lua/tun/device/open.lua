@@ -9,15 +9,12 @@ local option = require "tun.device.option"
 local setup = require "tun.device.apply"
 
 -- The link of that name; false when there is none | nil, message, errno
-local function existing(name)
+local function existing(name, home)
   if type(name) ~= "string" then
     return false
   end
-  local link, index
-  local socket, why, errno = netns.socket()
-  if socket then
-    index, why, errno = socket:index(name)
-  end
+  local link
+  local index, why, errno = home.socket:index(name)
   if index then
     link, why, errno = netlink.link.get(index)
   end
@@ -66,12 +63,16 @@ end
 local function open(t)
   local plan = option.sort("open", t or {})
   offload.check(plan)
-  local link, why, errno = existing(plan.create.name)
+  local home, link, why, errno
+  home, why, errno = netns.prepare()
+  if home then
+    link, why, errno = existing(plan.create.name, home)
+  end
   if link == nil then
     return nil, why, errno
   end
   local asked = request(plan.create, link)
-  plan.opened = link and "attached" or "new"
+  plan.opened, plan.home = link and "attached" or "new", home
   function plan.open(device)
     local ok, refusal, code = attach.open(device, asked, link, plan.create)
     if not ok then

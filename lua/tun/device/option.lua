@@ -18,12 +18,16 @@ local LAST = { "nocsum", "debug", "tx_filter", "steering_bpf", "filter_bpf", "of
 -- What can only be read: these of a TUN/TAP link, and what the core says can only be read.
 local readable = { type = true, num_queues = true, num_disabled_queues = true }
 
+-- What only the making of a link takes, or only the kernel sets.
+local NEVER = { kind = true, num_rx_queues = true, num_tx_queues = true }
+
 -- Where names clash, what only a TUN/TAP device has goes before what every link has.
 local ioctls = core.options()
 local parts = { up = "link" }
 for _, field in ipairs(core.fields("link")) do
-  parts[field.key] = not field.read and field.key ~= "" and "link" or nil
-  readable[field.key] = field.read and field.key ~= "" or nil
+  local set = not field.read and not NEVER[field.key] and field.key ~= ""
+  parts[field.key] = set and "link" or nil
+  readable[field.key] = not set and field.key ~= "" or nil
 end
 for name, ioctl in pairs(ioctls) do
   parts[name] = ioctl.set and "first" or parts[name]
@@ -36,6 +40,8 @@ for _, name in ipairs(CREATE) do
   parts[name] = "create"
 end
 parts.address, parts.routes = "addresses", "routes"
+-- What ip(8) calls the group of a link; group is who may open the device.
+parts.link_group = "link"
 
 local function sorted(set, part)
   local list = {}
@@ -51,22 +57,67 @@ end
 --- The ioctls that can be taken back, then those that cannot, each in the order to do them.
 option.first, option.last = sorted(parts, "first"), LAST
 
+-- What is meant by names that other tools have, and by those of a link that a device is opened
+-- with otherwise.
+local MEANT = {
+  ip = "address", ip4 = "address", ip6 = "address", addr = "address", cidr = "address",
+  gateway = "routes", via = "routes", kind = 'mode, "tun" or "tap"', type = 'mode, "tun" or "tap"',
+  tun = 'mode = "tun"', tap = 'mode = "tap"', dev = "name", ifname = "name", hwaddr = "mac",
+  lladdr = "mac", user = "owner", vnet = "vnet_hdr", num_rx_queues = "multi_queue = true",
+  num_tx_queues = "multi_queue = true", queues = "multi_queue = true", qlen = "txqlen",
+  gro = "offload", gso = "offload", tso = "offload",
+}
+
 local function unknown(what, name)
-  core.misuse(('%s: no option "%s"; there are: %s'):format(what, tostring(name),
-    table.concat(sorted(parts), ", ")))
+  if type(name) ~= "string" then
+    core.misuse(("%s: a value without a name, number %s; write name = value"):format(what,
+      tostring(name)))
+  end
+  local meant = MEANT[name]
+  core.misuse(("%s: no option %s; %s"):format(what, core.words(name),
+    meant and "what is meant is " .. meant
+      or "there are: " .. core.nearest(name, sorted(parts))))
+end
+
+-- What netlink tells of a TUN/TAP link.
+local of_tun = {}
+for _, field in ipairs(core.fields "link") do
+  for _, inner in ipairs(field.key == "tun" and field.fields or {}) do
+    of_tun[inner.key] = true
+  end
 end
 
 -- An option that the link tells, not the device.
 local function of_link(device, name)
+  local ioctl = ioctls[name]
+  if ioctl and not (ioctl.get or of_tun[name] or name == "carrier") then
+    return nil, ("%s: %s: the kernel does not tell it, it can only be set"):format(
+      device:name() or "device", name), core.errno.EOPNOTSUPP
+  end
   local link, why, errno = device:link()
   if not link then
     return nil, why, errno
   elseif ioctls[name] and name ~= "carrier" or link.tun and link.tun[name] ~= nil then
     return link.tun and link.tun[name]
-  elseif name == "up" then
-    return link.flags.up or false
   end
-  return link[name]
+  return link[name == "link_group" and "group" or name]
+end
+
+-- Through what an option is read or set, beside the device: of core.getoption.
+-- @return descriptor or false, index | nil, message, errno
+local function access(device, ioctl)
+  if not ioctl.through then
+    return false
+  end
+  local index, home, errno = netns.find(device)
+  if not index then
+    return nil, home, errno
+  end
+  local object, why, code = home.socket, nil, nil
+  if ioctl.through == "sysfs" then
+    object, why, code = netns.sysfs(home, device)
+  end
+  return object and object:fd(), object and index or why, code
 end
 
 --- The value of one option; nil where there is none.
@@ -83,16 +134,26 @@ function option.get(device, name)
   if not (ioctl and ioctl.get) then
     return of_link(device, name)
   end
-  local socket, why, errno = netns.socket(device)
-  if not socket then
-    return nil, why, errno
-  end
   local value
-  value, why, errno = core.getoption(device, name, socket:fd())
+  local fd, why, errno = access(device, ioctl)
+  if fd ~= nil then
+    value, why, errno = core.getoption(device, name, fd, why)
+  end
+  netns.leave()
   if errno then
     return nil, explain.option(device, name, why, errno), errno
   end
   return value
+end
+
+--- Set one option of core.setoption.
+-- @return what that returned
+function option.set(device, name, value)
+  local fd, index, errno = access(device, ioctls[name])
+  if fd == nil then
+    return netns.leave(nil, index, errno)
+  end
+  return netns.leave(core.setoption(device, name, value, fd, index))
 end
 
 -- One string or table, or a list of them, as a list of tables that are ours.
@@ -116,6 +177,10 @@ end
 local function up(link, implied)
   local flags = link.flags
   if type(flags) == "table" and flags.up ~= nil then
+    if link.up ~= nil and link.up ~= flags.up then
+      core.misuse(("up: it is %s, and flags.up is %s"):format(tostring(link.up),
+        tostring(flags.up)))
+    end
     link.flags = {}
     for name, value in pairs(flags) do
       link.flags[name] = value
@@ -147,7 +212,8 @@ function option.sort(what, t)
     elseif part == "create" and what == "set" and name ~= "name" then
       core.misuse(("set: %s is decided when a device is opened"):format(name))
     else
-      plan[what == "set" and name == "name" and "link" or part][name] = value
+      part = what == "set" and name == "name" and "link" or part
+      plan[part][name == "link_group" and "group" or name] = value
     end
   end
   plan.link.up = up(plan.link, plan.addresses[1] ~= nil or nil)

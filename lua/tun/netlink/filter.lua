@@ -66,9 +66,10 @@ function filter.matches(object, want)
 end
 
 --- What a caller wants, as the kernel takes it.
+-- @param device  optional, as of request.resolve
 -- @return request, socket, what is left to match or false | nil, message, errno
-function filter.query(row, what)
-  local wanted, socket, errno = request.resolve(row, request.table(row, what or {}))
+function filter.query(row, t, device)
+  local wanted, socket, errno = request.resolve(row, t, device)
   if not wanted then
     return nil, socket, errno
   end

@@ -22,6 +22,23 @@ local function subject(row, t, socket)
   return name and ("%s %s"):format(row.word, tostring(name)) or row.word
 end
 
+-- Ask the kernel for one thing through a socket.
+-- @param t  of request.resolve, which becomes ours
+local function ask_at(row, verb, t, socket)
+  local shaped, why, code = row.shape(t, verb, socket)
+  if not shaped then
+    return nil, row.word .. " " .. why, code
+  end
+  local result, reason, number = socket:request(row.object, verb, shaped)
+  if type(result) == "table" and row.tidy then
+    return row.tidy(result)
+  elseif result ~= nil then
+    return result, reason
+  end
+  reason = explain.request(row, shaped, socket, reason, number)
+  return nil, subject(row, shaped, socket) .. ": " .. reason, number
+end
+
 --- Ask the kernel for one thing: every verb that is not a function of its own here.
 --   add      fails when it exists         `ip link|addr|route|... add`
 --   replace  adds, or changes what exists  `ip addr|route|... replace`
@@ -32,38 +49,19 @@ end
 --   addproperty, delproperty  the altnames of a link   `ip link property add|del`
 --   del      `ip link|addr|route|... del`
 --   get      the one that is named; the route that a packet to dst would take: `ip route get`
--- @param what  a table of the object's keys, as list() gives them; a string stands for
---   its name, address or dst, a device for its link
+-- @param what, device  of request.arguments: the object's keys, as list() gives them
 -- @return true [, the kernel's warning], the object for get | nil, message, errno
 -- Source: rtnetlink(7), ip-link(8), ip-address(8), ip-route(8), ip-neighbour(8), ip-rule(8)
 local function ask(row, verb, what, device)
-  local t, socket, errno = request.resolve(row, request.table(row, what), device)
+  local t, socket, errno = request.resolve(row, what, device)
   if not t then
     return nil, socket, errno
   end
-  local shaped, why, code = row.shape(t, verb, socket)
-  if not shaped then
-    return nil, row.word .. " " .. why, code
-  end
-  local result, reason, number = socket:request(row.object, verb, shaped)
-  if result ~= nil then
-    return result, reason
-  end
-  reason = explain.request(row, shaped, socket, reason, number)
-  return nil, subject(row, shaped, socket) .. ": " .. reason, number
+  return ask_at(row, verb, t, socket)
 end
 
---- List the objects that match a filter, as `ip link|addr|route|... show`.
--- @param what  optional; keys that each object must have. Routes: of table "main" unless
---   table= says another or "all"
--- @return list of tables [, true when it changed meanwhile, even after ten tries] |
---   nil, message, errno
--- Source: rtnetlink(7), RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE
-local function list(row, what)
-  local wanted, socket, want = filter.query(row, what)
-  if not wanted then
-    return nil, socket, want
-  end
+-- What a socket lists of what filter.query() gave.
+local function list_at(row, wanted, want, socket)
   local objects, why, errno = socket:list(row.object, wanted)
   if errno == ABSENT then
     return {}
@@ -82,6 +80,20 @@ local function list(row, what)
     end
   end
   return kept, interrupted
+end
+
+--- List the objects that match a filter, as `ip link|addr|route|... show`.
+-- @param what  optional; keys that each object must have. Routes: of table "main" unless
+--   table= says another or "all"
+-- @return list of tables [, true when it changed meanwhile, even after ten tries] |
+--   nil, message, errno
+-- Source: rtnetlink(7), RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE
+local function list(row, what, device)
+  local wanted, socket, want = filter.query(row, what, device)
+  if not wanted then
+    return nil, socket, want
+  end
+  return list_at(row, wanted, want, socket)
 end
 
 -- Raise what the world refused, with the name of its errno at the end.
@@ -110,8 +122,8 @@ local function next_match(stream)
 end
 
 -- The iterator over a list: for a device that is in another namespace than the script.
-local function each_listed(row, what)
-  local objects, why, errno = list(row, what)
+local function each_listed(row, what, device)
+  local objects, why, errno = list(row, what, device)
   if not objects then
     raise_errno(why, errno)
   end
@@ -128,13 +140,14 @@ end
 -- @param what  optional filter, as of list()
 -- @return iterator of objects, and whether the kernel's table changed so far
 -- A dump that is going on needs a socket of its own, which is closed when the loop
--- is left (Lua 5.4) or by the collector.
-local function each(row, what)
-  local wanted, socket, want = filter.query(row, what)
+-- is left (Lua 5.4) or by the collector. After a fork it goes on in the process that began it,
+-- and raises in the other (ESTALE).
+local function each(row, what, device)
+  local wanted, socket, want = filter.query(row, what, device)
   if not wanted then
     raise_errno(socket, want)
   elseif socket ~= netns.socket() then
-    return each_listed(row, what)
+    return each_listed(row, what, device)
   end
   local own, why, errno = core.netlink()
   local started = own
@@ -149,9 +162,8 @@ end
 
 --- Get the first address that matches; the kernel does not look addresses up.
 -- @return table | nil, message, errno (ENOENT when there is none)
-local function first(row, what)
-  local t = request.table(row, what)
-  local objects, why, errno = list(row, t)
+local function first(row, t, device)
+  local objects, why, errno = list(row, t, device)
   if not objects then
     return nil, why, errno
   elseif not objects[1] then
@@ -176,18 +188,21 @@ end
 -- @param what  a filter that is not empty
 -- @return how many there were | nil, message, errno of the first that was refused; all that
 --   could be deleted are gone
-local function flush(row, what)
-  local t = request.table(row, what)
+local function flush(row, t, device)
   if not next(t) then
     core.misuse(row.plural .. ": flush needs a filter")
   end
-  local objects, why, errno = list(row, with_defaults(t, row.flushed))
+  local wanted, socket, want = filter.query(row, with_defaults(t, row.flushed), device)
+  if not wanted then
+    return nil, socket, want
+  end
+  local objects, why, errno = list_at(row, wanted, want, socket)
   if not objects then
     return nil, why, errno
   end
   local refusal, refused
   for _, object in ipairs(objects) do
-    local ok, reason, code = ask(row, "del", object, t.dev)
+    local ok, reason, code = ask_at(row, "del", request.copy(row, object), socket)
     if not ok and not refusal and not GONE[core.errno[code]] then
       refusal, refused = reason, code
     end
@@ -228,10 +243,10 @@ local function in_steps(row, t)
 end
 
 -- Take the steps that follow the making of an object, which a key names.
-local function take_steps(row, name, later)
+local function take_steps(row, name, later, socket)
   for verb, t in pairs(later) do
     t[row.key] = name
-    local ok, why, errno = ask(row, verb, t)
+    local ok, why, errno = ask_at(row, verb, request.copy(row, t), socket)
     if not ok then
       return nil, why, errno
     end
@@ -239,41 +254,77 @@ local function take_steps(row, name, later)
   return true
 end
 
+-- The socket of the namespace where an object will be, whose making goes through another one.
+local function destination(t, socket)
+  if t.netns_fd == nil and t.netns_pid == nil then
+    return socket
+  end
+  local ns, why, errno
+  if t.netns_pid ~= nil then
+    ns, why, errno = core.netns(("/proc/%s/ns/net"):format(tostring(t.netns_pid)))
+    if not ns then
+      return nil, why, errno
+    end
+  end
+  socket, why, errno = core.netlink(ns and ns:fd() or t.netns_fd)
+  if ns then
+    ns:close()
+  end
+  return socket, why, errno
+end
+
 --- Add one whose kernel takes some keys only when it exists, as a link's. When a part is
 -- refused, nothing is left of it, or the message says so.
 -- @param what  { kind =, name =, ... }
 -- @return true [, the kernel's warning] | nil, message, errno
-local function add_in_steps(row, what)
-  local now, later = in_steps(row, request.table(row, what))
-  if next(later) and not now[row.key] then
+local function add_in_steps(row, what, device)
+  local now, later = in_steps(row, what)
+  if not next(later) then
+    return ask(row, "add", now, device)
+  elseif not now[row.key] then
     core.misuse(("%s: %s needs %s="):format(row.word, next(select(2, next(later))), row.key))
   end
-  local ok, why, errno = ask(row, "add", now)
+  local t, socket, errno = request.resolve(row, now, device)
+  if not t then
+    return nil, socket, errno
+  end
+  local there, why, code = destination(now, socket)
+  if not there then
+    return nil, subject(row, now) .. ": " .. why, code
+  end
+  local ok, warning, number = ask_at(row, "add", t, socket)
   if not ok then
-    return nil, why, errno
+    return nil, warning, number
   end
-  local ran, done, refusal, code = pcall(take_steps, row, now[row.key], later)
+  local ran, done, refusal, refused = pcall(take_steps, row, now[row.key], later, there)
   if ran and done then
-    return ok, why
+    return ok, warning
   end
-  local gone, reason = ask(row, "del", { [row.key] = now[row.key] })
+  local gone, reason = ask_at(row, "del", { [row.key] = now[row.key] }, there)
   local failure = gone and "" or "; not undone: " .. reason
   if not ran then
     error(done .. failure, 0)
   end
-  return nil, refusal .. failure, code
+  return nil, refusal .. failure, refused
+end
+
+-- A verb as its users call it, of a function of (row, table, device).
+local function public(row, optional, run)
+  return function(what, more, surplus)
+    if what == nil and optional then
+      what = {}
+    end
+    return netns.leave(run(row, request.arguments(row, what, more, surplus)))
+  end
 end
 
 -- The function of a verb; those that are not here are a request of that name.
 local function verb_of(row, verb)
   local verbs = { list = list, each = each, flush = flush, get = row.listed and first,
                   add = row.later and add_in_steps }
-  local run = verbs[verb]
-  return run and function(what)
-    return run(row, what)
-  end or function(what)
-    return ask(row, verb, what)
-  end
+  return public(row, verb == "list" or verb == "each", verbs[verb] or function(_, t, device)
+    return ask(row, verb, t, device)
+  end)
 end
 
 local netlink = {}

@@ -1,6 +1,35 @@
 -- netlink/noun.lua: the objects of ip(8) that there are, one row each. What their keys are the
 -- core knows; defaults and spellings are decided here.
 local core = require "tun.core"
+local explain = require "tun.explain"
+
+-- What the kernel takes of a link that exists, and does not do.
+local FIXED = { "kind", "slave_kind", "num_tx_queues", "num_rx_queues" }
+
+-- Leave out what a link is already; refuse what it cannot become.
+-- @return true | nil, message, errno
+local function drop_fixed(t, socket)
+  local link
+  for _, key in ipairs(FIXED) do
+    local value = t[key]
+    local inside = type(value) == "string" and t[key == "kind" and value or value .. "_slave"]
+    if value ~= nil and not inside then
+      local why, errno
+      if not link then
+        link, why, errno = socket:request("link", "get",
+          { index = t.index, name = not t.index and t.name or nil })
+      end
+      if not link then
+        return nil, why, errno
+      elseif link[key] ~= value then
+        core.misuse(key == "slave_kind" and "link: slave_kind follows master"
+          or ("link: %s is decided when a link is made"):format(key))
+      end
+      t[key] = nil
+    end
+  end
+  return true
+end
 
 -- With dev to say which link is meant, a name is a new one. The link of a veth is its peer.
 local function shape_link(t, verb, socket)
@@ -26,9 +55,20 @@ local function shape_link(t, verb, socket)
     core.misuse("link: say which one with name=, index= or dev=")
   elseif verb == "set" and t.altnames then
     core.misuse("link: set cannot change altnames; addproperty and delproperty can")
+  elseif verb == "set" then
+    local ok, why, errno = drop_fixed(t, socket)
+    if not ok then
+      return nil, why, errno
+    end
   elseif verb == "get" or verb == "del" then
     return { index = t.index, name = not t.index and t.name or nil }
   end
+  return t
+end
+
+-- Whether it is up stands among its flags; it can be written either way.
+local function tidy_link(t)
+  t.up = t.flags.up or false
   return t
 end
 
@@ -74,9 +114,24 @@ local function has_address(t)
   return t.dst ~= "default" or t.via or t.prefsrc or t.from or t.nexthops
 end
 
+-- A set with a flag that it says nothing of.
+local function with_flag(flags, name)
+  if type(flags or {}) ~= "table" then
+    return flags
+  end
+  local new = { [name] = true }
+  for key, value in pairs(flags or {}) do
+    new[key] = value
+  end
+  return new
+end
+
 local function shape_route(t, verb)
   t.dst = t.dst or "default"
   if verb == "get" then
+    if not tostring(t.dst):find(":", 1, true) then -- else IPv4 says that it is "main"
+      t.flags = with_flag(t.flags, "lookup_table")
+    end
     return t
   end
   if t.nhid then -- which tells these; the kernel takes one of both
@@ -168,6 +223,35 @@ local function link_of(request, socket)
   return socket:request("link", "get", { [by] = request.dev })
 end
 
+-- The link that is in the way of a bridge that has only links with Ethernet addresses.
+local function no_ethernet(request, socket)
+  local bridge = request.master and socket:request("link", "get",
+    { [type(request.master) == "number" and "index" or "name"] = request.master })
+  local link = bridge and bridge.kind == "bridge" and socket:request("link", "get",
+    { index = request.index, name = not request.index and request.name or nil })
+  return link and link.link_type ~= "ether" and link
+end
+
+-- The tentative address that a route is to be sent from.
+local function tentative_source(request, socket)
+  local source = request.prefsrc and tostring(request.prefsrc)
+  for _, found in ipairs(source and socket:list("addr", { family = "inet6" }) or {}) do
+    if found.flags.tentative and (found.address or found.peer):match "^[^/]*" == source then
+      return found
+    end
+  end
+end
+
+-- The route that one cannot stand beside.
+local function route_in_the_way(request, socket)
+  local family = request.family or tostring(request.dst):find(":", 1, true) and "inet6" or "inet"
+  for _, route in ipairs(socket:list("route", { family = family, table = request.table }) or {}) do
+    if route.dst == request.dst and (route.metric or 0) == (request.metric or 0) then
+      return route
+    end
+  end
+end
+
 local function is_inet6(request)
   return tostring(request.address):find(":", 1, true)
 end
@@ -179,6 +263,7 @@ end
 --   listed    get is the first of a list: the kernel does not look one up
 --   later     add: keys that the kernel takes only of one that exists, and by which verb;
 --   unset     values of theirs that each has at first
+--   renamed   the key of a string may be a new one, which set() is given as well
 --   links     keys whose value is a link, beside those that the core knows
 --   default   of filters; a value may be a function(value, object) that tells if it matches
 --   flushed   default of the filters of flush
@@ -186,17 +271,29 @@ end
 --             it leaves out too much
 --   shape(t, verb, socket)  finish a copy of what the caller wrote: t | nil, message, errno
 --   tidy(t)   finish what the kernel told
+--   hints     words for an errno, though the kernel has a sentence for it, as in tun.explain
 --   errors    words for an errno that the kernel does not explain, as in tun.explain
 local noun = {
   link = {
     word = "link", plural = "links", key = "name", number = "index",
     verbs = "list each get add set addproperty delproperty del flush",
-    links = { "dev" },
+    links = { "dev" }, renamed = true,
     later = { alias = "set", bridge_slave = "set", slave_kind = "set", operstate = "set",
               protodown = "set", inet6_addr_gen_mode = "set", inet6_token = "set",
               altnames = "addproperty" },
     unset = { inet6_token = "::", protodown = false, bridge_slave = { state = "disabled" } },
-    shape = shape_link,
+    shape = shape_link, tidy = tidy_link,
+    errors = {
+      { "EINVAL", function(request) return explain.name(request.name) end,
+        when = function(request) return explain.name(request.name) end },
+      { "EINVAL", function(request, socket)
+          local link = no_ethernet(request, socket)
+          return ("only Ethernet links can be in a bridge, and %s is none; a device that is "
+            .. 'opened with mode = "tap" is one'):format(link.name)
+        end, when = no_ethernet },
+      { "EPERM", "txqlen: the driver has memory for queues of 524288 packets at most",
+        when = function(request) return request.txqlen and request.txqlen > 524288 end },
+    },
   },
   addr = {
     word = "address", plural = "addresses", key = "address",
@@ -219,6 +316,20 @@ local noun = {
     verbs = "list each get add replace append change del flush",
     default = { table = "main" }, recheck = { dev = true, type = false },
     shape = shape_route,
+    hints = {
+      { "EINVAL", function(request, socket)
+          local found = tentative_source(request, socket)
+          return ("prefsrc %s: %s"):format(request.prefsrc, explain.tentative(found.dev))
+        end, when = tentative_source },
+    },
+    errors = {
+      { "EEXIST", function(request, socket)
+          local route = route_in_the_way(request, socket)
+          return ("%s is there already; give this one another metric =, or take its place with "
+            .. "tun.route.replace"):format(route and ("%s%s dev %s"):format(route.dst,
+              route.via and " via " .. tostring(route.via) or "", tostring(route.dev)) or "one")
+        end },
+    },
   },
   neigh = {
     word = "neighbour", plural = "neighbours", key = "dst",

@@ -1,4 +1,5 @@
 -- netlink/request.lua: how what a caller writes about an object becomes a request.
+local check = require "tun.check"
 local core = require "tun.core"
 local netns = require "tun.netlink.netns"
 
@@ -11,8 +12,8 @@ local function is_device(value)
   return type(value) == "userdata" and getmetatable(value) == core.device
 end
 
---- What a caller wrote, as a table: a device, a string or a number may stand for one.
-function request.table(row, what)
+-- What a caller wrote, as a table: a device, a string or a number may stand for one.
+local function table_of(row, what)
   if type(what) == "table" then
     return what
   elseif is_device(what) then
@@ -25,10 +26,40 @@ function request.table(row, what)
   core.misuse(("%s: a %s is neither a table nor a %s"):format(row.word, type(what), row.key))
 end
 
--- A link as the core takes it, a name or an index | nil, message, errno
+--- The arguments of a verb.
+-- @param what  a table; a device, a string or a number that says which one
+-- @param more  optional: a table of what is to be said beside that; or a device, in whose
+--   network namespace it is, if no device in the table tells
+-- @return table, device or nil
+function request.arguments(row, what, more, surplus)
+  local t = table_of(row, what)
+  if surplus ~= nil then
+    check.refuse(row.word .. ": the third argument", surplus, "wanted")
+  elseif more == nil or is_device(more) then
+    return t, more
+  elseif type(what) == "table" or type(more) ~= "table" then
+    check.refuse(row.word .. ": the second argument", more, "wanted; one table has all the keys")
+  end
+  local new = {}
+  for key, value in pairs(more) do
+    new[key] = value
+  end
+  local key, value = next(t)
+  if new[key] == nil then
+    new[key] = value
+  elseif key == row.key and row.renamed and new.dev == nil then
+    new.dev = value
+  else
+    core.misuse(("%s: %s is given twice"):format(row.word, key))
+  end
+  return new
+end
+
+-- A link as the core takes it, a name or an index, and the home of a device that it is |
+-- nil, message, errno
 local function link_of(value)
   if is_device(value) then
-    return netns.index(value)
+    return netns.find(value)
   elseif type(value) == "table" then
     return value.index or value.name or value
   end
@@ -47,6 +78,9 @@ local function add_flag(new, t, key, name, value)
   end
   if new[key][name] == nil then
     new[key][name] = value
+  elseif new[key][name] ~= value then
+    core.misuse(("%s: it is %s, and %s.%s is %s"):format(name, tostring(value), key, name,
+      tostring(new[key][name])))
   end
 end
 
@@ -56,71 +90,89 @@ local copy
 local LISTS = { hops = true, array = true }
 
 -- The value of a field that has fields inside: of a table, or of each in a list.
-local function copy_inside(field, value)
+local function copy_inside(field, value, home)
   if not LISTS[field.kind] then
-    return copy(field.fields, value)
+    return copy(field.fields, value, home)
   end
   local list = {}
   for i, hop in pairs(value) do
-    local new, why, errno = copy(field.fields, hop)
+    local new, found, errno = copy(field.fields, hop, home)
     if new == nil then
-      return nil, why, errno
+      return nil, found, errno
     end
-    list[i] = new
+    list[i], home = new, found
   end
-  return list
+  return list, home
 end
 
--- The value of a field as the core takes it, and a device that it is | nil, message, errno
-local function copy_value(field, value)
+local APART = "%s: it is in another network namespace than another device of this call"
+
+-- The value of a field as the core takes it, and the home of the devices in it and before it |
+-- nil, message, errno
+local function copy_value(key, field, value, home)
   if field and request.LINKS[field.kind] then
-    local link, why, errno = link_of(value)
-    if link == nil then
-      return nil, why, errno
+    local link, found, errno = link_of(value)
+    if link and found and home and not netns.is_same(found, home) then
+      return nil, APART:format(key), core.errno.EXDEV
+    elseif link == nil then
+      return nil, found, errno
     end
-    return link, is_device(value) and value
+    return link, found or home
   elseif field and field.fields and field.kind ~= "list" and type(value) == "table" then
-    return copy_inside(field, value)
+    return copy_inside(field, value, home)
   end
-  return value
+  return value, home
 end
 
 -- A copy in which links are names or indexes, and booleans that are no fields are flags; and
--- a device that is in it.
-function copy(fields, t)
+-- the home of the devices that are in it and before it | nil, message, errno
+function copy(fields, t, home)
   if type(t) ~= "table" then
-    return t
+    return t, home
   end
-  local new, device = {}, nil
+  local new = {}
   for key, value in pairs(t) do
     local field = fields[key]
     local set = field and field.flag_of or not field and fields.flags and "flags"
     if set and type(value) == "boolean" then
       add_flag(new, t, set, key, value)
     elseif new[key] == nil then
-      local copied, found, errno = copy_value(field, value)
+      local copied, found, errno = copy_value(key, field, value, home)
       if copied == nil then
         return nil, found, errno
       end
-      new[key], device = copied, device or found
+      new[key], home = copied, found
     end
   end
-  return new, device
+  return new, home
+end
+
+-- The LuaJIT of Debian 12 skips the loop of copy(), compiled, for some table now and then.
+if rawget(_G, "jit") then
+  rawget(_G, "jit").off(copy)
+end
+
+--- A copy of what the kernel told, or of what names no device, that is a request of ours.
+function request.copy(row, t)
+  return (copy(row.fields, t))
 end
 
 --- A copy of what the caller wrote that is a request of ours, and the socket for it.
--- @param device  optional: whose namespace it concerns, if no link in it tells
+-- @param device  optional: whose namespace it concerns, if no device in it tells
 -- @return table, socket | nil, message, errno
 function request.resolve(row, t, device)
-  local new, found, errno = copy(row.fields, t)
+  local new, home, errno = copy(row.fields, t)
   if not new then
-    return nil, found, errno
+    return nil, home, errno
   end
-  local socket, why, code = netns.socket(device or found)
-  if not socket then
-    return nil, why, code
+  local found = home
+  if not home and device then
+    found, home, errno = netns.find(device)
+  elseif not home then
+    found, home, errno = netns.here()
+    home = found or home
   end
-  return new, socket
+  return found and new, found and home.socket or home, errno
 end
 
 return request

@@ -147,5 +147,6 @@ void handle_type(lua_State *L, const char *type, const luaL_Reg *meta,
 		lua_pushvalue(L, -1);
 		object_methods(L, lua_gettop(L) - 1, meta);
 	}
-	object_add_methods(L, type, methods);
+	if (methods)
+		object_add_methods(L, type, methods);
 }

@@ -28,8 +28,8 @@ struct handle {
 };
 
 /* Create the metatable of a type whose objects begin with a struct handle, and
- * leave it on the stack: their finalizers, the methods that they all have,
- * more metamethods, or NULL, and more methods. */
+ * leave it on the stack: their finalizers, the methods that they all have, and
+ * more metamethods and methods, or NULL. */
 void handle_type(lua_State *L, const char *type, const luaL_Reg *meta,
 		 const luaL_Reg *methods);
 

@@ -37,6 +37,17 @@ describe("with a system call that fails,", function()
       { with("sendto", 1, "ENOMEM", function() return tun.open { name = "p0" } end) })
   end)
 
+  it("a link whose name cannot be had is known by its index", function()
+    local device = assert(tun.open { name = "t0", address = "10.0.0.1/24" })
+    local count = #device:routes { table = "all" }
+    assert.is_true(count >= 3)
+    for nth = 1, 2 do
+      assert.equal(count, #with("SIOCGIFNAME", nth, "ENODEV", function()
+        return device:routes { table = "all" }
+      end))
+    end
+  end)
+
   it("a sandbox says that the process has moved, and can be tried again", function()
     assert.same({ nil, "new network namespace, to which the process has moved: "
       .. "link lo: netlink: No buffer space available", "ENOBUFS" },

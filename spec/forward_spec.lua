@@ -184,9 +184,9 @@ describe("tun.forward", function()
   it("names its options", function()
     open()
     assert.has_error(function() tun.forward(a, b, { edits = print }) end,
-      "forward: no option edits; there are: edit, headroom, seconds, slots")
+      "forward: no option edits; there are: edit, slots, headroom, seconds")
     assert.has_error(function() tun.forward(a, b, { edit = 1 }) end,
-      "forward: edit: a number is not a function")
+      "forward: edit: 1 is not a function")
     assert.has_error(function() tun.forward(a, 7) end)
   end)
 

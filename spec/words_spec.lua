@@ -153,6 +153,14 @@ local devices = "unshare -m --propagation unchanged sh -ec 'mount --make-rprivat
 local privileged = select(2, process.run(devices:format("", "true") .. " true")) == 0
 
 describe("the file of the driver", function()
+  it("tells that there is no driver behind it", function()
+    local explain = require "tun.explain"
+    for _, name in ipairs { "ENODEV", "ENXIO" } do
+      assert.equal("/dev/net/tun: there is no driver: `modprobe tun` loads it",
+        explain.open({}, "/dev/net/tun: No such device", errno[name]))
+    end
+  end)
+
   local MAKE = "`mknod -m 666 /dev/net/tun c 10 200`"
   local OTHER = "/dev/net/tun: it is %s, not the character device 10:200 of the driver: "
     .. "`%s /dev/net/tun` and " .. MAKE

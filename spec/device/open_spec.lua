@@ -1,5 +1,6 @@
 local netns = require "tun.netlink.netns"
 local tun = require "tun"
+local core = require "tun.core"
 local process = dofile "spec/process.lua"
 local errno = tun.errno
 
@@ -81,7 +82,7 @@ describe("tun.device.open", function()
         'no key "vya"' },
       { "an owner of -1", { owner = -1 }, "owner: -1 is not" },
       { "a persist that is no boolean", { persist = 1 }, "persist: 1 is not" },
-      { "an unknown offload", { offload = { "tso" } }, 'no offload "tso"; there are: csum, tso4,' },
+      { "an unknown offload", { offload = { "tso" } }, 'no offload "tso"; there are: tso4, tso6,' },
     }
     for _, row in ipairs(wrong) do
       it(row[1] .. ", and leaves nothing", function()
@@ -149,7 +150,8 @@ describe("tun.device.open", function()
     it("a device that is open, or that must be new and is not", function()
       local device = assert(tun.open { name = "t0" })
       refuses({ name = "t0" }, "EBUSY",
-        "t0: is open already, and only a multi-queue device can be opened more than once")
+        ("t0: is open already, by %s, and only a multi-queue device can be opened more than once")
+          :format(core.holder "t0"))
       refuses({ name = "t0", excl = true }, "EBUSY",
         "t0: exists, and excl = true asks for a new one")
       device:close()
@@ -183,9 +185,12 @@ describe("tun.device.open", function()
   if privileged then
     local file = {
       { "missing", "true", "", "ENOENT",
-        "there is no driver: `modprobe tun` loads it; a container has to be given the file" },
-      { "without a driver", "mknod -m 666 /dev/net/tun c 10 254", "", "ENODEV",
-        "there is no driver: `modprobe tun` loads it; a container has to be given the file" },
+        "there is no such file: `modprobe tun` makes it; in a chroot `mkdir -p /dev/net && mknod "
+          .. "-m 666 /dev/net/tun c 10 200` does; a container has to be given it, as by --device "
+          .. "/dev/net/tun" },
+      { "another device", "mknod -m 666 /dev/net/tun c 10 254", "", "ENODEV",
+        "it is the character device 10:254, not the character device 10:200 of the driver: "
+          .. "`rm /dev/net/tun` and `mknod -m 666 /dev/net/tun c 10 200`" },
       { "closed to the user", "mknod -m 600 /dev/net/tun c 10 200", nobody, "EACCES",
         "this user may not open it: be root, or have it opened to all with `chmod 666`" },
     }

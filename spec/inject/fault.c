@@ -93,6 +93,8 @@ static const struct call {
 	  false },
 	{ "recvmmsg", SYS_recvmmsg, 0,
 	  "EAGAIN ECONNREFUSED EINTR ENOBUFS ENOMEM", false },
+	{ "getdents", SYS_getdents64, 0, "EINVAL ENOENT", false },
+	{ "statfs", SYS_statfs, 0, "EACCES EIO ENOMEM", false },
 	{ "unshare", SYS_unshare, 0, "EINVAL ENOMEM ENOSPC EPERM EUSERS",
 	  false },
 	{ "setns", SYS_setns, 0, "EINVAL ENOMEM EPERM", false },

@@ -73,7 +73,7 @@ add("sandbox of a user", {
 })
 
 add("netns", {
-  says = "/proc/self/ns/net",
+  says = "/proc/thread%-self/ns/net",
   run = function(world) return opened(world, tun.netns()) end,
 })
 

@@ -157,13 +157,13 @@ describe("a neighbour", function()
       tun.neigh.add { dst = "10.0.0.7", dev = "nope", lladdr = MAC })
     raises("neighbour: dst= and dev= are needed", tun.neigh.add, "10.0.0.7")
     raises("neighbour: lladdr= and dev= are needed", tun.neigh.del, { family = "bridge" })
-    raises('no neigh.state "stal"; there are: none, incomplete, reachable, stale', tun.neigh.add,
+    raises('no neigh.state "stal"; there are: stale, none, incomplete', tun.neigh.add,
       { dst = "10.0.0.7", dev = "v0", state = "stal" })
-    raises('no neigh.flags "proxi"; there are: use, self, master, proxy, ', tun.neigh.add,
+    raises('no neigh.flags "proxi"; there are: proxy, use, ', tun.neigh.add,
       { dst = "10.0.0.7", dev = "v0", proxi = true })
-    raises('neigh: no key "mac"; there are: family, dev, ', tun.neigh.add,
+    raises('neigh: no key "mac"; there are: ', tun.neigh.add,
       { dst = "10.0.0.7", dev = "v0", mac = MAC })
-    raises("neigh.dst: 10.0.0.0/8 is not an IPv4 or IPv6 address", tun.neigh.get,
+    raises('neigh.dst: "10.0.0.0/8" is not an IPv4 or IPv6 address', tun.neigh.get,
       { dst = "10.0.0.0/8", dev = "v0" })
   end)
 end)

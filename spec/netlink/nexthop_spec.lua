@@ -116,11 +116,11 @@ describe("a next hop", function()
       tun.nexthop.add { id = 77, group = { { id = 99 } } })
     refused('nexthop 77: No such device (dev "nope")', "ENODEV",
       tun.nexthop.add { id = 77, dev = "nope" })
-    raises('nexthop.group[2]: no key "wieght"; there are: id, weight', tun.nexthop.add,
+    raises('nexthop.group[2]: no key "wieght"; there are: weight, id', tun.nexthop.add,
       { id = 77, group = { { id = 1 }, { id = 2, wieght = 7 } } })
     raises("nexthop.group[1].weight: 0 is not an integer from 1 to 256", tun.nexthop.add,
       { id = 77, group = { { id = 1, weight = 0 } } })
-    raises('nexthop: no key "master"; there are: family, scope', tun.nexthop.add,
+    raises('nexthop: no key "master"; there are: ', tun.nexthop.add,
       { id = 77, master = "v0" })
     raises("nexthop: id= is needed", tun.nexthop.get, {})
   end)

@@ -1,5 +1,6 @@
 -- option.lua: every key that tun.open and dev:set take, which part of their work it is,
 -- and what its value is.
+local check = require "tun.check"
 local core = require "tun.core"
 local explain = require "tun.explain"
 local netns = require "tun.netlink.netns"
@@ -199,9 +200,7 @@ end
 -- @param what  "open" or "set"
 -- @return { create =, first =, link =, last = maps; addresses =, routes = lists of tables }
 function option.sort(what, t)
-  if type(t) ~= "table" then
-    core.misuse(("%s: a %s is not a table of options"):format(what, type(t)))
-  end
+  check.type(what, t, "table", "a table of options")
   local plan = { create = {}, first = {}, link = {}, last = {}, addresses = {}, routes = {} }
   for name, value in pairs(t) do
     local part = parts[name] or unknown(what, name)

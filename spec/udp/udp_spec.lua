@@ -212,13 +212,9 @@ describe("tun.udp", function()
     { "a port alone", function() tun.udp { bind = 5000 } end,
       "bind: 5000 is not an address and a port" },
     { "a ttl of text", function() tun.udp { bind = "0.0.0.0:0", ttl = "1" } end,
-<<<<<<< HEAD
-      "ttl: \".*\" is not a number from 0 on" },
+      'ttl: "1" is not a number from 0 on' },
     { "a ttl of 2^31", function() tun.udp { bind = "0.0.0.0:0", ttl = 2147483648 } end,
       "ttl: 2147483648.* is not a number from 0 on" },
-=======
-      'ttl: "1" is not a number from 0 on' },
->>>>>>> identity
     { "a mark below 0", function() tun.udp { bind = "0.0.0.0:0", mark = -1 } end,
       "mark: %-1 is not a number from 0 on" },
     { "gso of 1", function() tun.udp { bind = "0.0.0.0:0", gso = 1 } end,

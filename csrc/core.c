@@ -285,10 +285,8 @@ static int core_refuse(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{ "home", core_home },
-	{ "refuse", core_refuse },
-	{ "words", core_words },
-	{ "misuse", core_misuse },
+	{ "home", core_home },	 { "refuse", core_refuse },
+	{ "words", core_words }, { "misuse", core_misuse },
 	{ NULL, NULL },
 };
 

@@ -81,8 +81,8 @@ const char *arg_text(lua_State *L, int at);
 /* Put functions in the table on top of the stack. */
 void object_functions(lua_State *L, const luaL_Reg *functions);
 
-/* Add core.home, core.misuse, core.refuse and core.words to the module table on top of the
- * stack. */
+/* Add core.home, core.misuse, core.refuse and core.words to the module table on
+ * top of the stack. */
 void open_core(lua_State *L);
 
 #pragma GCC visibility pop

@@ -411,9 +411,7 @@ static int arena_size(lua_State *L)
  * referenced. */
 static int arena_address(lua_State *L)
 {
-	lua_pushnumber(
-		L,
-		(lua_Number)(uintptr_t)((struct arena *)object_self(L))->bytes);
+	push_whole(L, (uintptr_t)((struct arena *)object_self(L))->bytes);
 	return 1;
 }
 
@@ -475,7 +473,7 @@ static int core_pton(lua_State *L)
 /* core.checksum_address() -> where checksum() of checksum.h is, for the FFI */
 static int core_checksum_address(lua_State *L)
 {
-	lua_pushnumber(L, (lua_Number)(uintptr_t)checksum);
+	push_whole(L, (uintptr_t)checksum);
 	return 1;
 }
 
@@ -501,7 +499,7 @@ static int core_printable_address(lua_State *L)
 /* core.crc32c_address() -> where crc32c() of crc32c.h is, for the FFI */
 static int core_crc32c_address(lua_State *L)
 {
-	lua_pushnumber(L, (lua_Number)(uintptr_t)crc32c);
+	push_whole(L, (uintptr_t)crc32c);
 	return 1;
 }
 

@@ -510,7 +510,7 @@ static int core_views(lua_State *L)
 /* batch:address() -> where struct batch is, for the FFI */
 static int batch_address(lua_State *L)
 {
-	lua_pushnumber(L, (lua_Number)(uintptr_t)object_self(L));
+	push_whole(L, (uintptr_t)object_self(L));
 	return 1;
 }
 

@@ -16,7 +16,8 @@ struct batch *batch_to(lua_State *L, int at);
 /* Argument as a batch. */
 struct batch *batch_check(lua_State *L, int at);
 
-/* Push nil, reason and errno of a batch without a free slot, ENOBUFS. Returns 3.
+/* Push nil, reason and errno of a batch without a free slot, ENOBUFS.
+ * Returns 3.
  */
 int fail_batch_full(lua_State *L);
 

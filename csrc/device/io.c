@@ -287,7 +287,7 @@ static void push_addresses(lua_State *L)
 
 	lua_newtable(L);
 	for (i = 0; i < LENGTH(functions); i++) {
-		lua_pushnumber(L, (lua_Number)functions[i].address);
+		push_whole(L, functions[i].address);
 		lua_setfield(L, -2, functions[i].name);
 	}
 	lua_setfield(L, -2, "addresses");

@@ -6,7 +6,7 @@ local header = require "tun.packet.declare.header"
 local short = {
   what = "seconds from 0 to below 65536",
   read = function(number)
-    return number / 65536
+    return number % 65536 == 0 and math.floor(number / 65536) or number / 65536
   end,
   write = function(seconds)
     return type(seconds) == "number" and math.floor(seconds * 65536 + 0.5) or nil

@@ -5,7 +5,7 @@ local header = require "tun.packet.declare.header"
 local seconds = {
   what = "seconds from 0 to below 256",
   read = function(number)
-    return number / 256
+    return number % 256 == 0 and math.floor(number / 256) or number / 256
   end,
   write = function(value)
     return type(value) == "number" and math.floor(value * 256 + 0.5) or nil

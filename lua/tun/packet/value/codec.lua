@@ -151,7 +151,8 @@ function codec.hex(width, little)
       end))
     end,
     number_of = function(text)
-      return tonumber(text:sub(3, -9), 16) * 4294967296.0 + tonumber(text:sub(-8), 16)
+      local high, low = tonumber(text:sub(3, -9), 16), tonumber(text:sub(-8), 16)
+      return high < 2 ^ 21 and high * 4294967296 + low or high * 4294967296.0 + low
     end,
   }
 end

@@ -298,10 +298,10 @@ describe("a batch", function()
     batch:resize(1, at + 1, stop - at - 2)
     assert.equal("acke", (content(batch)))
     assert.is_nil(batch:drop(1):resize(1, at, 1))
-    assert.has_error(function() batch:slot "x" end, "slot: a string is not a place in the batch")
+    assert.has_error(function() batch:slot "x" end, 'slot: "x" is not a place in the batch')
     assert.has_error(function() core.batch(1, 1, 0, 5) end, 'mode: 5 is not "tun" or "tap"')
     assert.has_error(function() core.batch("x", 1, 0, "tun") end,
-      "slots: string is not a number from 1 to 65536")
+      'slots: "x" is not a number from 1 to 65536')
     assert.has_error(function() batch:append("x", 5) end, "vnet: 5 is not a string or nil")
     assert.has_error(function() batch:append("x", nil, {}) end,
       "pi: a table is not a string or nil")

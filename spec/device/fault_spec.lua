@@ -27,14 +27,11 @@ describe("a device of which a system call fails", function()
     { "get offload", "SIOCETHTOOL", 2, "ENODEV", "t0: offload: No such device" },
     { "get offload", "SIOCETHTOOL", 3, "ENODEV", "t0: offload: No such device" },
     { "get features", "TUNGETFEATURES", 1, "EFAULT", "t0: features: Bad address" },
-    { "get threaded", "TUNGETDEVNETNS", 1, "EMFILE", "t0: threaded: Too many open files" },
-    { "get threaded", "fstat", 1, "ENOMEM", "t0: threaded: Cannot allocate memory" },
-    { "get threaded", "fstat", 2, "ENOMEM", "t0: threaded: Cannot allocate memory" },
-    { "get threaded", "fsopen", 1, "ENOSYS", "t0: threaded: Function not implemented" },
-    { "get threaded", "fsconfig", 1, "EBUSY", "t0: threaded: Device or resource busy" },
-    { "get threaded", "fsmount", 1, "EMFILE", "t0: threaded: Too many open files" },
-    { "get threaded", "openat", 1, "ENOMEM", "t0: threaded: Cannot allocate memory" },
-    { "get threaded", "read", 1, "ENOMEM", "t0: threaded: Cannot allocate memory" },
+    { "get threaded", "fsopen", 1, "EMFILE", "/sys: Too many open files" },
+    { "get threaded", "fsconfig", 1, "EBUSY", "/sys: Device or resource busy" },
+    { "get threaded", "fsmount", 1, "EMFILE", "/sys: Too many open files" },
+    { "get threaded", "openat", 1, "ENOMEM", "t0: threaded: Cannot allocate memory", again = true },
+    { "get threaded", "read", 1, "ENOMEM", "t0: threaded: Cannot allocate memory", again = true },
     { "get sndbuf", "TUNGETSNDBUF", 1, "EFAULT", "t0: sndbuf: Bad address" },
     { "get mac", "SIOCGIFHWADDR", 1, "EFAULT", "t0: mac: Bad address" },
     { "get netns", "TUNGETDEVNETNS", 1, "EMFILE", "t0: netns: Too many open files" },
@@ -43,6 +40,9 @@ describe("a device of which a system call fails", function()
   for _, row in ipairs(rows) do
     local name = row[1]:match "%S+$"
     it(("tells no %s: %s %d, %s"):format(name, row[2], row[3], row[4]), function()
+      if row.again then
+        assert.is_false(dev:get(name)) -- what it opens, it keeps
+      end
       local before = process.descriptors()
       assert.same({ nil, row[5], row[4] },
         { with(row[2], row[3], row[4], function() return dev:get(name) end) })
@@ -90,22 +90,33 @@ describe("a device of which a system call fails", function()
   it("keeps flags that are read from a sysfs of their own", function()
     assert(tun.open { name = "p0", mode = "tap", persist = true }):close()
     local index = tun.link.get("p0").index
-    local flags = core.kept_flags("p0", index)
+    local sysfs = assert(core.sysfs())
+    local function kept()
+      return core.kept_flags(sysfs:fd(), index, "p0")
+    end
+    local flags = kept()
     assert.is_true(flags.tap and flags.persist)
-    for nth, errno in ipairs { "EACCES", "ENOENT" } do
-      assert.same(flags, (with("openat", nth, errno,
-        function() return core.kept_flags("p0", index) end)))
-    end
-    for _, row in ipairs { { "fsopen", "ENOSYS", "Function not implemented" },
-                           { "fsmount", "EMFILE", "Too many open files" },
+    for _, row in ipairs { { "openat", "EACCES", "Permission denied" },
                            { "read", "ENOMEM", "Cannot allocate memory" } } do
-      local before = process.descriptors()
-      assert.same({ nil, "p0: tun_flags: " .. row[3], row[2] },
-        { with(row[1], 1, row[2], function() return core.kept_flags("p0", index) end) })
-      assert.equal(before, process.descriptors())
+      for nth = 1, 2 do
+        local before = process.descriptors()
+        assert.same({ nil, "p0: tun_flags: " .. row[3], row[2] },
+          { with(row[1], nth, row[2], kept) })
+        assert.equal(before, process.descriptors())
+      end
     end
-    assert.error_matches(function() core.kept_flags("p0", 0) end, "is not the index of a link$")
-    assert.error_matches(function() core.kept_flags("p0", "1") end, "is not the index of a link$")
+    for _, index_of in ipairs { 0, "1", -1, 1.5 } do
+      assert.error_matches(function() core.kept_flags(sysfs:fd(), index_of, "p0") end,
+        "is not the index of a link$")
+    end
+    sysfs:close()
+    assert.equal(sysfs:fd(), -1)
+    -- The one that is mounted for all is of the host.
+    for _, errno in ipairs { "EPERM", "ENOSYS" } do
+      local for_all = assert((with("fsopen", 1, errno, core.sysfs)))
+      assert.is_nil((core.kept_flags(for_all:fd(), index, "p0")))
+      for_all:close()
+    end
   end)
 
   it("waits once more when the packet that was there is gone", function()

@@ -5,7 +5,7 @@
 -- its number and an argument; and what the system calls are told.
 local core = require "tun.core"
 local system = require "system"
-require "tun.batch"
+require "tun" -- which says where the library is, and has tun.batch
 
 local SLOTS, BATCHES_MOST = 6, 4
 

@@ -623,8 +623,8 @@ describe("an extended ack", function()
   end
 
   it("is malformed when the request is", function()
-    assert.same({ nil, "link: Bad message", core.errno.EBADMSG },
-      { core.ack("link", vlan:sub(1, -2), message(ERROR, 0, number(0, 4) .. vlan)) })
+    assert.same({ nil, "no whole messages: Bad message", core.errno.EBADMSG },
+      { spec.ack("link", vlan:sub(1, -2), message(ERROR, 0, number(0, 4) .. vlan)) })
   end)
 
   -- Each is malformed: nothing behind its end is looked at.

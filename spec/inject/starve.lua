@@ -16,8 +16,14 @@ end
 -- Lua tries again after it has collected its garbage; LuaJIT and Lua 5.1 do not.
 local TIMES = _VERSION == "Lua 5.1" and 1 or 2
 
-local function judge(_, base, out)
-  if out.raised and not out.why:find "not enough memory" then
+-- Whether it is raised that memory ended: by Lua, or by an iterator, of a batch that it needs.
+local function is_told(scenario, why)
+  return why:find "not enough memory"
+    or scenario.raises and why:find "batch: Cannot allocate memory"
+end
+
+local function judge(scenario, base, out)
+  if out.raised and not is_told(scenario, out.why) then
     return "raises " .. out.why
   end
   return search.judge(base, out)

@@ -65,9 +65,10 @@ local function open(t)
   offload.check(plan)
   local home, link, why, errno
   home, why, errno = netns.prepare()
-  if home then
-    link, why, errno = existing(plan.create.name, home)
+  if not home then
+    return nil, ("%s: %s"):format(plan.create.name or "a new device", why), errno
   end
+  link, why, errno = existing(plan.create.name, home)
   if link == nil then
     return nil, why, errno
   end

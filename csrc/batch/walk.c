@@ -53,7 +53,6 @@ struct step {
 /* Numbers of a step in the order in which it is made; a part is four. */
 enum { PLAIN, LEAST, MARK, MASK, SLOT, PARTS, NUMBERS = PARTS + 7 * 4 };
 
-
 static const struct lead nothing;
 
 /* Steps are counted from 1. */
@@ -71,8 +70,8 @@ struct walker {
 /* -- Making one ---------------------------------------------------------- */
 
 /* Make a part of four numbers: its first byte, bits to skip there, bits that it
- * has, and n. Whether it lies in the first `least` bytes of a header, and in two
- * at most. */
+ * has, and n. Whether it lies in the first `least` bytes of a header, and in
+ * two at most. */
 static bool make_part(struct part *part, const uint32_t *numbers,
 		      uint32_t least)
 {
@@ -93,8 +92,8 @@ static bool make_part(struct part *part, const uint32_t *numbers,
 /* Make a step that pass() may trust: what it reads is in the header. */
 static bool make_step(struct step *step, const uint32_t *numbers)
 {
-	struct part *parts[] = { &step->valid,	&step->size, &step->extent,
-				 &step->last,	&step->next, &step->second,
+	struct part *parts[] = { &step->valid, &step->size, &step->extent,
+				 &step->last,  &step->next, &step->second,
 				 &step->among };
 	size_t i;
 
@@ -166,8 +165,8 @@ static uint32_t checknumber(lua_State *L, int at, lua_Integer least,
 }
 
 /* lead(id, number, to): after a header comes another one when a number in it
- * says so; 0 for what is left to Lua. Where there is no room for more, the whole
- * header is. */
+ * says so; 0 for what is left to Lua. Where there is no room for more, the
+ * whole header is. */
 static int walker_lead(lua_State *L)
 {
 	struct walker *walker = lua_touserdata(L, lua_upvalueindex(1));
@@ -226,8 +225,8 @@ static inline bool usual(const struct step *step, const unsigned char *header,
 	return !odd;
 }
 
-/* What a number in a header leads to. A processor foresees which of a few it is,
- * but not what a table has. */
+/* What a number in a header leads to. A processor foresees which of a few it
+ * is, but not what a table has. */
 static inline const struct lead *lead_of(const struct walker *walker,
 					 const struct step *step, uint32_t key)
 {
@@ -247,9 +246,8 @@ static inline const struct lead *lead_of(const struct walker *walker,
 
 /* What follows a header by its first number, or by the second where that one
  * leads nowhere. */
-static inline const struct lead *following(const struct walker *walker,
-					   uint32_t id,
-					   const unsigned char *header)
+static inline const struct lead *
+following(const struct walker *walker, uint32_t id, const unsigned char *header)
 {
 	const struct step *step = walker->step + id;
 	uint32_t number = part_number(header, &step->next);
@@ -284,7 +282,7 @@ static uint32_t pass(struct walker *walker, uint32_t id,
 		if (step->next.mask) {
 			lead = following(walker, id, bytes + at);
 			to = lead->to;
-			if (lead->key && !to)
+			if (!to && (lead->key || !step->second.mask))
 				break;
 		}
 		walker->offset[walker->length] = at;
@@ -312,8 +310,8 @@ static void keep_levels(lua_State *L, int packet, const struct walker *walker)
 	}
 }
 
-/* walk(arena, packet, offset, stop, layers, id) -> the step that is left to Lua,
- * 0 when none is, and the numbers to go on with. */
+/* walk(arena, packet, offset, stop, layers, id) -> the step that is left to
+ * Lua, 0 when none is, and the numbers to go on with. */
 static int walk(lua_State *L)
 {
 	const struct arena *arena = object_self(L);

@@ -121,17 +121,20 @@ function walk.quick(protocol)
     { go = go, id = protocol.id, parsers = parsers }) or protocol.slow
 end
 
--- Learn what follows a protocol. What is a packet inside is left to Lua.
+-- Learn what follows a protocol. What is a packet inside, or not loaded yet, is left to Lua.
 local function learn(upper, space, inside)
-  for number, lower in pairs(space.protocols) do
-    if number < 2 ^ LARGEST then
-      lead(upper.id, number, not (inside and inside.protocols[number]) and lower.id or 0)
+  local function add(numbers, id_of)
+    for number, lower in pairs(numbers) do
+      if number < 2 ^ LARGEST then
+        lead(upper.id, number, id_of and lower.id or 0)
+      end
     end
   end
-  for number in pairs(space.waiting) do
-    if number < 2 ^ LARGEST then
-      lead(upper.id, number, 0)
-    end
+  add(space.protocols, true)
+  add(space.waiting)
+  if inside then
+    add(inside.protocols)
+    add(inside.waiting)
   end
 end
 

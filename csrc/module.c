@@ -2,6 +2,7 @@
 #include "batch/arena.h"
 #include "batch/batch.h"
 #include "batch/coalesce.h"
+#include "batch/dissect.h"
 #include "batch/edit.h"
 #include "batch/peer.h"
 #include "batch/segment.h"
@@ -32,8 +33,9 @@ static void (*const rooms[])(lua_State *L) = {
 	open_device_io,	  open_sysfs,	 open_poll,    open_netns,
 	open_arena,	  open_batch,	 open_segment, open_coalesce,
 	open_edit,	  open_peer,	 open_udp,     open_udp_option,
-	open_udp_receive, open_udp_send, open_walk,    open_noun,
-	open_netlink,	  open_watch,	 open_names,   open_device_file,
+	open_udp_receive, open_udp_send, open_walk,    open_dissect,
+	open_noun,	  open_netlink,	 open_watch,   open_names,
+	open_device_file,
 };
 
 int luaopen_tun_core(lua_State *L)

@@ -282,7 +282,7 @@ static uint32_t pass(struct walker *walker, uint32_t id,
 		if (step->next.mask) {
 			lead = following(walker, id, bytes + at);
 			to = lead->to;
-			if (lead->key && !to)
+			if (!to && (lead->key || !step->second.mask))
 				break;
 		}
 		walker->offset[walker->length] = at;

@@ -209,7 +209,7 @@ describe("the numbers of a header", function()
     for i = 1, 28 do
       list[5 + i] = 0
     end
-    list[5 + 4 * 4 + 3] = 8 -- what follows
+    list[5 + 4 * 4 + 3], list[5 + 5 * 4 + 3] = 8, 8 -- what follows
     assert.equal(1, make(list))
     lead(1, 7, 0)
     for _, bad in ipairs { { 0, 7, 1 }, { 2, 7, 1 }, { 1, 65536, 1 }, { 1, -1, 1 }, { 1, 7, 2 },
@@ -236,7 +236,7 @@ describe("the numbers of a header", function()
     for i = 1, 28 do
       list[5 + i] = 0
     end
-    list[5 + 4 * 4 + 3] = 16
+    list[5 + 4 * 4 + 3], list[5 + 5 * 4 + 3] = 16, 16
     for _ = 1, 300 do
       make(list)
     end

@@ -4,6 +4,7 @@
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.packet.declare.check"
 local core = require "tun.core"
+local dissect = require "tun.packet.declare.dissect"
 local field = require "tun.packet.declare.field"
 local finish = require "tun.packet.declare.finish"
 local layer = require "tun.packet.declare.layer"
@@ -225,6 +226,7 @@ function header.declare(name, rows)
   header.protocols[name] = protocol
   header.list[#header.list + 1] = protocol
   walk.add(protocol)
+  dissect.add(protocol)
   follow(protocol)
   header.accessors[name] = layer.accessor(protocol)
   walk.join(protocol)

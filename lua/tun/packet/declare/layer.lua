@@ -13,6 +13,9 @@ local layer = {}
 layer.LEVELS = { meta = 0, info = 1, link = 2, service = 3, tag = 4, net = 5, transport = 6,
                  application = 7 }
 
+--- How many layers without a level a packet may have: chains of them end.
+layer.MOST = 64
+
 -- A protocol's mark is a number in the bits of its level. The marks of a packet's layers
 -- are one word, which generated code adds up while it reads: no table is stored, nothing
 -- has to be cleared, and a JIT compiler knows the word where it followed the reading.
@@ -72,6 +75,7 @@ local function crowd(packet, protocol, o)
   end
   packet[slot.MORE], packet[slot.LOOSE] = packet[slot.MORE] or {}, true
   table.insert(packet[slot.MORE], 1, { taken, at })
+  packet[slot.MORE].apart = nil
 end
 
 local ENTER = [[
@@ -228,7 +232,7 @@ return function(packet)
   if $part == $mark then
     $found
     return found
-  elseif packet[$MORE] then
+  elseif packet[$MORE] and not packet[$MORE].apart then
     return find(packet, protocol)
   end
 end]]
@@ -344,7 +348,7 @@ local ROW = [[
       found[1], found[2], found[4] = self[$POINTER], self[row[4] ], self[$ARENA]
       return found
     end
-    return self[$MORE] and find(self, row[6]) or nil
+    return self[$MORE] and not self[$MORE].apart and find(self, row[6]) or nil
   end]]
 
 --- Source that returns the layer `key` of the packet `self`, where there are such rows.

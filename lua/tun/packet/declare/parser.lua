@@ -1,5 +1,6 @@
 -- parser.lua: what finds the layers of a packet when it is read, compiled from declarations.
 local bytes = require "tun.packet.memory.bytes"
+local dissect = require "tun.packet.declare.dissect"
 local layer = require "tun.packet.declare.layer"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
@@ -55,17 +56,16 @@ local function long(packet, protocol, o, stop, layers, value)
     ("length of %d bytes, but only %d are there"):format(value, stop - o), cut and "cut")
 end
 
--- How many layers without a level a packet may have: chains of them end.
-local MOST = 64
+local MOST = layer.MOST
 
 local function again(packet, protocol, o, stop, layers)
-  local more = packet[slot.MORE] or {}
+  local more = packet[slot.MORE] or { apart = true }
   packet[slot.MORE], packet[slot.LOOSE] = more, true
   if #more == MOST then
     wrong(packet, protocol, o, stop, layers, ("more than %d headers"):format(MOST))
     return true
   end
-  more[#more + 1] = { protocol, o }
+  more[#more + 1], more.apart = { protocol, o }, more.apart and not protocol.level
 end
 
 -- -- Parsers --------------------------------------------------------------
@@ -112,6 +112,7 @@ local MEASURE = [[
 
 local EXTENT = [[
   local extent = $extent
+  $before
   if extent < $header then
     if not ($open) then
       ends(packet, o + $header, stop, layers)
@@ -263,13 +264,17 @@ function parser.compile(protocol)
     row.unless or "", next[2] or "", next[3] or "",
     type(row.inner) == "table" and row.inner[2] or "",
     type(row.quotes) == "string" and row.quotes or "" })
-  local open = row.open and expression(row.open) or "false"
+  -- A length of 0 is less than the header, where it counts it: one comparison tells both.
+  local open, before = row.open and expression(row.open), ""
+  if open and row.open ~= row.extent .. " == 0" then
+    open, before = nil, ("if %s then extent = stop - o end"):format(open)
+  end
   local function part(text, given)
     given = given and expression(given)
     return given and source.fill(text, { size = given, extent = given,
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
       other = lenient and "unlike" or "wrong", strict = strict,
-      header = header, open = open }) or ""
+      header = header, open = open or "false", before = before }) or ""
   end
   local level = protocol.level
   local given = { short = short, unlike = unlike, broken = broken, long = long,
@@ -307,7 +312,8 @@ end
 -- How many comparisons are worth it before a tree.
 local FIRST = 4
 
-local USUAL = { [layer.LEVELS.net] = true, [layer.LEVELS.transport] = true }
+local USUAL = { [layer.LEVELS.tag] = true, [layer.LEVELS.net] = true,
+                [layer.LEVELS.transport] = true }
 
 -- What a number does: what most packets have is compared first, the rest is a tree.
 local function branches(where, each, otherwise)
@@ -324,13 +330,42 @@ local function branches(where, each, otherwise)
     ("end "):rep(#lines))
 end
 
+-- The same for a JIT compiler: what is not usual is left to C.
+local function usual_branches(where, each)
+  local lines = {}
+  for i, number in ipairs(where.numbers) do
+    if #lines < FIRST and USUAL[where.protocols[number].level] then
+      lines[#lines + 1] = ("if number == %d then %s else"):format(number,
+        source.fill(each, { i = i }))
+    end
+  end
+  return ("%s dissect(packet, p, o, stop, layers, %d, number) %s"):format(
+    table.concat(lines, "\n"), dissect.space(where.name), ("end "):rep(#lines))
+end
+
+-- Whether what a space leads to is worth leaving it to C: not applications, which end a packet
+-- and are usual, too.
+local function is_for_c(where)
+  for _, number in ipairs(where.numbers) do
+    local protocol = where.protocols[number]
+    if protocol.level == layer.LEVELS.application or protocol.stream then
+      return false
+    end
+  end
+  return dissect.read ~= nil
+end
+
 local function compiled(where, name, head, each, otherwise, given)
+  local for_c = given.meet and is_for_c(where)
   for i, number in ipairs(where.numbers) do
     local protocol = where.protocols[number]
     given["protocol" .. i] = protocol
-    given["parse" .. i] = given.meet and protocol.parse
+    given["parse" .. i] = given.meet and (not for_c or USUAL[protocol.level])
+      and protocol.parse
   end
-  local text = branches(where, each, otherwise)
+  given.dissect = dissect.read
+  local text = for_c and usual_branches(where, each)
+    or branches(where, each, otherwise)
   return bytes.compile(where.name .. name, head .. "\n" .. text .. "\nend", given)
 end
 
@@ -377,6 +412,7 @@ function parser.expect(name, number, protocol, load)
   where.waiting[number] = function()
     return load(protocol)
   end
+  dissect.lead(where, number, false)
   name_it(where, protocol, number)
   forget(where)
 end
@@ -389,6 +425,7 @@ function parser.join(protocol, name, number)
     where.numbers[#where.numbers + 1] = number
   end
   where.protocols[number], where.parsers[number] = protocol, nil
+  dissect.lead(where, number, protocol)
   name_it(where, protocol.name, number)
   forget(where)
 end

@@ -34,14 +34,21 @@ function tail.text(view)
   return bytes.string(view[1], first, n)
 end
 
--- Where each part begins in a text, and behind the last: as far as that can be told.
-local function places(protocol, text, count)
+-- How many values the list of a part has, as a field of the header at an offset says.
+local function count_of(protocol, part, p, o)
+  local field = part.count
+  return field and (protocol.get[field .. "_n"] or protocol.get[field])(p, o)
+end
+
+-- Where each part begins in a text behind a header, and behind the last: as far as that can be
+-- told.
+local function places(protocol, text, p, o)
   local list, at = { 1 }, 1
   for i, part in ipairs(protocol.tail.parts) do
     local of, behind = part[2], #text + 1
     if of.take then
       local _
-      _, behind = of.take(text, at, count and count(part))
+      _, behind = of.take(text, at, count_of(protocol, part, p, o))
     end
     if not behind or behind > #text + 1 then
       return list
@@ -51,24 +58,15 @@ local function places(protocol, text, count)
   return list
 end
 
--- How many values the list of a part has, as a field says.
-local function counter(view)
-  local protocol = getmetatable(view).protocol
-  return function(part)
-    local field = part.count
-    return field and (protocol.get[field .. "_n"] or protocol.get[field])(view[1], view[2])
-  end
-end
-
 local function reader(protocol, i, part)
   return function(view)
-    local text, count = tail.text(view), counter(view)
-    local list = places(protocol, text, count)
+    local text = tail.text(view)
+    local list = places(protocol, text, view[1], view[2])
     if not list[i] then -- what stands in front is cut
       return nil
     end
     local raw = text:sub(list[i], (list[i + 1] or #text + 1) - 1)
-    local value = part[2].read(raw, count(part))
+    local value = part[2].read(raw, count_of(protocol, part, view[1], view[2]))
     if value == nil then
       return raw
     end
@@ -155,7 +153,7 @@ end
 local function setter(protocol, i, part)
   return function(view, value)
     local text = tail.text(view)
-    local list = places(protocol, text, counter(view))
+    local list = places(protocol, text, view[1], view[2])
     local new = write_part(protocol, part, value)
     replace(view, text:sub(1, (list[i] or #text + 1) - 1) .. new
       .. text:sub(list[i + 1] or #text + 1), counted(part, value))
@@ -188,9 +186,7 @@ end
 local function measure(protocol)
   return function(p, o, stop)
     local text = bytes.string(p, o + protocol.size, stop - o - protocol.size)
-    local list = places(protocol, text, function(part)
-      return part.count and (protocol.get[part.count .. "_n"] or protocol.get[part.count])(p, o)
-    end)
+    local list = places(protocol, text, p, o)
     local behind = list[#protocol.tail.parts + 1]
     return behind and protocol.size + behind - 1 or stop - o, not behind
   end

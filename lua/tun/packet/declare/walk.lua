@@ -121,20 +121,20 @@ function walk.quick(protocol)
     { go = go, id = protocol.id, parsers = parsers }) or protocol.slow
 end
 
--- Learn what follows a protocol. What is not loaded yet, or is a packet inside, is left to Lua.
+-- Learn what follows a protocol. What is a packet inside, or not loaded yet, is left to Lua.
 local function learn(upper, space, inside)
-  local function each(numbers, to)
+  local function add(numbers, id_of)
     for number, lower in pairs(numbers) do
       if number < 2 ^ LARGEST then
-        lead(upper.id, number, to or lower.id)
+        lead(upper.id, number, id_of and lower.id or 0)
       end
     end
   end
-  each(space.protocols)
-  each(space.waiting, 0)
+  add(space.protocols, true)
+  add(space.waiting)
   if inside then
-    each(inside.protocols, 0)
-    each(inside.waiting, 0)
+    add(inside.protocols)
+    add(inside.waiting)
   end
 end
 

@@ -8,7 +8,8 @@ return {
   LIMIT = 5, -- offset behind the last byte that the innermost length covers
   PAYLOAD = 6, -- offset behind the last header
   ERROR = 7, -- false, or { error =, cut = }, each { layer =, offset =, message = }
-  MORE = 8, -- false, or a list of { protocol, offset } that have no level
+  MORE = 8, -- false, or a list of { protocol, offset } that have no level, or one that is taken;
+  -- it has apart = true where the latter are known to be absent
   INNER = 9, -- false, or the packet inside of this one, once it was asked for
   KIND = 10, -- what the first layer was read as
   STALE = 11, -- whether more has changed than the numbers below tell

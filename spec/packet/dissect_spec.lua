@@ -1,11 +1,12 @@
 -- What C finds in packets for LuaJIT is what the parsers in Lua find.
 local core = require "tun.core"
+local process = require "spec.process"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local function lines(options, seed)
   local output = assert(io.popen(("%s %s spec/packet/layers.lua %d 3000"):format(
-    os.getenv "LUA" or "luajit", options, seed)))
+    process.interpreter, options, seed)))
   local text = output:read "*a"
   output:close()
   return text

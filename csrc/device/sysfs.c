@@ -49,8 +49,9 @@ static const struct handle_kind sysfs_kind = { .noun = "sysfs" };
 /* core.sysfs(ns) -> sysfs | nil, reason, errno
  *
  * What of links is files, in the network namespace of a descriptor or of this
- * thread. Who may not mount one, or has a kernel without fsopen(2), gets the one
- * that is mounted for all, which may be of another namespace. To unmount it takes the kernel milliseconds. */
+ * thread. Who may not mount one, or has a kernel without fsopen(2), gets the
+ * one that is mounted for all, which may be of another namespace. To unmount it
+ * takes the kernel milliseconds. */
 static int core_sysfs(lua_State *L)
 {
 	int ns = netns_arg(L, 1);

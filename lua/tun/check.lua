@@ -1,6 +1,7 @@
 -- check.lua: whether what a caller gave is what is wanted. What is not, is raised at the
 -- caller's line in one form of sentence: "what: value is not wanted".
 local core = require "tun.core"
+local entries = require "tun.entries"
 
 local check = {}
 
@@ -38,7 +39,7 @@ end
 --- The names that a table has as keys, in alphabetical order.
 function check.names(known)
   local names = {}
-  for name in pairs(known) do
+  for name in entries(known) do
     names[#names + 1] = name
   end
   table.sort(names)
@@ -58,7 +59,7 @@ end
 -- @return the table
 function check.options(what, value, kind, known)
   check.type(what, value, "table", ("a table of %ss"):format(kind))
-  for key in pairs(value) do
+  for key in entries(value) do
     if known[key] == nil then
       check.unknown(what, kind, key, known)
     end

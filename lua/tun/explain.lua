@@ -2,6 +2,7 @@
 -- of rows: errno, the condition under which the row holds, and the words. A row
 -- without a condition always holds; the first that holds is taken.
 local core = require "tun.core"
+local entries = require "tun.entries"
 
 local explain = {}
 
@@ -209,7 +210,7 @@ end
 -- Source: drivers/net/tun.c, set_offload
 function explain.offload(value)
   local set = {}
-  for key, name in pairs(type(value) == "table" and value or {}) do
+  for key, name in entries(type(value) == "table" and value or {}) do
     set[type(key) == "number" and name or key] = name
   end
   for _, rule in ipairs(OFFLOADS) do

@@ -2,6 +2,7 @@
 local batch = require "tun.batch"
 local check = require "tun.check"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local poll = require "tun.poll"
 
 -- How many packets are taken at once: few of 64 KB fit in a processor's cache. Of a socket
@@ -154,7 +155,7 @@ local OPTIONS = { edit = "function", slots = "number", headroom = "number", seco
 
 local function options(t)
   t = check.options("forward", t == nil and {} or t, "option", OPTIONS)
-  for key, value in pairs(t) do
+  for key, value in entries(t) do
     check.type("forward: " .. key, value, OPTIONS[key], "a " .. OPTIONS[key])
     if value ~= value then
       check.refuse("forward: " .. key, value, "a number")

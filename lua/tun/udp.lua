@@ -3,6 +3,7 @@
 local check = require "tun.check"
 local closing = require "tun.closing"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local slots = require "tun.slots"
@@ -21,7 +22,7 @@ local function options(t, names)
   for _, name in ipairs(names) do
     known[name] = true
   end
-  for name in pairs(check.type("udp", t, "table", "a table of options")) do
+  for name in entries(check.type("udp", t, "table", "a table of options")) do
     if not known[name] then
       core.misuse(('udp: no option "%s"; there are: %s'):format(tostring(name),
         core.nearest(tostring(name), names)))

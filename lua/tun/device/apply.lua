@@ -1,6 +1,7 @@
 -- apply.lua: change an open device: all that was asked for, or nothing.
 local attach = require "tun.device.attach"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local netns = require "tun.netlink.netns"
@@ -86,7 +87,7 @@ end
 -- which it looks at first, and up.
 local function is_whole(plan)
   local count = 0
-  for _ in pairs(plan.link) do
+  for _ in entries(plan.link) do
     count = count + 1
   end
   return (count <= 1 or count == 2 and plan.link.mtu and plan.link.up)
@@ -131,7 +132,7 @@ end
 -- The kernel may stop half way, so what undoes this is known before it is tried.
 local function set_link(device, plan, undo)
   local wanted = {}
-  for key, value in pairs(plan.link) do
+  for key, value in entries(plan.link) do
     wanted[key] = value
   end
   wanted.up = wanted.up or nil

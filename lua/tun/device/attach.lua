@@ -1,6 +1,7 @@
 -- attach.lua: open a device that exists: what it has and was not named stays, and what it
 -- would not take is refused.
 local core = require "tun.core"
+local entries = require "tun.entries"
 local netlink = require "tun.netlink"
 local netns = require "tun.netlink.netns"
 local option = require "tun.device.option"
@@ -14,7 +15,7 @@ local function other_queue(device, asked, link)
     return nil
   end
   local has = { vnet_hdr = flags.vnet_hdr or false, pi = now.tun.pi }
-  for key, wanted in pairs { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi } do
+  for key, wanted in entries { vnet_hdr = asked.vnet_hdr, pi = not asked.no_pi } do
     if has[key] ~= wanted then
       return ("%s: a queue of it is open with %s = %s, which all of them share"):format(
         link.name, key, tostring(has[key]))

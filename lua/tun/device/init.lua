@@ -3,6 +3,7 @@
 local check = require "tun.check"
 local closing = require "tun.closing"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local netns = require "tun.netlink.netns"
@@ -18,7 +19,7 @@ local send = device.send
 
 -- A table of ours with the keys of another, which may be missing.
 local function with(t, what, more)
-  for key, value in pairs(more == nil and {} or check.type(what, more, "table", "a table")) do
+  for key, value in entries(more == nil and {} or check.type(what, more, "table", "a table")) do
     t[key] = value
   end
   return t

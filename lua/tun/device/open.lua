@@ -1,6 +1,7 @@
 -- open.lua: open a TUN/TAP device and set it up.
 local attach = require "tun.device.attach"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 local netlink = require "tun.netlink"
 local netns = require "tun.netlink.netns"
@@ -29,7 +30,7 @@ end
 local function request(create, link)
   local is = link and link.tun or { type = "tun", pi = false, vnet_hdr = false }
   local t = {}
-  for name, value in pairs(create) do
+  for name, value in entries(create) do
     t[name] = value
   end
   if t.pi ~= nil and type(t.pi) ~= "boolean" then

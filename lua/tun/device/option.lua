@@ -2,6 +2,7 @@
 -- and what its value is.
 local check = require "tun.check"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 local netns = require "tun.netlink.netns"
 
@@ -30,7 +31,7 @@ for _, field in ipairs(core.fields("link")) do
   parts[field.key] = set and "link" or nil
   readable[field.key] = not set and field.key ~= "" or nil
 end
-for name, ioctl in pairs(ioctls) do
+for name, ioctl in entries(ioctls) do
   parts[name] = ioctl.set and "first" or parts[name]
   readable[name] = not ioctl.set or nil
 end
@@ -46,7 +47,7 @@ parts.link_group = "link"
 
 local function sorted(set, part)
   local list = {}
-  for name, value in pairs(set) do
+  for name, value in entries(set) do
     if not part or value == part then
       list[#list + 1] = name
     end
@@ -167,7 +168,7 @@ local function items(value, name, key)
   local list = {}
   for i, item in ipairs(value) do
     list[i] = {}
-    for field, part in pairs(type(item) == "table" and item or { [key] = item }) do
+    for field, part in entries(type(item) == "table" and item or { [key] = item }) do
       list[i][field] = part
     end
   end
@@ -183,7 +184,7 @@ local function up(link, implied)
         tostring(flags.up)))
     end
     link.flags = {}
-    for name, value in pairs(flags) do
+    for name, value in entries(flags) do
       link.flags[name] = value
     end
     link.up, link.flags.up = flags.up, nil
@@ -202,7 +203,7 @@ end
 function option.sort(what, t)
   check.type(what, t, "table", "a table of options")
   local plan = { create = {}, first = {}, link = {}, last = {}, addresses = {}, routes = {} }
-  for name, value in pairs(t) do
+  for name, value in entries(t) do
     local part = parts[name] or unknown(what, name)
     if part == "addresses" then
       plan.addresses = items(value, name, "address")

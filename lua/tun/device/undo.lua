@@ -1,5 +1,6 @@
 -- undo.lua: what a link was and had, and how it becomes that again.
 local core = require "tun.core"
+local entries = require "tun.entries"
 local netlink = require "tun.netlink"
 
 local snapshot = {}
@@ -58,12 +59,12 @@ end
 -- What a link is under the keys that are to be set.
 local function values(link, wanted)
   local old = {}
-  for key in pairs(wanted) do
+  for key in entries(wanted) do
     old[key] = link[key] == nil and NONE[key] or link[key]
   end
   if type(wanted.flags) == "table" then
     old.flags = {}
-    for name in pairs(wanted.flags) do
+    for name in entries(wanted.flags) do
       old.flags[name] = link.flags[name] or false
     end
   end
@@ -74,7 +75,7 @@ local function values(link, wanted)
 end
 
 local function same(a, b)
-  for key, value in pairs(a) do
+  for key, value in entries(a) do
     local other = b[key]
     if other ~= value and not (type(value) == "table" and type(other) == "table"
         and same(value, other)) then

@@ -2,6 +2,7 @@
 -- and what is left out here.
 local check = require "tun.check"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local request = require "tun.netlink.request"
 
 local filter = {}
@@ -29,7 +30,7 @@ end
 -- @param want  what else has to match
 local function remainder(row, wanted, socket, want)
   local plain = {}
-  for key, value in pairs(wanted) do
+  for key, value in entries(wanted) do
     local field = row.fields[key] or {}
     if not field.filter then
       local link = request.LINKS[field.kind]
@@ -38,7 +39,7 @@ local function remainder(row, wanted, socket, want)
     end
   end
   local written = next(plain) and core.decode(row.object, core.encode(row.object, "get", plain))
-  for key in pairs(plain) do
+  for key in entries(plain) do
     if written[key] ~= nil then
       want[key] = written[key]
     end
@@ -48,7 +49,7 @@ end
 
 --- Whether an object has all that is wanted; false is as good as absent.
 function filter.matches(object, want)
-  for key, value in pairs(want) do
+  for key, value in entries(want) do
     local found = object[key]
     if type(value) == "function" then
       if not value(found, object) then
@@ -74,7 +75,7 @@ function filter.query(row, t, device)
     return nil, socket, errno
   end
   local matches = {}
-  for key, value in pairs(row.default) do
+  for key, value in entries(row.default) do
     if wanted[key] == "all" then
       wanted[key] = nil
     elseif wanted[key] == nil then
@@ -83,7 +84,7 @@ function filter.query(row, t, device)
     end
   end
   local want = remainder(row, wanted, socket, matches)
-  for key, asked in pairs(row.recheck or {}) do
+  for key, asked in entries(row.recheck or {}) do
     wanted[key] = asked and wanted[key] or nil
   end
   return wanted, socket, want

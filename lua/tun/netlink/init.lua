@@ -1,6 +1,7 @@
 -- netlink/init.lua: the verbs of ip(8), for every noun.
 local check = require "tun.check"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 local filter = require "tun.netlink.filter"
 local netns = require "tun.netlink.netns"
@@ -175,10 +176,10 @@ end
 -- A copy with what is missing in it.
 local function with_defaults(t, defaults)
   local new = {}
-  for key, value in pairs(defaults or {}) do
+  for key, value in entries(defaults or {}) do
     new[key] = value
   end
-  for key, value in pairs(t) do
+  for key, value in entries(t) do
     new[key] = value
   end
   return new
@@ -219,7 +220,7 @@ local function beyond(value, unset)
     return value ~= unset and value or nil
   end
   local new = {}
-  for key, inner in pairs(value) do
+  for key, inner in entries(value) do
     if inner ~= unset[key] then
       new[key] = inner
     end
@@ -230,7 +231,7 @@ end
 -- What add() is given in two parts: for the first request, and by verb for those behind it.
 local function in_steps(row, t)
   local now, later = {}, {}
-  for key, value in pairs(t) do
+  for key, value in entries(t) do
     local verb = row.later[key]
     if not verb then
       now[key] = value
@@ -244,7 +245,7 @@ end
 
 -- Take the steps that follow the making of an object, which a key names.
 local function take_steps(row, name, later, socket)
-  for verb, t in pairs(later) do
+  for verb, t in entries(later) do
     t[row.key] = name
     local ok, why, errno = ask_at(row, verb, request.copy(row, t), socket)
     if not ok then
@@ -328,7 +329,7 @@ local function verb_of(row, verb)
 end
 
 local netlink = {}
-for name, row in pairs(nouns) do
+for name, row in entries(nouns) do
   netlink[name] = {}
   for verb in row.verbs:gmatch "%a+" do
     netlink[name][verb] = verb_of(row, verb)

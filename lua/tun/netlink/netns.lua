@@ -4,6 +4,7 @@
 -- for every call; and of a namespace in which devices are, a socket tells the links that leave.
 -- What remains is a move between that look and the request behind it.
 local core = require "tun.core"
+local entries = require "tun.entries"
 
 local netns = {}
 
@@ -77,7 +78,7 @@ local function heed(home)
     index = home.watch:next()
   end
   if index == false then
-    for _, link in pairs(home.links) do
+    for _, link in entries(home.links) do
       link.left = link.left or "unsure"
     end
   end

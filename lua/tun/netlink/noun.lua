@@ -1,6 +1,7 @@
 -- netlink/noun.lua: the objects of ip(8) that there are, one row each. What their keys are the
 -- core knows; defaults and spellings are decided here.
 local core = require "tun.core"
+local entries = require "tun.entries"
 local explain = require "tun.explain"
 
 -- What the kernel takes of a link that exists, and does not do.
@@ -120,7 +121,7 @@ local function with_flag(flags, name)
     return flags
   end
   local new = { [name] = true }
-  for key, value in pairs(flags or {}) do
+  for key, value in entries(flags or {}) do
     new[key] = value
   end
   return new
@@ -366,9 +367,9 @@ local function by_key(list)
 end
 
 -- object: what the core calls it; fields: the keys that it knows, as core.fields tells them.
-for name, row in pairs(noun) do
+for name, row in entries(noun) do
   row.object, row.fields, row.default = name, by_key(core.fields(name)), row.default or {}
-  for key in pairs(row.recheck or {}) do
+  for key in entries(row.recheck or {}) do
     row.fields[key].filter = false
   end
   for _, key in ipairs(row.links or {}) do

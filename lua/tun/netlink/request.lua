@@ -1,6 +1,7 @@
 -- netlink/request.lua: how what a caller writes about an object becomes a request.
 local check = require "tun.check"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local netns = require "tun.netlink.netns"
 
 local request = {}
@@ -41,7 +42,7 @@ function request.arguments(row, what, more, surplus)
     check.refuse(row.word .. ": the second argument", more, "wanted; one table has all the keys")
   end
   local new = {}
-  for key, value in pairs(more) do
+  for key, value in entries(more) do
     new[key] = value
   end
   local key, value = next(t)
@@ -72,7 +73,7 @@ local function add_flag(new, t, key, name, value)
     return
   elseif not new[key] or new[key] == t[key] then
     new[key] = {}
-    for other, on in pairs(t[key] or {}) do
+    for other, on in entries(t[key] or {}) do
       new[key][other] = on
     end
   end
@@ -95,7 +96,7 @@ local function copy_inside(field, value, home)
     return copy(field.fields, value, home)
   end
   local list = {}
-  for i, hop in pairs(value) do
+  for i, hop in entries(value) do
     local new, found, errno = copy(field.fields, hop, home)
     if new == nil then
       return nil, found, errno
@@ -131,7 +132,7 @@ function copy(fields, t, home)
     return t, home
   end
   local new = {}
-  for key, value in pairs(t) do
+  for key, value in entries(t) do
     local field = fields[key]
     local set = field and field.flag_of or not field and fields.flags and "flags"
     if set and type(value) == "boolean" then

@@ -4,6 +4,7 @@ local core = require "tun.core"
 -- Errors of a caller are reported at the first line outside of the library's folder.
 core.home((debug.getinfo(1, "S").source:gsub("packet/[^/]*$", "")))
 
+local entries = require "tun.entries"
 local check = require "tun.packet.declare.check"
 local fragment = require "tun.packet.change.fragment"
 local forms = require "tun.packet.declare.forms"
@@ -13,17 +14,17 @@ local kinds = require "tun.packet.protocol.kinds"
 local packet = require "tun.packet.packet"
 local word = require "tun.packet.value.word"
 
-for space, names in pairs(index.names) do
-  for name, number in pairs(names) do
+for space, names in entries(index.names) do
+  for name, number in entries(names) do
     word.add(header.space(space).names, name, number)
   end
 end
-for file, protocols in pairs(index.protocols) do
-  for name, follows in pairs(protocols) do
+for file, protocols in entries(index.protocols) do
+  for name, follows in entries(protocols) do
     header.expect(name, file, follows)
   end
 end
-for name, kind in pairs(kinds) do
+for name, kind in entries(kinds) do
   header.kinds[name] = kind
 end
 
@@ -51,7 +52,7 @@ local library = {
   form = forms, -- forms of values, and lists of options, for declarations
   options = forms.options,
 }
-for name in pairs(library) do
+for name in entries(library) do
   check.packet[name] = true
 end
 

@@ -1,5 +1,6 @@
 -- packet.lua: what a script can do with a packet: the one table of its methods, and the
 -- metatable that finds them beside the layers.
+local entries = require "tun.entries"
 local build = require "tun.packet.build.build"
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.check"
@@ -23,7 +24,7 @@ local packet = { parse = object.parse }
 
 --- The methods of packets.
 packet.methods = check.methods({}, object.meta)
-for name, method in pairs {
+for name, method in entries {
   bytes = object.bytes, size = object.size, layers = object.layers,
   copy = edit.copy, set_payload = edit.set_payload, pull = edit.pull, push = build.push,
   drop = edit.drop, move = edit.move,
@@ -50,11 +51,11 @@ local accessors, methods, meta = header.accessors, packet.methods, object.meta
 
 -- A protocol or a field of one of these names would be in their way.
 for _, names in ipairs { methods, accessors } do
-  for name in pairs(names) do
+  for name in entries(names) do
     declaration.packet[name] = true
   end
 end
-for name in pairs(layer.methods) do
+for name in entries(layer.methods) do
   declaration.view[name] = true
 end
 

@@ -1,6 +1,7 @@
 -- stack.lua: ip4{...} / udp{...} / "payload". A protocol that is called writes its header
 -- and gives a stack of one; `/` puts stacks and bytes behind it. build.lua makes a stack the
 -- packet that it describes, in place, at its first use. No tail calls: see field.lua.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local finish = require "tun.packet.declare.finish"
@@ -38,7 +39,7 @@ local function share(pieces, key, this)
   if count == MOST then
     count = 0
     for _, protocol in ipairs(header.list) do
-      for size in pairs(protocol.pieces) do
+      for size in entries(protocol.pieces) do
         protocol.pieces[size] = nil
       end
     end
@@ -70,7 +71,7 @@ local RAW = stack.bytes_of(false, false)
 RAW[BEHIND] = {}
 
 local function next_given(last)
-  for name in pairs(last[KEPT] or NONE) do
+  for name in entries(last[KEPT] or NONE) do
     if last[PROTOCOL].fields[name].computed == "next" then
       return true
     end

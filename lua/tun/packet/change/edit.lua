@@ -1,4 +1,5 @@
 -- edit.lua: change the extent of a packet: payload, headers in front, copies.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local layer = require "tun.packet.declare.layer"
@@ -219,7 +220,7 @@ end
 
 -- Forget the layers in front of an offset, but for what is in front of all bytes.
 local function forget(self, start)
-  for _, at in pairs(layer.at) do
+  for _, at in entries(layer.at) do
     local protocol, o = at(self)
     if protocol and o < start and o >= self[START] then
       self[slot.LAYERS] = self[slot.LAYERS] - protocol.mark

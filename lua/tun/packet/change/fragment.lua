@@ -1,5 +1,6 @@
 -- fragment.lua: IPv4 (RFC 791) and IPv6 (RFC 8200, 4.5) packets cut to a size, and put
 -- together again. Packets go in and come out whole; between that, bytes are strings.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.check"
 local core = require "tun.core"
@@ -224,11 +225,11 @@ local LIMITS = { timeout = 30, bytes = 4194304, datagrams = 1024, fragments = 25
 -- @return reassembler
 function fragment.reassembler(limits)
   local r = { kept = 0, count = 0, waiting = {} }
-  for name, value in pairs(LIMITS) do
+  for name, value in entries(LIMITS) do
     r[name] = value
   end
   limits = check.options("reassembler", limits == nil and {} or limits, "limit", LIMITS)
-  for name, value in pairs(limits) do
+  for name, value in entries(limits) do
     if type(value) ~= "number" or value ~= value or value <= 0 then
       core.misuse(("reassembler: %s: %s is no number over 0"):format(name, tostring(value)))
     end

@@ -2,6 +2,7 @@
 -- and ICMP errors that quote it.
 local check = require "tun.check"
 local core = require "tun.core"
+local entries = require "tun.entries"
 local header = require "tun.packet.declare.header"
 local slot = require "tun.packet.memory.slot"
 
@@ -142,7 +143,7 @@ end
 
 local function known()
   local names = {}
-  for name in pairs(ERRORS) do
+  for name in entries(ERRORS) do
     names[#names + 1] = name
   end
   table.sort(names)
@@ -260,7 +261,7 @@ local KEYS = { error = true, mtu = true, src = true, mac = true }
 -- Source: RFC 792, RFC 826, RFC 1122 3.2.2, RFC 1812 4.3.2, RFC 4443 2.4, RFC 9293 3.5.2
 local function reply(p, how)
   local given = {}
-  for key, value in pairs(check.options("reply", how == nil and {} or how, "key", KEYS)) do
+  for key, value in entries(check.options("reply", how == nil and {} or how, "key", KEYS)) do
     given[key] = value
   end
   local broken = p.error or p.cut

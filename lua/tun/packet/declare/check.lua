@@ -1,6 +1,7 @@
 -- check.lua: whether a declaration is one: what is wrong is raised at the line that declares
 -- it, with the names that would have been right. Our own are held against it by the specs, so
 -- that no start has to.
+local entries = require "tun.entries"
 local codec = require "tun.packet.value.codec"
 local core = require "tun.core"
 local expression = require "tun.packet.declare.expression"
@@ -101,7 +102,7 @@ end
 local function map(key_is, value_is)
   return function(value, what)
     list(value, what)
-    for key, each in pairs(value) do
+    for key, each in entries(value) do
       key_is(key, what)
       value_is(each, ("%s.%s"):format(what, tostring(key)))
     end
@@ -109,7 +110,7 @@ local function map(key_is, value_is)
 end
 
 local function numbers(value, what)
-  for key, each in pairs(type(value) == "table" and value or { value }) do
+  for key, each in entries(type(value) == "table" and value or { value }) do
     whole(1, LARGEST)(key, what)
     whole(0, LARGEST)(each, what)
   end
@@ -117,7 +118,7 @@ end
 
 -- @param of  what the keys are of, which their names are put behind; nil is the header
 local function keys(of, value, rules)
-  for key, each in pairs(value) do
+  for key, each in entries(value) do
     local rule = rules[key]
     if type(key) == "string" and not rule then
       wrong("no key %s of %s%s", key, of or "a header", known(rules))
@@ -179,7 +180,7 @@ end
 
 local function follows(value, what)
   list(value, what)
-  for where, each in pairs(value) do
+  for where, each in entries(value) do
     if not layer.is_space(where) then
       wrong("nothing is found by %s%s", tostring(where), known(layer.spaces()))
     end
@@ -286,7 +287,7 @@ end
 
 local function enum(row)
   local names = {}
-  for name, number in pairs(row.enum) do
+  for name, number in entries(row.enum) do
     if type(name) ~= "string" or not is_whole(number, 0, 2 ^ row[2] - 1) then
       wrong("%s: %s = %s is no name and number of %d bits", row[1], tostring(name),
         tostring(number), row[2])

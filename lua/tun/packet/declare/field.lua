@@ -1,6 +1,7 @@
 -- field.lua: the fields of a protocol: where they lie, and straight-line functions that
 -- get and set one. Source is generated so that a JIT compiler sees constant offsets; the
 -- functions of a protocol are one chunk, compiled when the first of them is wanted.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local codec = require "tun.packet.value.codec"
 local core = require "tun.core"
@@ -143,7 +144,7 @@ local function chunk(name, list)
   local lines, given = { "local made, list, given = {}, list" }, {}
   for i, each in ipairs(list) do
     local names = {}
-    for key in pairs(each[3]) do
+    for key in entries(each[3]) do
       names[#names + 1] = key
     end
     table.sort(names)
@@ -220,7 +221,7 @@ function field.getters(protocol)
     end
   end
   local made = list[1] and chunk(protocol.name .. "/get", list) or {}
-  for name, get in pairs(plain) do
+  for name, get in entries(plain) do
     made[name] = get
   end
   return made

@@ -1,5 +1,6 @@
 -- finish.lua: what computes the fields of a header that depend on the rest of the packet:
 -- lengths, what follows, checksums. Compiled from the declaration.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local field = require "tun.packet.declare.field"
@@ -154,7 +155,7 @@ local FOLLOWS = [[
 
 function computed.next(protocol, each, given)
   local lines, inner = {}, protocol.row.inner
-  for i, row in pairs { protocol.row.next or false, type(inner) == "table" and inner } do
+  for i, row in entries { protocol.row.next or false, type(inner) == "table" and inner } do
     if row then
       given["space" .. i] = layer.space(row[1])
       lines[#lines + 1] = source.fill(FOLLOWS, { space = row[1], i = i, present = each.load,

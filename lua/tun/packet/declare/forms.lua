@@ -1,6 +1,7 @@
 -- forms.lua: the forms of values as declarations take them: made of arguments that are checked.
 -- What a form can do is for the library, so it does not show.
 local check = require "tun.check"
+local entries = require "tun.entries"
 local form = require "tun.packet.value.form"
 local options = require "tun.packet.value.options"
 
@@ -13,7 +14,7 @@ local function hide(of)
   end })
 end
 
-for name, of in pairs(form) do
+for name, of in entries(form) do
   if type(of) == "table" then
     forms[name] = hide(of)
   end
@@ -46,7 +47,8 @@ end
 -- @param names  { name = number }
 function forms.enum(n, names)
   check.whole("form.enum: bytes", n, 1, 6)
-  for name, number in pairs(check.type("form.enum: names", names, "table", "a table of numbers")) do
+  check.type("form.enum: names", names, "table", "a table of numbers")
+  for name, number in entries(names) do
     check.type("form.enum: names", name, "string", "a name")
     check.whole("form.enum: " .. name, number, 0, 256 ^ n - 1)
   end
@@ -108,7 +110,7 @@ local KEYS = { head = "table", length = "string", more = "number", unit = "numbe
 -- @param t  see options.kinds in value/options.lua; left as it is
 function forms.options(t)
   local copy = {}
-  for key, value in pairs(check.type("options", t, "table", "a table of rows")) do
+  for key, value in entries(check.type("options", t, "table", "a table of rows")) do
     if type(key) == "string" then
       local name = KEYS[key] or check.unknown("options", "key", key, KEYS)
       check.type("options: " .. key, value, name, "a " .. name)

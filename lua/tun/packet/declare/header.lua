@@ -1,6 +1,7 @@
 -- header.lua: a protocol is a list of fields in wire order, and what holds for them: see
 -- README.md in the folder above. declare() checks it; what it is compiled to is compiled when
 -- it is wanted first.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.packet.declare.check"
 local core = require "tun.core"
@@ -122,7 +123,7 @@ end })
 -- @param follows  as in its declaration
 function header.expect(name, file, follows)
   files[name] = file
-  for where, numbers in pairs(follows) do
+  for where, numbers in entries(follows) do
     for _, number in ipairs(type(numbers) == "table" and numbers or { numbers }) do
       parser.expect(where, number, name, met)
     end
@@ -148,7 +149,7 @@ end })
 
 -- Protocols that are found by numbers.
 local function follow(protocol)
-  for where, number in pairs(protocol.follows) do
+  for where, number in entries(protocol.follows) do
     for _, each in ipairs(type(number) == "table" and number or { number }) do
       parser.join(protocol, where, each)
     end
@@ -158,7 +159,7 @@ end
 -- The level of a protocol; what is found by port is an application, unless it says else.
 local function level_of(rows)
   local level = layer.LEVELS[rows.level]
-  for where in pairs(not level and rows.follows or {}) do
+  for where in entries(not level and rows.follows or {}) do
     local below = header.protocols[where] -- is loaded: it has to be worth that
     level = level or below and below.row.ports and layer.LEVELS.application
   end
@@ -168,7 +169,7 @@ end
 -- Whether a header is of a stream, of whose messages a packet has any part.
 local function is_stream(rows)
   local follows = rows.follows or {}
-  for where in pairs(follows) do
+  for where in entries(follows) do
     local below = rawget(header.protocols, where)
     if below and below.stream then
       return true
@@ -188,7 +189,7 @@ end
 
 -- Spaces that a declaration names first.
 local function spaces(name, rows)
-  for _, row in pairs { rows.next or false, type(rows.inner) == "table" and rows.inner or false } do
+  for _, row in ipairs { rows.next or false, type(rows.inner) == "table" and rows.inner or false } do
     if row then
       layer.space(row[1])
     end
@@ -259,7 +260,7 @@ function header.bind(rule)
     core.misuse(("bind: no protocol %s to lead to"):format(tostring(name)))
   end
   local found = {}
-  for where, numbers in pairs(rule) do
+  for where, numbers in entries(rule) do
     if where ~= "to" then
       if not layer.is_space(where) then
         core.misuse(("bind: nothing is found by %s; there are: %s"):format(tostring(where),

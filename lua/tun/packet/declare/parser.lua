@@ -1,4 +1,5 @@
 -- parser.lua: what finds the layers of a packet when it is read, compiled from declarations.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local dissect = require "tun.packet.declare.dissect"
 local layer = require "tun.packet.declare.layer"
@@ -165,7 +166,7 @@ local function known(where)
   if not where.known then
     where.known = bytes.ports()
     for _, numbers in ipairs { where.protocols, where.waiting } do
-      for number in pairs(numbers) do
+      for number in entries(numbers) do
         where.known[number % 65536] = 1
       end
     end

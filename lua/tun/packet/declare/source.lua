@@ -1,4 +1,5 @@
 -- source.lua: pieces of the source that is generated for protocols.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.check"
 local slot = require "tun.packet.memory.slot"
@@ -87,7 +88,7 @@ local MOST = 50
 -- Source that uses one of the functions, or has the source itself, or goes on otherwise.
 local function choose(functions, act, otherwise, given)
   local keys, lines, first = {}, {}, #given
-  for key in pairs(functions) do
+  for key in entries(functions) do
     keys[#keys + 1] = key
   end
   table.sort(keys)
@@ -122,7 +123,7 @@ function source.choice(sets, otherwise, given)
   for i = #sets, 1, -1 do
     otherwise = choose(sets[i][1], sets[i][2], otherwise, functions)
   end
-  for key, value in pairs(functions) do
+  for key, value in entries(functions) do
     given[type(key) == "number" and "act" .. key or key] = value
   end
   given.type = type

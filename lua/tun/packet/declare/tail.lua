@@ -1,5 +1,6 @@
 -- tail.lua: what stands behind the fields of a header and has no fixed size: rows with a form
 -- instead of a width, and areas. Each is read, built and replaced by its name.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local slot = require "tun.packet.memory.slot"
@@ -138,13 +139,13 @@ local function replace(view, text, counts)
   local protocol, packet = getmetatable(view).protocol, view[3]
   local first, n = extent(view)
   local fields = sizes(protocol, protocol.size + #text)
-  for name, count in pairs(counts or {}) do
+  for name, count in entries(counts or {}) do
     fields[name] = count
   end
   local splice = require "tun.packet.change.splice"
   local moved = splice(packet, first, n, text)
   view[1], view[2], view[4] = packet[slot.POINTER], view[2] + moved, packet[slot.ARENA]
-  for name, value in pairs(fields) do
+  for name, value in entries(fields) do
     protocol.set[name](packet, view[1], view[2], value)
   end
   packet[slot.STALE], packet[slot.EDITS] = true, true

@@ -1,6 +1,7 @@
 -- walk.lua: usual packets are read by C where there is no compiler; see csrc/batch/walk.c. A
 -- header is usual when its declaration has only what the patterns below find, and when it is
 -- right.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local layer = require "tun.packet.declare.layer"
@@ -124,7 +125,7 @@ end
 -- Learn what follows a protocol. What is a packet inside, or not loaded yet, is left to Lua.
 local function learn(upper, space, inside)
   local function add(numbers, id_of)
-    for number, lower in pairs(numbers) do
+    for number, lower in entries(numbers) do
       if number < 2 ^ LARGEST then
         lead(upper.id, number, id_of and lower.id or 0)
       end

@@ -1,4 +1,5 @@
 -- writer.lua: what writes a protocol's header from a table of fields.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local layer = require "tun.packet.declare.layer"
@@ -47,7 +48,7 @@ end
 local function placer(protocol, put_all)
   return function(p, o, fields)
     local now, later = {}, {}
-    for name, value in pairs(fields) do
+    for name, value in entries(fields) do
       local each = protocol.fields[name] or {}
       if each.place then
         later[name] = value

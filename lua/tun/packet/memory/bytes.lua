@@ -2,6 +2,7 @@
 -- stores of the FFI on LuaJIT, bounds-checked C accessors elsewhere. Everything else is
 -- generated once from the source that read() and write() return here.
 local core = require "tun.core"
+local entries = require "tun.entries"
 local jitted, ffi = pcall(require, "ffi")
 
 local bytes = { little = core.little_endian, jitted = jitted }
@@ -286,10 +287,6 @@ else
     return not text:find "[%c\127-\255]"
   end
 end
-
--- By another name than pairs: a compiled loop of that name may turn for ever where no trace can
--- begin, which is in finalizers (LuaJIT 2.1.0-beta3, where a trace leaves at ITERN).
-local entries = pairs
 
 --- Compile source in which the leaf's functions and the given values have names.
 -- With the environment variable TUN_SOURCE, the source of the chunks whose names have it in

@@ -1,5 +1,6 @@
 -- show.lua: packets for people to read: all fields by layer, and the bytes with the
 -- layers marked.
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local header = require "tun.packet.declare.header"
 local line = require "tun.packet.print.line"
@@ -183,7 +184,7 @@ end
 -- The names that a field takes, by their numbers.
 local function names_of(field)
   local list = {}
-  for name, number in pairs(field.words and field.enum or {}) do
+  for name, number in entries(field.words and field.enum or {}) do
     list[#list + 1] = { name, number }
   end
   table.sort(list, function(a, b)

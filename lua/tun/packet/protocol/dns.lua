@@ -2,6 +2,7 @@
 -- list of questions and three of records: { name =, type = "A", class = "IN", ttl =, data = }.
 -- Names have no dot at their end, the root is "."; what a label has beside letters is
 -- escaped as in master files (5.1).
+local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local form = require "tun.packet.value.form"
@@ -19,7 +20,7 @@ local CLASSES = { IN = 1, CH = 3, HS = 4, NONE = 254, ANY = 255 }
 
 local function reverse(names)
   local list = {}
-  for name, number in pairs(names) do
+  for name, number in entries(names) do
     list[number] = name
   end
   return list

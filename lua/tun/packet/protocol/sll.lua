@@ -1,5 +1,6 @@
 -- sll.lua: what libpcap puts in front of packets of any device: Linux cooked, versions 1 and 2,
 -- and the families of BSD's loopback (pcap-linktype(7)).
+local entries = require "tun.entries"
 local header = require "tun.packet.declare.header"
 
 local ethertype = header.space("ethertype").names
@@ -28,7 +29,7 @@ header.declare("sll2", {
 })
 
 -- The family is in the order of bytes of the machine that captured, or in the network's.
-for name, order in pairs { null = "native", loop = "big" } do
+for name, order in entries { null = "native", loop = "big" } do
   header.declare(name, {
     { "family", 32, order = order, computed = "next" },
     level = "link",

@@ -3,6 +3,7 @@
 -- given has not this form; what, in words; and none, what is written when nothing is given.
 -- Where its values tell how long they are it has take(text, at), the value and the place
 -- behind it, or nil; and size, in bytes, where all have one.
+local entries = require "tun.entries"
 local codec = require "tun.packet.value.codec"
 local core = require "tun.core"
 local word = require "tun.packet.value.word"
@@ -391,7 +392,7 @@ end
 
 --- Whether a value is a table that has no other keys than these.
 function form.has_only(value, keys)
-  for key in pairs(type(value) == "table" and value or {}) do
+  for key in entries(type(value) == "table" and value or {}) do
     if not keys[key] then
       return false
     end

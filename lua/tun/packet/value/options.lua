@@ -4,6 +4,7 @@
 -- its head besides are keys: { "data", {...}, flags = 3 }. What does not have the form of its
 -- kind is { name, raw = bytes }; what cannot be walked, such as a length of 0, { "rest", bytes }.
 local core = require "tun.core"
+local entries = require "tun.entries"
 local form = require "tun.packet.value.form"
 local word = require "tun.packet.value.word"
 
@@ -236,7 +237,7 @@ function options.kinds(format)
       format.others[#format.others + 1] = field[1]
     end
   end
-  for kind, name in pairs(format.single or {}) do
+  for kind, name in entries(format.single or {}) do
     format.singles[name], format.by_name[name] = kind, { kind, name }
   end
   for _, row in ipairs(format) do

@@ -1,5 +1,6 @@
 -- word.lua: words for numbers of fields, and the order of what records have.
 local core = require "tun.core"
+local entries = require "tun.entries"
 
 local word = {}
 
@@ -11,7 +12,7 @@ function word.reversed(names)
   local words = reversed[names]
   if not words then
     words = {}
-    for name, number in pairs(names) do
+    for name, number in entries(names) do
       if words[number] then
         core.misuse(("two names of %s: %s and %s"):format(tostring(number), words[number], name))
       end
@@ -38,7 +39,7 @@ end
 --- The names of an enum, sorted; none without one.
 function word.list(names)
   local list = {}
-  for name in pairs(names or {}) do
+  for name in entries(names or {}) do
     list[#list + 1] = name
   end
   table.sort(list)
@@ -68,7 +69,7 @@ end
 
 --- Whether a field means something in this header: `only` lists numbers of other fields.
 function word.meant(row, view)
-  for name, numbers in pairs(row.only or {}) do
+  for name, numbers in entries(row.only or {}) do
     local number, found = word.number(view, name), false
     for _, each in ipairs(numbers) do
       found = found or each == number
@@ -86,7 +87,7 @@ local RANK = { name = "1", type = "2", class = "3", ttl = "4" }
 --- The named values of a table as a list of { name, value }.
 function word.pairs(value)
   local list = {}
-  for key, each in pairs(value) do
+  for key, each in entries(value) do
     if type(key) == "string" and key ~= "kind" then
       list[#list + 1] = { key, each }
     end

@@ -37,8 +37,8 @@ struct batch *batch_check(lua_State *L, int at)
 	return batch;
 }
 
-/* Push an empty batch over a pool, which the table on top of the stack keeps;
- * the table stays below. */
+/* Push an empty batch over a pool. The table on top of the stack has the pool
+ * and its memory; it stays below. */
 static struct batch *newbatch(lua_State *L, struct pool *pool)
 {
 	struct batch *batch;
@@ -47,7 +47,11 @@ static struct batch *newbatch(lua_State *L, struct pool *pool)
 			   sizeof(*batch) +
 				   listroom(pool) * sizeof(*batch->list));
 	batch->pool = pool;
-	lua_pushvalue(L, -2);
+	lua_newtable(L);
+	lua_rawgeti(L, -3, 1);
+	lua_rawseti(L, -2, 1);
+	lua_rawgeti(L, -3, 2);
+	lua_rawseti(L, -2, 2);
 	lua_setuservalue(L, -2);
 	return batch;
 }
@@ -491,8 +495,7 @@ static int batch_arena(lua_State *L)
 
 /* core.views(batch, make) -> table | nil
  *
- * What Lua keeps of the views of its memory, for as long as there are batches
- * over it: nil before the first one is made. */
+ * What Lua keeps of the views of its packets: nil before the first is made. */
 static int core_views(lua_State *L)
 {
 	batch_check(L, 1);

@@ -187,27 +187,27 @@ static struct value evaluate(const struct dissector *d, const struct header *h,
 {
 	const struct expression *e = &h->step->parts[part];
 	const int32_t *code = d->code + e->at, *stop = code + e->length;
-	struct value stack[DEPTH], *top = stack - 1;
+	struct value stack[DEPTH], *top = stack; /* behind the last */
 
 	while (code < stop) {
 		int32_t op = *code;
 
 		if (op <= REST)
-			*++top = (struct value){ .n = load_value(h, code) };
+			*top++ = (struct value){ .n = load_value(h, code) };
 		else if (op == NOT)
-			top->no = !top->no;
+			top[-1].no = !top[-1].no;
 		else if (op == AND || op == OR) {
-			if (top->no == (op == AND))
+			if (top[-1].no == (op == AND))
 				code += code[1];
 			else
 				top--;
 		} else {
 			top--;
-			*top = combine(op, top[0].n, top[1].n);
+			top[-1] = combine(op, top[-1].n, top[0].n);
 		}
 		code += 1 + (op < (int32_t)LENGTH(operands) ? operands[op] : 0);
 	}
-	return *top;
+	return top[-1];
 }
 
 static bool has(const struct step *step, int part)

@@ -97,7 +97,9 @@ function batch:move(i, to)
   local ok, why, errno = move(self, i, to)
   if not ok then
     return nil, why, errno
-  elseif base and core.views(self) ~= core.views(to) then
+  elseif base and core.views(self) and self:arena() == to:arena() then
+    views().moved(self, base, to)
+  elseif base then
     slots.expire(self, base)
   end
   return true

@@ -21,7 +21,8 @@ local clear = core.batches.__index.clear
 local packets = {}
 
 local getmetatable, read = getmetatable, view.read
-local expire, revive = view.expire, view.revive
+local expire, revive, forget_inner = view.expire, view.revive, view.forget_inner
+local INNER = slot.INNER
 
 local POINTER, ARENA, START, STOP = slot.POINTER, slot.ARENA, slot.START, slot.STOP
 local FLOOR, CEILING, SLOT = slot.FLOOR, slot.CEILING, slot.SLOT
@@ -75,7 +76,10 @@ if jitted then
   function locate(_, at, i)
     local n = c_see(at, i, seen)
     if n ~= 1 then
-      return n == 0 and false or nil
+      if n == 0 then
+        return false
+      end
+      return nil
     end
     local flags = seen[5]
     return seen[0], seen[1], seen[2], seen[3], seen[4],
@@ -163,16 +167,18 @@ end
 -- The view of a slot, which a script may have from now on.
 local function view_of(state, base)
   local views = state[VIEWS]
-  local it = views[base]
+  local it = views.slots[base]
   if not it then
     it = new_view(state, { base, false, 0, LEFT, false, false })
-    views[base] = it
+    views.slots[base] = it
   end
   local where = it[SLOT]
   if not where[LIVE] then
     local n = views.n + 1
     views.n, views.live[n], where[LIVE] = n, it, true
     revive(it, state[MEMORY][1])
+  elseif it[INNER] then
+    forget_inner(it)
   end
   where[BATCH], where[HANDLE] = state[BATCH], state[HANDLE]
   return it
@@ -228,31 +234,48 @@ end
 local function by_slot(batch, ethernet)
   local state, views = viewer(batch, ethernet), core.views(batch, true)
   if not views.live then
-    views.live, views.n = {}, 0
+    views.slots, views.live, views.n = {}, {}, 0
   end
   state[VIEWS] = views
   return state
+end
+
+-- Take views off the list of those that a script may have.
+-- @param base  optional: of this slot; else all
+local function take_off(views, base, act)
+  local live, kept = views.live, 0
+  for i = 1, views.n do
+    local it = live[i]
+    live[i] = nil
+    if base and it[SLOT][BASE] ~= base then
+      kept = kept + 1
+      live[kept] = it
+    else
+      it[SLOT][LIVE] = false
+      act(it)
+    end
+  end
+  views.n = kept
 end
 
 --- Let views of a batch whose slots it gave back refuse to be used.
 -- @param base  optional: of the slot; else all of the batch
 function packets.expire(batch, base)
   local views = core.views(batch)
-  local kept = 0
-  for i = 1, views and views.n or 0 do
-    local it = views.live[i]
-    local where = it[SLOT]
-    if where[BATCH] == batch and (not base or where[BASE] == base) then
-      where[LIVE] = false
-      expire(it)
-    else
-      kept = kept + 1
-      views.live[kept] = it
-    end
-  end
   if views then
-    views.n = kept
+    take_off(views, base, expire)
   end
+end
+
+--- Let the view of a slot go with its packet to another batch over the same memory.
+function packets.moved(batch, base, to)
+  local views, others = core.views(batch), by_slot(to)[VIEWS]
+  take_off(views, base, function(it)
+    local where, n = it[SLOT], others.n + 1
+    views.slots[base], others.slots[base] = nil, it
+    others.n, others.live[n], where[LIVE] = n, it, true
+    where[BATCH], where[HANDLE], where[PLACE] = to, memory_of(to)[3], to:count()
+  end)
 end
 
 --- As batch:packets().

@@ -326,6 +326,37 @@ describe("a batch", function()
     assert.equal(0, batch:count())
   end)
 
+  it("has views that follow to another one, and refuse when their slot is given back", function()
+    local batch = of("a", "b")
+    local other = batch:sibling()
+    local kept, ip = batch:packet(1), batch:packet(1).ip4
+    assert(kept:move(other))
+    kept.payload = "A"
+    assert.equal("A", payloads(other))
+    other:clear()
+    for _, use in ipairs { function() return kept:bytes() end, function() kept.payload = "x" end,
+                           function() return tostring(ip) end } do
+      assert.error_matches(use, "was good until it left its batch")
+    end
+  end)
+
+  it("is collected, with what it had of a memory, though it was gone through", function()
+    local batch = tun.batch { slots = 4 }
+    for _ = 1, 20 do
+      local other = batch:sibling()
+      assert(batch:add "\69")
+      assert(batch:move(1, other))
+      batch:compact()
+      for p in other:packets() do
+        assert.equal(1, p:size())
+      end
+      other = nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+    end
+    assert.equal(4, batch:unused())
+  end)
+
   it("goes on behind as many as were dropped", function()
     local batch = tun.batch { slots = 65536, size = 20 }
     for _ = 1, 65536 do

@@ -47,17 +47,36 @@ describe("a view", function()
     assert.equal(3, inmost.ip4.ttl)
   end)
 
-  it("of a packet inside follows when that grows, or takes the place of the outer one", function()
+  it("of a packet inside follows when that grows", function()
     p = reread(ip4 {} / ip6 {} / udp {} / "x")
     local inner = p.inner.ip6
     p.inner.payload = ("z"):rep(3000)
     inner.hlim = 7
     assert.equal(7, p.inner.ip6.hlim)
+  end)
+
+  it("of a packet inside refuses once that is the outer one, or is replaced", function()
+    p = reread(ip4 {} / ip6 {} / udp {} / "x")
+    local inner = p.inner
+    local hops = inner.ip6
     p:pull "inner"
-    p.payload = ("z"):rep(9000)
-    collectgarbage()
-    inner.hlim = 8
-    assert.equal(8, p.ip6.hlim)
+    for i = 1, 10 do
+      p:push(ip4 { id = i })
+    end
+    for _, use in ipairs { function() return hops.hlim end, function() hops.hlim = 7 end,
+                           function() return tostring(hops) end, function() inner.payload = "y" end,
+                           function() return inner:bytes() end } do
+      local ok, why = pcall(use)
+      assert.is_false(ok)
+      assert.matches("the packet inside took the place of the outer one: use that", why)
+    end
+    p = reread(ip4 {} / ip4 {} / udp {} / "x")
+    inner = p.inner
+    p.payload = "x"
+    p.payload = ("x"):rep(60000)
+    local ok, why = pcall(function() inner.payload = ("y"):rep(50000) end)
+    assert.is_false(ok)
+    assert.matches("was good until it was replaced: take packet.inner again", why)
   end)
 
   it("of a layer behind another one follows when that grows and shrinks", function()

@@ -161,6 +161,8 @@ function compare.rebuilt(p, say)
   end
 end
 
-compare.parse = packet.parse
+function compare.parse(text, kind)
+  return packet.parse(text, kind or "eth")
+end
 
 return compare

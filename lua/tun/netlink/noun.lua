@@ -283,6 +283,7 @@ local noun = {
               protodown = "set", inet6_addr_gen_mode = "set", inet6_token = "set",
               altnames = "addproperty" },
     unset = { inet6_token = "::", protodown = false, bridge_slave = { state = "disabled" } },
+    recheck = { kind = true }, -- of which the kernel ignores what it has no driver for
     shape = shape_link, tidy = tidy_link,
     errors = {
       { "EINVAL", function(request) return explain.name(request.name) end,

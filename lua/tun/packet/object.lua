@@ -109,15 +109,35 @@ function gone.__div(a, b)
   packet.refuse_gone(b)
 end
 
---- Let a packet that has a slot refuse to be used, and its layers, and what is inside of it,
--- since its memory is given to another.
-function packet.expire(self)
-  local where = self[slot.SLOT]
+-- Let a packet, its layers, and what is inside of it refuse to be used.
+local function refuse(self, where)
   repeat
     self[ARENA], self[slot.SLOT] = false, where
     setmetatable(self, gone)
     self = self[INNER]
   until not self
+end
+
+--- Let a packet that has a slot refuse to be used, since its memory is given to another.
+function packet.expire(self)
+  refuse(self, self[slot.SLOT])
+end
+
+local REPLACED = "the packet inside was good until it was replaced: take packet.inner again"
+local PULLED = "the packet inside took the place of the outer one: use that"
+
+--- Let the packet inside refuse to be used, since other bytes come in its place.
+function packet.forget_inner(self)
+  if self[INNER] then
+    refuse(self[INNER], { [slot.GONE] = REPLACED })
+    self[INNER] = false
+  end
+end
+
+--- Let a packet refuse to be used of which the outer one is now what it was.
+function packet.retire(self)
+  self[INNER] = false -- which is the outer one's
+  refuse(self, { [slot.GONE] = PULLED })
 end
 
 --- Let the packet be one again.

@@ -53,17 +53,9 @@ local function move(self, front, behind, take)
   end
 end
 
--- Packets whose place others took, by these: pull "inner".
-local former = setmetatable({}, { __mode = "k" })
-
 -- Let the views of a packet that moved find it, and those of packets inside.
 local function leave(self, from, ...)
   layer.moved(self, from, ...)
-  local before = former[self]
-  if before then
-    before[ARENA], before[POINTER] = self[ARENA], self[POINTER]
-    leave(before, from, ...)
-  end
   if self[INNER] then
     leave(self[INNER], from, ...)
   end
@@ -192,7 +184,8 @@ function edit.set_payload(self, text)
   edit.make_room(whole, more)
   bytes.fill(self[POINTER], self[PAYLOAD], text)
   local stop, each = self[PAYLOAD] + #text, self
-  self[INNER], self[slot.INSIDE] = false, false
+  packet.forget_inner(self)
+  self[slot.INSIDE] = false
   repeat
     each[STOP], each[LIMIT], each[slot.STALE], each[slot.EDITS] = stop, stop, true, true
     each = each[OUTER]
@@ -206,7 +199,6 @@ local function pull_inner(self)
   if not target then
     return false
   end
-  former[target], former[self] = former[self], target
   local apart, info, meta = packet.apart(self), self[INFO], self[META]
   for at = START, slot.QUOTED do
     self[at] = target[at]
@@ -215,6 +207,10 @@ local function pull_inner(self)
     self[slot.LAYERS], self[INFO], self[META] = self[slot.LAYERS] + apart, info, meta
   end
   self[slot.LOOSE] = true
+  if self[INNER] then
+    self[INNER][OUTER] = self
+  end
+  packet.retire(target)
   return true
 end
 

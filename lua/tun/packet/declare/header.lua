@@ -189,7 +189,8 @@ end
 
 -- Spaces that a declaration names first.
 local function spaces(name, rows)
-  for _, row in ipairs { rows.next or false, type(rows.inner) == "table" and rows.inner or false } do
+  local inner = type(rows.inner) == "table" and rows.inner or false
+  for _, row in ipairs { rows.next or false, inner } do
     if row then
       layer.space(row[1])
     end

@@ -317,6 +317,9 @@ function layer.views(protocol)
     act(view, value)
   end
   function meta.__tostring(view)
+    if view[4] ~= view[3][slot.ARENA] then
+      follow(view)
+    end
     return layer.methods.line(view)
   end
   function meta.__index(self, key)

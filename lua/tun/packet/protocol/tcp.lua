@@ -38,7 +38,7 @@ local kinds = options.kinds {
   { 2, "mss", form.number(2) },
   { 3, "wscale", form.number(1) }, -- RFC 7323, 2.2
   { 4, "sack_ok", form.none }, -- RFC 2018, 2
-  { 5, "sack", form.list(form.number(4)) }, -- edges in entries (RFC 2018, 3)
+  { 5, "sack", form.list(form.number(4)) }, -- edges in pairs (RFC 2018, 3)
   { 8, "timestamps", form.record { { "value", 32 }, { "echo", 32 } } }, -- RFC 7323, 3.2
   { 19, "md5", form.bytes }, -- RFC 2385
   { 28, "user_timeout", form.number(2) }, -- RFC 5482

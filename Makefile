@@ -57,11 +57,11 @@ objects: $(OBJECTS)
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl
+	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl -lm
 
 $(SPECMODULE): $(SPECOBJECTS) $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl
+	$(CC) $(LIBFLAG) $(CFLAGS) $(LDHARDENING) $(LDFLAGS) -o $@ $^ -lmnl -lm
 
 $(BUILD)/spec/core/%.o: spec/core/%.c | $(BUILD)/headers
 	@mkdir -p $(@D)
@@ -92,7 +92,7 @@ $(BUILD)/headers:
 
 build/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -MMD -MP $(CFLAGS) -o $@ $< -lmnl
+	$(CC) -std=c11 -D_GNU_SOURCE -MMD -MP $(CFLAGS) -o $@ $< -lmnl -lm
 
 # A target of fuzzing: it runs the files that are its arguments, or, with
 # MAIN=-fsanitize=fuzzer, looks for such. Scripts share a program, which goes by
@@ -112,12 +112,12 @@ $(BUILD)/fuzz/%.o: spec/fuzz/%.c
 	$(CC) $(FLAGS) -MMD -MP $(CFLAGS) -c -o $@ $<
 
 $(FUZZED:%=$(BUILD)/fuzz/%): %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
-	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) -o $@ $^ $(LIBLUA) -lmnl
+	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) -o $@ $^ $(LIBLUA) -lmnl -lm
 
 $(BUILD)/fuzz/script: $(BUILD)/fuzz/system.o $(SPECOBJECTS)
 $(BUILD)/fuzz/script: %: %.o $(OBJECTS) $(filter %.o,$(MAIN))
 	$(CC) $(CFLAGS) $(filter-out %.o,$(MAIN)) $(FAKED:%=-Wl,--wrap=%) \
-		-o $@ $^ $(LIBLUA) -lmnl
+		-o $@ $^ $(LIBLUA) -lmnl -lm
 
 $(SCRIPTED:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/script
 	@ln -sf script $@

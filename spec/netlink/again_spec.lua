@@ -59,6 +59,15 @@ describe("a namespace", function()
     assert.equal(route and 1 or 0, tun.route.flush { dst = "fd11::/64" })
   end)
 
+  it("of a kind that the kernel has no driver for is none, and nothing is flushed", function()
+    assert.equal(1, #tun.link.list { kind = "veth", name = "v0" })
+    for _, kind in ipairs { "nosuch", "wireguard" } do
+      assert.same({}, tun.link.list { kind = kind })
+      assert.equal(0, tun.link.flush { kind = kind })
+    end
+    assert.is_truthy(tun.link.get "v0")
+  end)
+
   it("is flushed of all but what the kernel keeps", function()
     process.must "ip link add br0 type bridge && ip link set lo mtu 1500"
     assert.equal("lo", tun.link.list { mtu = 1500 }[1].name)

@@ -26,6 +26,16 @@ local function both(list)
   return found, text
 end
 
+describe("options that are no list", function()
+  it("are refused", function()
+    for _, list in ipairs { { mss = 1400 }, { { "mss", 1400 }, wscale = 3 },
+                            { [1] = { "mss", 1 }, [3] = { "mss", 1 } } } do
+      assert.error_matches(function() return packet.tcp { options = list } / "x" end,
+        "tcp: options are a list")
+    end
+  end)
+end)
+
 describe("an area of options", function()
   it("gives what it was built of", function()
     local list = {

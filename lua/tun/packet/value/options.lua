@@ -198,6 +198,12 @@ function options.write(format, where, list)
   for i, option in ipairs(list) do
     parts[i] = write_option(format, where, option)
   end
+  for key in entries(list) do
+    if type(key) ~= "number" or not parts[key] then
+      core.misuse(("%s: options are a list, { { %q, value } }, not a table with a key %s"):format(
+        where, tostring(key), tostring(key)))
+    end
+  end
   local text = table.concat(parts)
   return text .. options.filling(format, #text)
 end

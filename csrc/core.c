@@ -68,7 +68,7 @@ static void push_quoted(lua_State *L, const char *text, size_t n)
 	char code[8];
 
 	luaL_buffinit(L, &buffer);
-	luaL_addchar(&buffer, '"');
+	luaL_addstring(&buffer, "\"");
 	for (; text < end; text++) {
 		snprintf(code, sizeof(code),
 			 (unsigned char)*text < ' ' ? "\\%d" : "%c", *text);

@@ -187,7 +187,8 @@ static struct value evaluate(const struct dissector *d, const struct header *h,
 {
 	const struct expression *e = &h->step->parts[part];
 	const int32_t *code = d->code + e->at, *stop = code + e->length;
-	struct value stack[DEPTH], *top = stack; /* behind the last */
+	struct value stack[DEPTH + 1] = { { 0 } };
+	struct value *top = stack + 1; /* behind the last */
 
 	while (code < stop) {
 		int32_t op = *code;

@@ -121,7 +121,7 @@ static void set_fields(lua_State *L, const struct field *f, unsigned int is)
 	if (f->layout) {
 		noun_push_fields(L, f->layout->head, is);
 		noun_push_fields(L, f->layout->attrs, is);
-	} else {
+	} else if (f->rows) {
 		noun_push_fields(L, f->rows, is);
 	}
 	lua_setfield(L, -2, "fields");

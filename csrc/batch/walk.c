@@ -219,7 +219,8 @@ static inline bool usual(const struct step *step, const unsigned char *header,
 	odd |= part_number(header, &step->last) > 0;
 	odd |= kind > 31 || !(step->among.n >> (kind & 31) & 1);
 	odd |= covered < step->covers;
-	*size = step->fixed + part_number(header, &step->size) * step->size.n;
+	*size = step->fixed +
+		(size_t)part_number(header, &step->size) * step->size.n;
 	*extent = step->covers ? covered + step->extent.n : n;
 	odd |= *size < step->least || *size > *extent || *extent > n;
 	return !odd;

@@ -56,6 +56,7 @@ describe("a declaration", function()
     { { { "a", 8 }, size = "#a" }, "has more than fields, numbers" },
     { { { "a", 8 }, size = "a --" }, "has %-%-" },
     { { { "a", 8 }, size = "a) or (4" }, "is no expression" },
+    { { { "a", 8 }, size = ("9"):rep(400) .. " - a" }, "has a number of over 15 digits" },
     { { { "a", 8 }, size = "u8(a)" }, "cannot have u8 so" },
     { { { "a", 8 }, size = "back(1)" }, "cannot have back so" },
     { { { "a", 8 }, unless = "back(0) == 1" }, "cannot have back so" },
@@ -149,6 +150,51 @@ describe("a declaration", function()
       assert.matches(name .. " is reserved", complaint(name, { { "a", 8 } }))
     end
     assert.matches("no name of a header", complaint("a-b", { { "a", 8 } }))
+  end)
+end)
+
+describe("a field that lies where others say", function()
+  packet.header("spec_placed", {
+    { "c", 1 }, { "n", 7 }, { "t", 24 }, { "key", 32, at = "n * 4", when = "c" },
+    size = "n * 4 + 4",
+  })
+
+  it("is in the packet, whatever these became", function()
+    local p = packet.parse("\129\0\0\0AAAA", "spec_placed")
+    local view = p.spec_placed
+    assert.equal(0x41414141, view.key)
+    view.key = 5
+    assert.equal(5, view.key)
+    view.n = 60
+    assert.is_nil(view.key)
+    assert.error_matches(function() view.key = 1 end, "spec_placed.key: the header has no room")
+    local gre = packet.parse((packet.ip4 {} / packet.gre {}):bytes()).gre
+    gre.k = true
+    assert.is_nil(gre.key)
+    assert.error_matches(function() gre.key = 1 end, "gre.key: the header has no room")
+    assert.equal(7, (packet.ip4 {} / packet.gre { key = 7, k = true }).gre.key)
+  end)
+
+  it("has room where it is built, or is refused", function()
+    assert.error_matches(function()
+      return packet.spec_placed { c = true, n = 100, key = 1 }:bytes()
+    end, "spec_placed.key: the header has no room")
+  end)
+end)
+
+describe("a form of a script", function()
+  packet.header("spec_form", {
+    { "a", 8 },
+    { "b", { what = "bytes", read = function(text) return text end,
+             write = function(text) return text end,
+             take = function(_, at) return "", at - 1e9 end } },
+    next = { "ethertype", "a" },
+  })
+
+  it("that ends before it begins is cut", function()
+    local p = packet.parse("\8\0abcd", "spec_form")
+    assert.equal("", p.payload)
+    assert.equal(6, p:size())
   end)
 end)
 

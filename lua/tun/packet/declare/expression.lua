@@ -21,6 +21,7 @@ local FEW = 12 -- bits of fields together of which every value is tried
 -- Of what is left of a text without fields, calls and words: what Lua would not read alike
 -- everywhere, or what is no arithmetic, as a pattern and in words.
 local REFUSED = {
+  { ("%d"):rep(16), "has a number of over 15 digits" },
   { "[^%df%s%+%-%*/%%%(%)<>=~%.]", "has more than fields, numbers and operators of Lua 5.1" },
   { "//", "has //" }, { "<<", "has <<" }, { ">>", "has >>" }, { "%-%-", "has --" },
   { "%.%.", "has .." }, { "~[^=]", "has ~" }, { "~$", "has ~" }, { "%f[=<>~]=[^=]", "has one =" },

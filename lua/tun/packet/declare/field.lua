@@ -358,12 +358,16 @@ local function sum_of(text)
   return sum
 end
 
+local function absent(protocol, each)
+  return function()
+    core.misuse(("%s.%s: the header has no room for it"):format(protocol.name, each.name))
+  end
+end
+
 local function setter(protocol, each, raw)
   local check, write, given = field.store(protocol, each, raw)
   given.sum, given.bytes_sum, given.type, given.fill = sum_of, bytes.sum, type, bytes.fill
-  given.absent = function()
-    core.misuse(("%s.%s: the header has no room for it"):format(protocol.name, each.name))
-  end
+  given.absent = absent(protocol, each)
   local guard = each.when and ("if (%s) == 0 then absent() end"):format(each.when) or ""
   return source.fill([[
 function(packet, p, o, given)
@@ -374,8 +378,14 @@ function(packet, p, o, given)
 end]], { guard = guard, check = check, change = change(protocol, each), write = write }), given
 end
 
+-- A field whose place others say has to lie in the room that the header has at most.
+local ROOM = [[
+  local at = $place
+  if not (at >= 0 and at <= $most) then absent() end]]
+
 local PUT = [[
 function(p, o, given)
+$room
 $check
   $write
   return $computed
@@ -385,7 +395,10 @@ end]]
 local function putter(protocol, each, raw)
   local check, write, given = field.store(protocol, each, raw)
   given.type, given.fill = type, bytes.fill
-  return source.fill(PUT, { check = check, write = write,
+  given.absent = absent(protocol, each)
+  local room = each.place and source.fill(ROOM, { place = each.place,
+    most = protocol.most - each.width / 8 })
+  return source.fill(PUT, { room = room or "", check = check, write = write,
                             computed = each.computed and "true" or "false" }), given
 end
 

@@ -100,7 +100,7 @@ local LEVEL = [[
 
 local SIZE = [[
   local size = $size
-  if size < $least or size > stop - o then
+  if not (size >= $least and size <= stop - o) then
     return short(packet, protocol, o, stop, layers, size < $least and $least or size, size)
   end]]
 
@@ -138,7 +138,7 @@ local EXTENT_WITHIN = [[
 
 -- Some headers end early when more is known of what follows.
 local EARLY = [[
-  if next.protocols[$value] then
+  if next.protocols[$value] and stop - o >= $early then
     $dispatch
     return
   end]]
@@ -246,7 +246,7 @@ local function following(fields, row, expression, header, given)
       header = header, ends = ends_here })
   end
   local early = row.next.size
-    and source.fill(EARLY, { value = value,
+    and source.fill(EARLY, { value = value, early = row.next.size,
       dispatch = source.fill(DISPATCH, { header = row.next.size, value = value }) }) or ""
   local stop = row.unless
     and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""

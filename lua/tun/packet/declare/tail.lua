@@ -51,8 +51,8 @@ local function places(protocol, text, p, o)
       local _
       _, behind = of.take(text, at, count_of(protocol, part, p, o))
     end
-    if not behind or behind > #text + 1 then
-      return list
+    if type(behind) ~= "number" or not (behind >= at and behind <= #text + 1) or behind % 1 > 0 then
+      return list -- it is cut, or a script's form says what cannot be
     end
     list[i + 1], at = behind, behind
   end

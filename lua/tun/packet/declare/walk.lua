@@ -55,7 +55,7 @@ end
 
 -- Append a part: of which field, and the number beside it. False when C cannot take it.
 local function append(list, field, size, number)
-  local known = field and field.at and not field.swapped and field.width <= LARGEST
+  local known = field and field.at and not field.little and field.width <= LARGEST
     and field.skip + field.width <= LARGEST
     and field.at + math.ceil((field.skip + field.width) / 8) <= size
   list[#list + 1] = known and field.at or 0

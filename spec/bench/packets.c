@@ -326,7 +326,8 @@ static double lines(void)
 				src, ports ? ntohs(ports[0]) : 0, dst,
 				ports ? ntohs(ports[1]) : 0, sizes[i]);
 		}
-	return (double)((passes + 9) / 10 * count);
+	passes = (passes + 9) / 10;
+	return (double)passes * count;
 }
 
 /* Ethernet, IPv4, UDP and VXLAN in front of a packet, with both checksums. */

@@ -65,7 +65,7 @@ end
 -- -- Where a device is --------------------------------------------------------------
 
 -- Learn which links have left a home. Whether any have.
-local function heed(home)
+local function notice(home)
   local index = home.watch:next()
   if index == nil then
     return false
@@ -115,7 +115,7 @@ end
 function netns.prepare()
   local home, why, errno = netns.here()
   if home then
-    heed(home)
+    notice(home)
   end
   return home, why, errno
 end
@@ -124,8 +124,8 @@ end
 -- @param home  of prepare()
 -- @return the device
 function netns.bind(device, home)
-  local some = heed(home)
-  if settle(device, home) and (heed(home) or some) then
+  local some = notice(home)
+  if settle(device, home) and (notice(home) or some) then
     links[device].left = "unsure" -- it may be the one that left, and another has its name
   end
   return device
@@ -225,7 +225,7 @@ function netns.find(device)
   if device:fd() < 0 then
     return device:name() -- raises
   elseif link then
-    heed(link.home)
+    notice(link.home)
   end
   if not link or link.left then
     return locate(device, link)

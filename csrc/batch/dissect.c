@@ -281,6 +281,8 @@ static bool measure(const struct dissector *d, const struct header *h,
 		all = (double)rest;
 	if (!(all >= n) || (all > (double)rest && !(h->step->flags & STREAM)))
 		return false;
+	if (n != floor(n) || all != floor(all))
+		return false;
 	*size = (size_t)n;
 	*extent = h->step->flags & LENIENT ? rest : (size_t)all;
 	return true;
@@ -345,6 +347,8 @@ static bool take(struct dissector *d, struct found *found, struct header *h,
 		lead = following(d, &now);
 		if (lead->key && now.step->next_size)
 			size = now.step->next_size;
+		if (size > extent)
+			return false;
 		if (has(now.step, SECOND) && extent == size)
 			lead = NULL;
 	}

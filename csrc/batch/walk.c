@@ -221,7 +221,7 @@ static inline bool usual(const struct step *step, const unsigned char *header,
 	odd |= covered < step->covers;
 	*size = step->fixed +
 		(size_t)part_number(header, &step->size) * step->size.n;
-	*extent = step->covers ? covered + step->extent.n : n;
+	*extent = step->covers ? (size_t)covered + step->extent.n : n;
 	odd |= *size < step->least || *size > *extent || *extent > n;
 	return !odd;
 }

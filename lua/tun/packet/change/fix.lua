@@ -234,7 +234,7 @@ local function compare(list, self, fixed)
     local protocol, o = each[1], each[2]
     for _, field in ipairs(protocol.fields) do
       local get = field.computed and protocol.get[field.name]
-      local is, should = get and get(p, o), get and get(q, others[i][2])
+      local is, should = get and get(p, o, self), get and get(q, others[i][2], fixed)
       -- A sum of zero has two forms.
       local same = is == should or field.computed == "checksum" and is == 0xffff and should == 0
       if not same then

@@ -280,6 +280,8 @@ local function width(row, of)
     wrong("%s: signed is for plain numbers of at most %d bits", row[1], field.EXACT)
   elseif (row.order == "little" or row.order == "native") and n % 8 > 0 then
     wrong("%s: an order of bytes needs whole ones", row[1])
+  elseif row.pseudo and row.at then
+    wrong("%s: what a checksum covers has a fixed place", row[1])
   elseif row.computed and (of or row.signed or row.over or n > field.EXACT) then
     wrong("%s: what is computed is a plain number of at most %d bits", row[1], field.EXACT)
   end
@@ -336,7 +338,8 @@ local function row_is(i, row)
     enum(row)
   end
   place(row)
-  bits[row[1]] = row[2] <= field.EXACT and not is_wide(of) and row[2] or nil
+  -- An expression is read before it is known that what has a place of its own is there.
+  bits[row[1]] = row[2] <= field.EXACT and not is_wide(of) and not row.at and row[2] or nil
 end
 
 -- -- Headers ------------------------------------------------------------------
@@ -385,7 +388,7 @@ end
 -- Fields that a header has to have, by what it says of itself.
 local function needs(what, ...)
   for _, name in ipairs { ... } do
-    if not bits[name] and not (all[name] and all[name].codec) then
+    if not bits[name] and not (all[name] and all[name].codec and not all[name].at) then
       wrong("%s needs a field %s", what, name)
     end
   end

@@ -29,6 +29,7 @@ local BINARY = {
   ["+"] = { 4, 5 }, ["-"] = { 4, 6 }, ["*"] = { 5, 7 }, ["/"] = { 5, 8 }, ["%"] = { 5, 9 },
 }
 local DEEPEST = 15 -- values at once
+local FARTHEST = 65536 -- bytes from a header to what is read beside it
 
 -- What is no expression of numbers that C can read.
 local function beyond(what)
@@ -78,7 +79,7 @@ local function argument(state)
   local n = tonumber(state.tokens[state.at])
   state.at = state.at + 1
   expect(state, ")")
-  return n
+  return n < FARTHEST and n or beyond(n)
 end
 
 local function field(state, name)

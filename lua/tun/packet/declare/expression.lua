@@ -16,12 +16,14 @@ local GIVES = { size = { "number" }, extent = { "number" }, final = { "number" }
 local OPERATORS = { ["and"] = true, ["or"] = true, ["not"] = true, ["true"] = true,
                     ["false"] = true }
 local WORD = "%f[%w_][%a_][%w_]*"
+local LONGEST = 15 -- digits of a number that every Lua has as it is written
+local LONGEST_HEX = 2 + 12 -- the same with 0x
 local FEW = 12 -- bits of fields together of which every value is tried
+local FEW_FIELDS = 4 -- of which more values are tried
 
 -- Of what is left of a text without fields, calls and words: what Lua would not read alike
 -- everywhere, or what is no arithmetic, as a pattern and in words.
 local REFUSED = {
-  { ("%d"):rep(16), "has a number of over 15 digits" },
   { "[^%df%s%+%-%*/%%%(%)<>=~%.]", "has more than fields, numbers and operators of Lua 5.1" },
   { "//", "has //" }, { "<<", "has <<" }, { ">>", "has >>" }, { "%-%-", "has --" },
   { "%.%.", "has .." }, { "~[^=]", "has ~" }, { "~$", "has ~" }, { "%f[=<>~]=[^=]", "has one =" },
@@ -35,10 +37,25 @@ local function without_calls(text, back)
   return back and text:gsub("%f[%w_]back%([1-9]%d*%)", " 0 ") or text
 end
 
+local function has_long(text)
+  for number in text:gmatch "%f[%w_]%d%w*" do
+    if #number > LONGEST or number:find "^0[xX]" and #number > LONGEST_HEX then
+      return true
+    end
+  end
+end
+
 -- What is wrong with the letters of a text, in words; nil when nothing is.
 local function misspelt(text, fields, gives)
+  if has_long(text) then
+    return ("has a number of more than %d digits"):format(LONGEST)
+  end
   local rest = without_calls(text, gives.back):gsub("%f[%w_]0[xX]%x+", "1")
   local unknown
+  if gives[1] == "number" and (rest:find "%f[%w_]true%f[^%w_]"
+    or rest:find "%f[%w_]false%f[^%w_]") then
+    return "has true or false where a number is wanted"
+  end
   rest = rest:gsub(WORD, function(word)
     local known = fields[word] or OPERATORS[word]
       or not gives.plain and (word == "o" or word == "stop")
@@ -93,12 +110,28 @@ local function every(names, fields, act, values, i)
   end
 end
 
--- Call a function with the ends of each field while the others are at one of theirs.
-local function ends(names, fields, act)
-  local values = {}
+-- What a field is tried with where its values are many: its ends, what its expression compares it
+-- with, and, where there are few fields, whatever a byte may be.
+local function samples(text, few)
+  local list = { 0, 1, 2, 3, 5, math.huge }
+  for word in text:gmatch "%f[%w_]%d%w*" do
+    local number = tonumber(word)
+    for i = -1, number and 1 or -2 do
+      list[#list + 1] = math.max(0, number + i)
+    end
+  end
+  for number = 0, few and 255 or -1 do
+    list[#list + 1] = number
+  end
+  return list
+end
+
+-- Call a function with the samples of each field while the others are at one of their ends.
+local function ends(text, names, fields, act)
+  local values, list = {}, samples(text, #names <= FEW_FIELDS)
   for _, others in ipairs { 0, 1, math.huge } do
     for i = 0, #names do
-      for _, own in ipairs(i == 0 and { others } or { 0, 1, 2, 3, 5, math.huge }) do
+      for _, own in ipairs(i == 0 and { others } or list) do
         for j, name in ipairs(names) do
           values[name] = math.min(j == i and own or others, 2 ^ fields[name] - 1)
         end
@@ -111,11 +144,11 @@ local function ends(names, fields, act)
   end
 end
 
-local function try(names, bits, fields, act)
+local function try(text, names, bits, fields, act)
   if bits <= FEW then
     return every(names, fields, act, {}, 1)
   end
-  return ends(names, fields, act)
+  return ends(text, names, fields, act)
 end
 
 -- What a value is instead of what is wanted; nil when it is that.
@@ -142,7 +175,7 @@ function expression.fault(key, text, fields)
     return why or "is no expression", named
   end
   local names, bits = names_in({ text }, fields)
-  return try(names, bits, fields, function(values)
+  return try(text, names, bits, fields, function(values)
     for _, byte in ipairs(text:find "%(" and { -1, 0, 255 } or { 0 }) do
       for _, stop in ipairs(text:find "stop" and { 64, 65535 } or { 64 }) do
         local ok, value = pcall(value_of, values, 0, stop, byte)
@@ -153,6 +186,26 @@ function expression.fault(key, text, fields)
       end
     end
   end)
+end
+
+--- Whether an expression without fault gives nothing but whole numbers, or what is too large for
+-- any packet: it has no more than sums and products, or was tried with all that there is.
+-- @param fields  of a protocol
+function expression.is_sure(text, fields)
+  local widths, around = {}, text:find "%(%d" or text:find "%f[%w_]o%f[^%w_]"
+  for _, field in ipairs(fields) do
+    widths[field.name] = field.width
+  end
+  local _, bits = names_in({ text }, widths)
+  if not around and not text:find "%f[%w_]stop%f[^%w_]" and bits <= FEW then
+    return true
+  end
+  for word in text:gmatch(WORD) do
+    if OPERATORS[word] then
+      return false
+    end
+  end
+  return not text:find "[/.<>=~]"
 end
 
 --- What is wrong with the place of a field that lies where its header says, in words: it has to
@@ -168,7 +221,8 @@ function expression.misplaced(at, when, size, n, least, fields)
       :format(bits, FEW)
   end
   local places, guard = compiled(at, fields), compiled(when or "1", fields)
-  local total = size and not size:find "stop" and not size:find "%(%d" and compiled(size, fields)
+  local total = size and not size:find "%f[%w_]stop%f[^%w_]" and not size:find "%f[%w_]o%f[^%w_]"
+    and not size:find "%(%d" and compiled(size, fields)
   return every(names, fields, function(values)
     local first = places(values)
     if guard(values) ~= 0 and (first < 0 or first + n > math.max(least, total

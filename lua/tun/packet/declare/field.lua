@@ -180,14 +180,19 @@ local function value_of(each)
   return each.load, {}
 end
 
+-- A field with a place of its own is read with its packet, which says where the bytes end.
 local function getter(each, value)
   local guard = each.when and ("if (%s) == 0 then return nil end"):format(each.when) or ""
+  if each.place then
+    guard = guard .. (" if not (packet and %s) then return nil end")
+      :format(source.within(each, source.fill "packet[$STOP]"))
+  end
   return source.fill([[
-function(p, o)
+function(p, o$packet)
   $guard
   local value = $value
   return value
-end]], { guard = guard, value = value })
+end]], { guard = guard, value = value, packet = each.place and ", packet" or "" })
 end
 
 --- Whether a field has <name>_n, the number of what it reads as.
@@ -227,20 +232,43 @@ function field.getters(protocol)
   return made
 end
 
---- What views read: the getters, or what a getter of nothing but loads has, as source of a
--- statement that sets `value`.
-function field.readers(protocol)
-  local readers = {}
+-- What is made for each field, by the names that read it.
+local function by_name(protocol, wanted, make)
+  local made = {}
   for _, each in ipairs(protocol.fields) do
-    local value, given = value_of(each)
-    local plain = not next(given) and not each.when
-    readers[each.name] = plain and "value = " .. value or protocol.get[each.name]
-    if field.has_number(each) then
-      readers[each.name .. "_n"] = each.load and not each.when and "value = " .. each.load
-        or protocol.get[each.name .. "_n"]
+    if wanted(each) then
+      made[each.name] = make(each.name, value_of(each))
+      if field.has_number(each) then
+        made[each.name .. "_n"] = make(each.name .. "_n", each.load, {})
+      end
     end
   end
-  return readers
+  return made
+end
+
+local function is_fixed(each)
+  return not each.place
+end
+
+local function is_placed(each)
+  return each.place
+end
+
+--- What views read: the getters, or what a getter of nothing but loads has, as source of a
+-- statement that sets `value`. Not of fields with a place of their own.
+function field.readers(protocol)
+  return by_name(protocol, is_fixed, function(name, value, given)
+    local is_source = bytes.compiled and value and not next(given)
+    return is_source and "value = " .. value or protocol.get[name]
+  end)
+end
+
+--- The getters of fields with a place of their own: get(p, o, packet), nil where the packet ends
+-- in front of it.
+function field.placed(protocol)
+  return by_name(protocol, is_placed, function(name)
+    return protocol.get[name]
+  end)
 end
 
 -- -- Setters --------------------------------------------------------------
@@ -358,17 +386,20 @@ local function sum_of(text)
   return sum
 end
 
-local function absent(protocol, each)
-  return function()
+-- What raises where a header has no room for a field, as source.
+local function room(protocol, each, stop, given)
+  given.absent = function()
     core.misuse(("%s.%s: the header has no room for it"):format(protocol.name, each.name))
   end
+  local guard = each.when and ("if (%s) == 0 then absent() end"):format(each.when) or ""
+  return each.place and ("%s if not (%s) then absent() end")
+    :format(guard, source.within(each, stop)) or guard
 end
 
 local function setter(protocol, each, raw)
   local check, write, given = field.store(protocol, each, raw)
   given.sum, given.bytes_sum, given.type, given.fill = sum_of, bytes.sum, type, bytes.fill
-  given.absent = absent(protocol, each)
-  local guard = each.when and ("if (%s) == 0 then absent() end"):format(each.when) or ""
+  local guard = room(protocol, each, source.fill "packet[$STOP]", given)
   return source.fill([[
 function(packet, p, o, given)
   $guard
@@ -378,27 +409,21 @@ function(packet, p, o, given)
 end]], { guard = guard, check = check, change = change(protocol, each), write = write }), given
 end
 
--- A field whose place others say has to lie in the room that the header has at most.
-local ROOM = [[
-  local at = $place
-  if not (at >= 0 and at <= $most) then absent() end]]
-
 local PUT = [[
-function(p, o, given)
-$room
+function(p, o, given, stop)
+$guard
 $check
   $write
   return $computed
 end]]
 
--- put(p, o, given) of a field; true when the field is one that is computed otherwise.
+-- put(p, o, given, stop) of a field; true when the field is one that is computed otherwise.
+-- Those with a place of their own are put in front of `stop`.
 local function putter(protocol, each, raw)
   local check, write, given = field.store(protocol, each, raw)
   given.type, given.fill = type, bytes.fill
-  given.absent = absent(protocol, each)
-  local room = each.place and source.fill(ROOM, { place = each.place,
-    most = protocol.most - each.width / 8 })
-  return source.fill(PUT, { room = room or "", check = check, write = write,
+  local guard = each.place and room(protocol, each, "stop", given) or ""
+  return source.fill(PUT, { guard = guard, check = check, write = write,
                             computed = each.computed and "true" or "false" }), given
 end
 
@@ -433,7 +458,7 @@ function field.writers(protocol)
   local writers = {}
   local function add(name, each, own)
     local min, max = range(each)
-    writers[name] = each.load and not each.when and not each.signed and not own
+    writers[name] = each.load and not each.place and not each.signed and not own
       and source.fill(QUICK, { min = min, max = ("%.0f"):format(max), write = field.write(each),
                                change = change(protocol, each) }) or "set(view, key, value)"
   end

@@ -208,6 +208,9 @@ function finish.everything(protocol)
       if each.computed and (each.computed == "checksum") == last then
         local text = computed[each.computed](protocol, each, given)
         local guard = each.when and ("(%s) ~= 0"):format(each.when) or "true"
+        if each.place then
+          guard = ("%s and %s"):format(guard, source.within(each, source.fill "packet[$STOP]"))
+        end
         if each.computed == "extent" then
           guard = guard .. within(protocol)
         end
@@ -242,7 +245,7 @@ end]]
 -- The field that is adjusted after small changes.
 local function adjusted(protocol)
   for _, each in ipairs(protocol.fields) do
-    if each.computed == "checksum" and protocol.sum then
+    if each.computed == "checksum" and protocol.sum and not each.place then
       return each
     end
   end

@@ -43,9 +43,8 @@ end
 local made = {
   get = field.getters,
   set = field.setters,
-  readers = bytes.compiled and field.readers or function(protocol)
-    return protocol.get
-  end,
+  readers = field.readers,
+  placed = field.placed,
   writers = bytes.compiled and field.writers or function(protocol)
     return protocol.set
   end,

@@ -3,7 +3,6 @@
 local bytes = require "tun.packet.memory.bytes"
 local check = require "tun.check"
 local core = require "tun.core"
-local entries = require "tun.entries"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
 
@@ -290,38 +289,10 @@ function layer.unknown(protocol, more)
   end
 end
 
-local function chosen(name, text, functions, act, otherwise, given)
-  local choice = source.choice({ { functions, act } }, otherwise, given)
+local function chosen(name, text, sets, otherwise, given)
+  local choice = source.choice(sets, otherwise, given)
   given.follow = follow
   return bytes.compile(name, (text:gsub("%%s", function() return choice end)), given)
-end
-
--- Fields that lie where others say, by name: { field, function(p, o) that says where }.
-local function placed(protocol)
-  local list = {}
-  for _, each in ipairs(protocol.fields) do
-    if each.place then
-      list[each.name] = { each, bytes.compile(protocol.name .. "/place",
-        ("return function(p, o) return %s end"):format(each.place)) }
-      list[each.name .. "_n"] = list[each.name]
-    end
-  end
-  return list
-end
-
--- Whether such a field is in the packet: what says where may have changed since it was read.
-local function is_there(view, row)
-  local at = row[2](view[1], view[2])
-  return at >= 0 and view[2] + at + row[1].width / 8 <= view[3][slot.LIMIT]
-end
-
--- What views do without a look at where a field is.
-local function fixed(functions, elsewhere)
-  local list = {}
-  for name, act in entries(functions) do
-    list[name] = not elsewhere[name] and act or nil
-  end
-  return list
 end
 
 --- Make what a protocol's views are: fields, then what stands behind them, then the
@@ -330,11 +301,9 @@ function layer.views(protocol)
   local methods, tail = protocol.row.methods or {}, protocol.tail
   local unknown = layer.unknown(protocol, tail and tail.names)
   local meta = { protocol = protocol }
-  local own, elsewhere = check.methods({}, meta), placed(protocol)
+  local own = check.methods({}, meta)
   local function other(view, key)
-    if elsewhere[key] then
-      return is_there(view, elsewhere[key]) and protocol.get[key](view[1], view[2]) or nil
-    elseif tail and tail.get[key] then
+    if tail and tail.get[key] then
       return tail.get[key](view)
     end
     if own[key] == nil then
@@ -344,12 +313,6 @@ function layer.views(protocol)
     return own[key]
   end
   local function set(view, key, value)
-    if elsewhere[key] then
-      if not is_there(view, elsewhere[key]) then
-        core.misuse(("%s.%s: the header has no room for it"):format(protocol.name, key))
-      end
-      return protocol.set[key](view[3], view[1], view[2], value)
-    end
     local act = tail and tail.set[key] or unknown(key)
     act(view, value)
   end
@@ -360,13 +323,16 @@ function layer.views(protocol)
     return layer.methods.line(view)
   end
   function meta.__index(self, key)
-    meta.__index = chosen(protocol.name .. "/read", READ, fixed(protocol.readers, elsewhere),
-      "value = act(p, o)", "value = other(view, key)", { other = other })
+    meta.__index = chosen(protocol.name .. "/read", READ, {
+      { protocol.readers, "value = act(p, o)" },
+      { protocol.placed, "value = act(p, o, view[3])" },
+    }, "value = other(view, key)", { other = other })
     return meta.__index(self, key)
   end
   function meta.__newindex(self, key, value)
-    meta.__newindex = chosen(protocol.name .. "/write", WRITE, fixed(protocol.writers, elsewhere),
-      "act(packet, p, o, value)", "other(view, key, value)",
+    meta.__newindex = chosen(protocol.name .. "/write", WRITE, {
+      { protocol.writers, "act(packet, p, o, value)" },
+    }, "other(view, key, value)",
       { other = set, bytes_sum = bytes.sum,
         set = function(view, name, given)
           protocol.set[name](view[3], view[1], view[2], given)

@@ -2,6 +2,7 @@
 local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local dissect = require "tun.packet.declare.dissect"
+local expression = require "tun.packet.declare.expression"
 local layer = require "tun.packet.declare.layer"
 local slot = require "tun.packet.memory.slot"
 local source = require "tun.packet.declare.source"
@@ -98,8 +99,20 @@ local LEVEL = [[
     packet[$offset] = o
   end]]
 
+-- What an expression of a script gives for values that were not tried may be anything.
+local UNSURE = [[
+  if type($name) ~= "number" or $name % 1 ~= 0 then
+    return wrong(packet, protocol, o, stop, layers, "a $name that is no whole number")
+  end]]
+
+local function unsure(protocol, name, text)
+  local is_sure = protocol.own or text == nil or expression.is_sure(text, protocol.fields)
+  return is_sure and "" or source.fill(UNSURE, { name = name })
+end
+
 local SIZE = [[
   local size = $size
+  $unsure
   if not (size >= $least and size <= stop - o) then
     return short(packet, protocol, o, stop, layers, size < $least and $least or size, size)
   end]]
@@ -113,8 +126,9 @@ local MEASURE = [[
 
 local EXTENT = [[
   local extent = $extent
+  $unsure
   $before
-  if extent < $header then
+  if not (extent >= $header) then
     if not ($open) then
       ends(packet, o + $header, stop, layers)
       return broken(packet, protocol, o, extent)
@@ -129,7 +143,8 @@ local EXTENT = [[
 -- message the rest may come later.
 local EXTENT_WITHIN = [[
   local extent = $extent
-  if extent < $header then
+  $unsure
+  if not (extent >= $header) then
     ends(packet, o + $header, stop, layers)
     return broken(packet, protocol, o, extent)
   elseif extent > stop - o and $strict then
@@ -138,7 +153,8 @@ local EXTENT_WITHIN = [[
 
 -- Some headers end early when more is known of what follows.
 local EARLY = [[
-  if next.protocols[$value] and stop - o >= $early then
+  if next.protocols[$value] then
+    if $size > stop - o then return short(packet, protocol, o, stop, layers, $size) end
     $dispatch
     return
   end]]
@@ -182,7 +198,7 @@ local function guard(fields, text, name)
 end
 
 -- What notes the packet inside, as source; most protocols have none.
-local function inside(fields, row, expression, given)
+local function inside(fields, row, filled, given)
   if not row.inner then
     return ""
   end
@@ -190,7 +206,7 @@ local function inside(fields, row, expression, given)
   given.kinds, given.inner = layer.kinds, row.inner
   if type(row.inner) == "table" then
     given.inner = layer.space(row.inner[1])
-    local number = expression(row.inner[2])
+    local number = filled(row.inner[2])
     text = ("inner.hold(packet, %s)"):format(number)
     if bytes.ports and guard(fields, row.inner[2]) == "" then
       given.held = known(given.inner)
@@ -199,7 +215,7 @@ local function inside(fields, row, expression, given)
   end
   text = source.fill(text .. (row.quotes and " packet[$QUOTED] = true" or ""))
   return type(row.quotes) == "string"
-    and ("if %s then %s end"):format(expression(row.quotes), text) or text
+    and ("if %s then %s end"):format(filled(row.quotes), text) or text
 end
 
 -- A number that is too small for one is a length, and 1 says what follows.
@@ -227,13 +243,13 @@ local EITHER = bytes.ports and [[
 
 local ENDS = "packet[$LIMIT] = stop packet[$PAYLOAD] = o + $header packet[$LAYERS] = layers"
 
-local function following(fields, row, expression, header, given)
+local function following(fields, row, filled, header, given)
   local ends_here = source.fill(ENDS, { header = header })
   if not row.next then
     return ends_here
   end
   given.next = layer.space(row.next[1])
-  local value = expression(row.next[2])
+  local value = filled(row.next[2])
   if row.next.least then
     return source.fill(LEAST, { value = value, least = row.next.least,
                                 dispatch = source.fill(DISPATCH, { header = header,
@@ -241,15 +257,15 @@ local function following(fields, row, expression, header, given)
   end
   if row.next[3] then
     given.known = bytes.ports and known(given.next)
-    return source.fill(EITHER, { value = value, second = expression(row.next[3]),
+    return source.fill(EITHER, { value = value, second = filled(row.next[3]),
       guards = guard(fields, row.next[2], "number") .. guard(fields, row.next[3], "second"),
       header = header, ends = ends_here })
   end
   local early = row.next.size
-    and source.fill(EARLY, { value = value, early = row.next.size,
+    and source.fill(EARLY, { value = value, size = row.next.size,
       dispatch = source.fill(DISPATCH, { header = row.next.size, value = value }) }) or ""
   local stop = row.unless
-    and ("if %s then %s return end"):format(expression(row.unless), ends_here) or ""
+    and ("if %s then %s return end"):format(filled(row.unless), ends_here) or ""
   return early .. stop .. source.fill(DISPATCH, { header = header, value = value })
 end
 
@@ -260,39 +276,41 @@ function parser.compile(protocol)
   local application = protocol.level == layer.LEVELS.application
   local lenient, strict = application or protocol.stream, protocol.stream and "false" or "true"
   local next = row.next or {}
-  local loads, expression = source.together(protocol, {
+  local loads, filled = source.together(protocol, {
     row.valid and row.valid[1] or "", protocol.size_text or "", row.extent or "", row.open or "",
     row.unless or "", next[2] or "", next[3] or "",
     type(row.inner) == "table" and row.inner[2] or "",
     type(row.quotes) == "string" and row.quotes or "" })
   -- A length of 0 is less than the header, where it counts it: one comparison tells both.
-  local open, before = row.open and expression(row.open), ""
+  local open, before = row.open and filled(row.open), ""
   if open and row.open ~= row.extent .. " == 0" then
     open, before = nil, ("if %s then extent = stop - o end"):format(open)
   end
-  local function part(text, given)
-    given = given and expression(given)
+  local function part(text, given, odd)
+    given = given and filled(given)
     return given and source.fill(text, { size = given, extent = given,
       valid = given, words = row.valid and row.valid[2], least = protocol.size,
       other = lenient and "unlike" or "wrong", strict = strict,
-      header = header, open = open or "false", before = before }) or ""
+      header = header, open = open or "false", before = before,
+      unsure = odd }) or ""
   end
   local level = protocol.level
   local given = { short = short, unlike = unlike, broken = broken, long = long,
                   again = again, protocol = protocol, wrong = wrong, ends = ends,
-                  measure = protocol.measure, fault = fault }
+                  measure = protocol.measure, fault = fault, type = type }
   return bytes.compile(protocol.name .. "/parse", source.fill(PARSE, {
     least = protocol.size, header = header, loads = loads,
     missing = lenient and "unlike" or "short",
     valid = part(VALID, row.valid and row.valid[1]),
     size = protocol.measure and source.fill(MEASURE, { strict = strict })
-      or part(SIZE, protocol.size_text),
+      or part(SIZE, protocol.size_text, unsure(protocol, "size", row.size or row.extent)),
     enter = level and source.fill(LEVEL, { part = layer.part("layers", level),
       mark = protocol.mark, offset = slot.FIRST + level })
       or "if again(packet, protocol, o, stop, layers) then return end",
-    extent = part(lenient and EXTENT_WITHIN or EXTENT, row.extent),
-    inner = inside(protocol.fields, row, expression, given),
-    finish = following(protocol.fields, row, expression, header, given),
+    extent = part(lenient and EXTENT_WITHIN or EXTENT, row.extent,
+      unsure(protocol, "extent", row.extent)),
+    inner = inside(protocol.fields, row, filled, given),
+    finish = following(protocol.fields, row, filled, header, given),
   }), given)
 end
 

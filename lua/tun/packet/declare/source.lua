@@ -26,6 +26,13 @@ function source.at(field)
   return field.at > 0 and "o+" .. field.at or "o"
 end
 
+--- A condition, as source: whether a field with a place of its own lies in front of `stop`.
+-- The fields that place it may have changed since its header was measured.
+function source.within(field, stop)
+  return ("(%s) >= 0 and (%s) + %d <= %s - o"):format(field.place, field.place, field.width / 8,
+    stop)
+end
+
 -- Words in expressions, which no number such as 0x1f has.
 local WORD = "%f[%w_][%a_][%w_]*"
 
@@ -86,8 +93,8 @@ end
 local MOST = 50
 
 -- Source that uses one of the functions, or has the source itself, or goes on otherwise.
-local function choose(functions, act, otherwise, given)
-  local keys, lines, first = {}, {}, #given
+local function choose(i_set, functions, act, otherwise, given)
+  local keys, lines = {}, {}
   for key in entries(functions) do
     keys[#keys + 1] = key
   end
@@ -103,8 +110,8 @@ local function choose(functions, act, otherwise, given)
     lines[i] = ("if size == %d and key == %q then %s else"):format(#keys[i], keys[i], one)
   end
   if #lines < #keys then
-    given["functions" .. first] = functions
-    otherwise = ("local act = functions%d[key] if act then %s else %s end"):format(first, act,
+    given["functions" .. i_set] = functions
+    otherwise = ("local act = functions%d[key] if act then %s else %s end"):format(i_set, act,
       otherwise)
   end
   return ("%s %s %s"):format(table.concat(lines), otherwise, lines[1] and "end" or "")
@@ -121,7 +128,7 @@ end
 function source.choice(sets, otherwise, given)
   local functions = {}
   for i = #sets, 1, -1 do
-    otherwise = choose(sets[i][1], sets[i][2], otherwise, functions)
+    otherwise = choose(i, sets[i][1], sets[i][2], otherwise, functions)
   end
   for key, value in entries(functions) do
     given[type(key) == "number" and "act" .. key or key] = value

@@ -26,7 +26,8 @@ local function extent(view)
   local limit = packet[slot.LIMIT]
   local size = protocol.length and protocol.length(view[1], o, limit) or limit - o
   local first = o + protocol.size
-  return first, math.max(0, math.min(o + size, limit) - first)
+  local n = math.min(o + size, limit) - first
+  return first, n > 0 and math.floor(n) or 0 -- of no number, too
 end
 
 --- The bytes behind the fixed fields of a view, as a string.
@@ -51,8 +52,9 @@ local function places(protocol, text, p, o)
       local _
       _, behind = of.take(text, at, count_of(protocol, part, p, o))
     end
-    if type(behind) ~= "number" or not (behind >= at and behind <= #text + 1) or behind % 1 > 0 then
-      return list -- it is cut, or a script's form says what cannot be
+    if type(behind) ~= "number" or not (behind >= at and behind <= #text + 1)
+      or behind % 1 ~= 0 then
+      return list
     end
     list[i + 1], at = behind, behind
   end
@@ -186,7 +188,7 @@ end
 -- How many bytes the header has, where only its parts tell; all and why when they do not.
 local function measure(protocol)
   return function(p, o, stop)
-    local text = bytes.string(p, o + protocol.size, stop - o - protocol.size)
+    local text = bytes.string(p, o + protocol.size, math.max(0, stop - o - protocol.size))
     local list = places(protocol, text, p, o)
     local behind = list[#protocol.tail.parts + 1]
     return behind and protocol.size + behind - 1 or stop - o, not behind

@@ -43,23 +43,54 @@ return put_all]], { names = table.concat(names, ", "), steps = text }),
     { entries = core.entries, puts = puts, unknown = unknown })
 end
 
--- The same where fields may be absent: they are put when all that decide on their place are
--- there.
-local function placer(protocol, put_all)
-  return function(p, o, fields)
-    local now, later = {}, {}
-    for name, value in entries(fields) do
-      local each = protocol.fields[name] or {}
-      if each.place then
-        later[name] = value
-        now[each.switch] = protocol.fields[each.switch] and 1 or nil
-      else
-        now[name] = value
+local LARGEST = 65535 -- bytes of a header
+
+-- The bytes of a header whose fields at fixed places are written.
+local function size_of(protocol, p, o)
+  local size = protocol.extra(p, o, o + protocol.most)
+  if type(size) ~= "number" or not (size >= protocol.size and size <= LARGEST)
+    or size % 1 ~= 0 then
+    core.misuse(("%s: its size is %s bytes, not a whole number from %d to %d")
+      :format(protocol.name, tostring(size), protocol.size, LARGEST))
+  end
+  return size
+end
+
+-- Fields at fixed places, and those whose places they tell.
+local function apart(protocol, fields)
+  local now, later = {}, {}
+  for name, value in entries(fields) do
+    local each = protocol.fields[name] or protocol.fields[tostring(name):match "^(.*)_n$"] or {}
+    if each.place then
+      later[name] = value
+      local switch = protocol.fields[each.switch] and fields[each.switch] == nil and each.switch
+      now[switch or false] = switch and 1 or nil
+    else
+      now[name] = value
+    end
+  end
+  return now, later
+end
+
+-- Put fields into a header of which some may be absent, in memory as large as the others say:
+-- what protocol.write() gives.
+local function placer(protocol, put_all, puts)
+  return function(fields, kept, behind, arena, p, o)
+    local now, later = apart(protocol, fields)
+    kept = put_all(p, o, now, kept)
+    local size = size_of(protocol, p, o)
+    if size > protocol.most then
+      local from, first = p, o
+      arena, p, o = room.take(size + behind)
+      bytes.copy(p, o, from, first, protocol.size)
+    end
+    for name, value in entries(later) do
+      if puts[name](p, o, value, o + size) then
+        kept = kept or {}
+        kept[name] = true
       end
     end
-    local kept = put_all(p, o, now, false)
-    kept = put_all(p, o, later, kept)
-    return kept
+    return size, kept, arena, p, o
   end
 end
 
@@ -93,8 +124,8 @@ return function(fields)
   local arena, p, o = take($most)
   copy(p, o, image, $at, $least)
   $counts
-  local kept = fields and put(p, o, fields, false) or false
-  local size = $size
+  local size, kept = $least, false
+  $put
   $tail
   return size, kept, arena, p, o
 end]]
@@ -104,6 +135,9 @@ local AREA = {
   counts = "if counts then put(p, o, counts, false) end",
   tail = "if n > 0 then fill(p, o + size, tail) size = size + n end",
 }
+
+local PUT = "if fields then kept = put(p, o, fields, false) end"
+local PLACE = "size, kept, arena, p, o = place(fields or NONE, false, $behind, arena, p, o)"
 
 --- Make protocol.write(fields), which writes a header: its size, false or a set of the
 -- computed fields that were given, arena, pointer and offset.
@@ -116,11 +150,11 @@ function writer.compile(protocol)
   protocol.write = bytes.compile(protocol.name .. "/build", source.fill(WRITE, {
     area = area and AREA.area or "", most = protocol.most .. (area and " + n" or ""), at = o,
     least = protocol.size, counts = area and AREA.counts or "", tail = area and AREA.tail or "",
-    size = protocol.extra and "extra(p, o)" or protocol.size,
+    put = protocol.extra and source.fill(PLACE, { behind = area and "n" or 0 }) or PUT,
   }), {
     take = room.take, copy = bytes.copy, fill = bytes.fill, area = area and area.write, image = p,
-    put = protocol.extra and placer(protocol, put) or put, extra = protocol.extra,
-    protocol = protocol, NONE = {},
+    put = put, place = protocol.extra and placer(protocol, put, puts), protocol = protocol,
+    NONE = {},
   })
   return protocol.write
 end

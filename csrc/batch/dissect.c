@@ -7,49 +7,22 @@
 
 #include "../core.h"
 #include "arena.h"
+#include "expression.h"
+#include "lead.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 enum {
-	LEVELS = 8,   /* a packet has one header of each */
-	OTHERS = 4,   /* headers without a level, or of one that is taken */
-	STEPS = 512,  /* headers that are known */
-	LEADS = 4096, /* places for what follows them: a power of two */
-	CODE = 16384, /* numbers of all expressions */
-	DEPTH = 16,   /* values that an expression has at once */
+	LEVELS = 8,	/* a packet has one header of each */
+	OTHERS = 4,	/* headers without a level, or of one that is taken */
+	STEPS = 512,	/* headers that are known */
+	LEAD_BITS = 12, /* of the places for what follows them */
+	LEADS = 1 << LEAD_BITS,
+	CODE = 16384,	   /* numbers of all expressions */
 	NUMBERS = 1 << 16, /* what follows has a number below, of a space */
 	SPACES = 1 << 15,  /* spaces of numbers */
-};
-
-/* Operations; the numbers behind one are its operands. */
-enum operation {
-	CONSTANT, /* the number */
-	FIELD,	  /* first byte, bytes, bits to skip on the right, mask */
-	BYTES,	  /* as many of a number behind a place; -1 behind the end */
-	BACK,	  /* the byte so many before the beginning; -1 before all */
-	REST,	  /* bytes from the beginning to the end */
-	ADD,
-	SUB,
-	MUL,
-	DIV,
-	MOD,
-	EQ,
-	NE,
-	LT,
-	LE,
-	GT,
-	GE,
-	NOT,
-	AND, /* jump so far when false, or else forget the value */
-	OR,  /* the same when true */
-};
-
-/* A number, or true or false, of which a number is never the latter. */
-struct value {
-	double n;
-	bool no;
 };
 
 /* Where an expression is among all operations; of no length when absent. */
@@ -78,11 +51,6 @@ struct step {
 
 enum { HEAD = 10 }; /* numbers of a step before those of its expressions */
 
-struct lead {
-	uint32_t key; /* 0 where nothing is */
-	uint32_t to;  /* 0 for what is left to Lua */
-};
-
 /* What was found in one packet. */
 struct found {
 	uint32_t layers;
@@ -109,204 +77,113 @@ struct dissector {
 	struct lead lead[LEADS];
 };
 
-/* -- Expressions --------------------------------------------------------- */
-
-/* A header in a packet that begins at `first`. */
-struct header {
-	const unsigned char *first, *bytes, *stop;
+/* A header, and what it is read as. */
+struct reading {
+	struct header header;
 	const struct step *step;
 };
 
-static uint32_t load(const unsigned char *bytes, int32_t n)
-{
-	uint32_t value = 0;
+/* -- Expressions --------------------------------------------------------- */
 
-	while (n--)
-		value = value << 8 | *bytes++;
-	return value;
-}
-
-/* A number of the packet: of an operation and its operands. */
-static double load_value(const struct header *h, const int32_t *code)
-{
-	size_t rest = (size_t)(h->stop - h->bytes);
-
-	switch (code[0]) {
-	case FIELD:
-		return load(h->bytes + code[1], code[2]) >> code[3] &
-		       (uint32_t)code[4];
-	case BYTES:
-		return rest >= (size_t)code[1] + (size_t)code[2]
-			       ? (double)load(h->bytes + code[1], code[2])
-			       : -1.0;
-	case BACK:
-		return h->bytes - h->first >= code[1] ? h->bytes[-code[1]] : -1;
-	case REST:
-		return (double)rest;
-	default:
-		return code[1];
-	}
-}
-
-/* An operation of two numbers. */
-static struct value combine(int32_t op, double a, double b)
-{
-	switch (op) {
-	case ADD:
-		return (struct value){ .n = a + b };
-	case SUB:
-		return (struct value){ .n = a - b };
-	case MUL:
-		return (struct value){ .n = a * b };
-	case DIV:
-		return (struct value){ .n = a / b };
-	case MOD:
-		return (struct value){ .n = a - floor(a / b) * b };
-	case EQ:
-		return (struct value){ .no = !(a == b) };
-	case NE:
-		return (struct value){ .no = !(a != b) };
-	case LT:
-		return (struct value){ .no = !(a < b) };
-	case LE:
-		return (struct value){ .no = !(a <= b) };
-	case GT:
-		return (struct value){ .no = !(a > b) };
-	default:
-		return (struct value){ .no = !(a >= b) };
-	}
-}
-
-/* By operation, how many operands it has. */
-static const uint8_t operands[] = { [CONSTANT] = 1, [FIELD] = 4, [BYTES] = 2,
-				    [BACK] = 1,	    [AND] = 1,	 [OR] = 1 };
-
-/* The value of an expression that is there. */
-static struct value evaluate(const struct dissector *d, const struct header *h,
-			     int part)
-{
-	const struct expression *e = &h->step->parts[part];
-	const int32_t *code = d->code + e->at, *stop = code + e->length;
-	struct value stack[DEPTH + 1] = { { 0 } };
-	struct value *top = stack + 1; /* behind the last */
-
-	while (code < stop) {
-		int32_t op = *code;
-
-		if (op <= REST)
-			*top++ = (struct value){ .n = load_value(h, code) };
-		else if (op == NOT)
-			top[-1].no = !top[-1].no;
-		else if (op == AND || op == OR) {
-			if (top[-1].no == (op == AND))
-				code += code[1];
-			else
-				top--;
-		} else {
-			top--;
-			top[-1] = combine(op, top[-1].n, top[0].n);
-		}
-		code += 1 + (op < (int32_t)LENGTH(operands) ? operands[op] : 0);
-	}
-	return top[-1];
-}
-
-static bool has(const struct step *step, int part)
+static bool has_part(const struct step *step, int part)
 {
 	return step->parts[part].length > 0;
 }
 
-/* A part that is a condition, false when absent. */
-static bool holds(const struct dissector *d, const struct header *h, int part)
+/* The value of a part that is there. */
+static struct value part_value(const struct dissector *d,
+			       const struct reading *r, int part)
 {
-	return has(h->step, part) && !evaluate(d, h, part).no;
+	const struct expression *e = &r->step->parts[part];
+
+	return expression_value(d->code + e->at, e->length, &r->header);
+}
+
+/* A part that is a condition, false when absent. */
+static bool part_holds(const struct dissector *d, const struct reading *r,
+		       int part)
+{
+	return has_part(r->step, part) && !part_value(d, r, part).no;
 }
 
 /* -- Dissecting ---------------------------------------------------------- */
 
-/* What a number of a step leads to; of key 0 when to nothing. */
-static struct lead *lead_place(struct dissector *d, uint32_t key)
-{
-	uint32_t place = key * 2654435769u >> 20;
-
-	while (d->lead[place].key && d->lead[place].key != key)
-		place = (place + 1) % LEADS;
-	return d->lead + place;
-}
-
-_Static_assert(LEADS == 1 << (32 - 20), "lead_place() gives as many places");
-
-static const struct lead *lead_of(struct dissector *d, uint32_t space, double n)
+/* What a number of a space leads to. */
+static const struct lead *space_lead(struct dissector *d, uint32_t space,
+				     double n)
 {
 	static const struct lead nothing;
 
 	return n >= 0 && n < NUMBERS && n == floor(n)
-		       ? lead_place(d, space * NUMBERS + (uint32_t)n)
+		       ? lead_place(d->lead, LEAD_BITS,
+				    space * NUMBERS + (uint32_t)n)
 		       : &nothing;
 }
 
 /* A number by which something follows a header, and what that is. */
-static const struct lead *following(struct dissector *d, const struct header *h)
+static const struct lead *following(struct dissector *d,
+				    const struct reading *r)
 {
-	uint32_t space = h->step->next_space;
-	double n = evaluate(d, h, NEXT).n;
+	uint32_t space = r->step->next_space;
+	double n = part_value(d, r, NEXT).n;
 	const struct lead *lead;
 
-	if (h->step->next_least && n < h->step->next_least)
+	if (r->step->next_least && n < r->step->next_least)
 		n = 1;
-	lead = lead_of(d, space, n);
-	if (!lead->key && has(h->step, SECOND))
-		lead = lead_of(d, space, evaluate(d, h, SECOND).n);
+	lead = space_lead(d, space, n);
+	if (!lead->key && has_part(r->step, SECOND))
+		lead = space_lead(d, space, part_value(d, r, SECOND).n);
 	return lead;
 }
 
 /* Where a header ends, and what it covers. False for one that is to be left to
  * Lua. */
-static bool measure(const struct dissector *d, const struct header *h,
-		    size_t *size, size_t *extent)
+static bool reading_extent(const struct dissector *d, const struct reading *r,
+			   size_t *size, size_t *extent)
 {
-	size_t rest = (size_t)(h->stop - h->bytes);
-	double n = h->step->least, all = (double)rest;
+	size_t rest = (size_t)(r->header.stop - r->header.bytes);
+	double n = r->step->least, all = (double)rest;
 
-	if (!(h->step->flags & KNOWN) || rest < h->step->least ||
-	    (has(h->step, VALID) && !holds(d, h, VALID)))
+	if (!(r->step->flags & KNOWN) || rest < r->step->least ||
+	    (has_part(r->step, VALID) && !part_holds(d, r, VALID)))
 		return false;
-	if (has(h->step, SIZE))
-		n = evaluate(d, h, SIZE).n;
-	if (!(n >= h->step->least && n <= (double)rest))
+	if (has_part(r->step, SIZE))
+		n = part_value(d, r, SIZE).n;
+	if (!(n >= r->step->least && n <= (double)rest))
 		return false;
-	if (has(h->step, EXTENT))
-		all = evaluate(d, h, EXTENT).n;
-	if (holds(d, h, OPEN))
+	if (has_part(r->step, EXTENT))
+		all = part_value(d, r, EXTENT).n;
+	if (part_holds(d, r, OPEN))
 		all = (double)rest;
-	if (!(all >= n) || (all > (double)rest && !(h->step->flags & STREAM)))
+	if (!(all >= n) || (all > (double)rest && !(r->step->flags & STREAM)))
 		return false;
 	if (n != floor(n) || all != floor(all))
 		return false;
 	*size = (size_t)n;
-	*extent = h->step->flags & LENIENT ? rest : (size_t)all;
+	*extent = r->step->flags & LENIENT || all > (double)rest ? rest
+								 : (size_t)all;
 	return true;
 }
 
 /* Note a packet inside: false when Lua has to load what it is of. */
 static bool note_inside(struct dissector *d, struct found *found,
-			const struct header *h)
+			const struct reading *r)
 {
-	uint32_t inside = h->step->holds;
+	uint32_t inside = r->step->holds;
 	const struct lead *lead;
 
-	if (has(h->step, QUOTES) && !holds(d, h, QUOTES))
+	if (has_part(r->step, QUOTES) && !part_holds(d, r, QUOTES))
 		return true;
-	if (has(h->step, INNER)) {
-		lead = lead_of(d, h->step->inner_space,
-			       evaluate(d, h, INNER).n);
+	if (has_part(r->step, INNER)) {
+		lead = space_lead(d, r->step->inner_space,
+				  part_value(d, r, INNER).n);
 		inside = lead->to;
 		if (lead->key && !inside)
 			return false;
 	}
 	if (inside)
 		found->inside = inside;
-	if (has(h->step, QUOTES) || h->step->flags & QUOTED)
+	if (has_part(r->step, QUOTES) || r->step->flags & QUOTED)
 		found->quoted = true;
 	return true;
 }
@@ -332,38 +209,40 @@ static bool note_place(struct found *found, const struct step *step,
 
 /* Read one header. False for what is left to Lua; or *to is what follows, 0
  * when nothing does. */
-static bool take(struct dissector *d, struct found *found, struct header *h,
-		 uint32_t id, const unsigned char *bytes, uint32_t *to)
+static bool read_header(struct dissector *d, struct found *found,
+			struct reading *r, uint32_t id,
+			const unsigned char *bytes, uint32_t *to)
 {
 	const struct lead *lead = NULL;
-	struct header now = *h;
+	struct reading now = *r;
 	size_t size, extent;
 
 	now.step = d->step + id;
-	if (!measure(d, &now, &size, &extent))
+	if (!reading_extent(d, &now, &size, &extent))
 		return false;
-	now.stop = now.bytes + extent;
-	if (has(now.step, NEXT) && !holds(d, &now, LAST)) {
+	now.header.stop = now.header.bytes + extent;
+	if (has_part(now.step, NEXT) && !part_holds(d, &now, LAST)) {
 		lead = following(d, &now);
 		if (lead->key && now.step->next_size)
 			size = now.step->next_size;
 		if (size > extent)
 			return false;
-		if (has(now.step, SECOND) && extent == size)
+		if (has_part(now.step, SECOND) && extent == size)
 			lead = NULL;
 	}
 	if ((lead && lead->key && !lead->to) || !note_inside(d, found, &now) ||
-	    !note_place(found, now.step, id, (size_t)(now.bytes - bytes)))
+	    !note_place(found, now.step, id,
+			(size_t)(now.header.bytes - bytes)))
 		return false;
-	now.bytes += size;
-	*h = now;
+	now.header.bytes += size;
+	*r = now;
 	*to = lead ? lead->to : 0;
 	return true;
 }
 
 /* -- For Lua ------------------------------------------------------------- */
 
-static void set_number(lua_State *L, int slot, double n)
+static void keep_number(lua_State *L, int slot, double n)
 {
 	lua_pushnumber(L, n);
 	lua_rawseti(L, 2, slot);
@@ -410,10 +289,10 @@ static void keep(lua_State *L, const struct dissector *d,
 	uint32_t i;
 
 	for (i = 0; i < found->taken; i++)
-		set_number(L,
-			   d->slots.first + (int)d->step[found->level[i]].level,
-			   (double)found->at[i]);
-	set_number(L, d->slots.layers, found->layers);
+		keep_number(
+			L, d->slots.first + (int)d->step[found->level[i]].level,
+			(double)found->at[i]);
+	keep_number(L, d->slots.layers, found->layers);
 	if (!found->others && !found->inside)
 		return;
 	if (found->others)
@@ -443,7 +322,7 @@ static uint32_t room_for_others(lua_State *L, const struct dissector *d)
 }
 
 /* The header at offsets of the arena at index 1, which are checked. */
-static struct header header_at(lua_State *L)
+static struct reading first_header(lua_State *L)
 {
 	const struct arena *arena = object_self(L);
 	lua_Number at = lua_tonumber(L, 3), stop = lua_tonumber(L, 4);
@@ -452,9 +331,11 @@ static struct header header_at(lua_State *L)
 	if (!(first >= 0 && first <= at && at <= stop &&
 	      stop <= (lua_Number)arena->size))
 		raise_value(L, 3, "dissect", "an offset in the arena");
-	return (struct header){ .first = arena->bytes + (size_t)first,
-				.bytes = arena->bytes + (size_t)at,
-				.stop = arena->bytes + (size_t)stop };
+	return (struct reading){
+		.header = { .first = arena->bytes + (size_t)first,
+			    .bytes = arena->bytes + (size_t)at,
+			    .stop = arena->bytes + (size_t)stop },
+	};
 }
 
 /* dissect(arena, packet, offset, stop, layers, space, number, first) -> the
@@ -467,7 +348,7 @@ static struct header header_at(lua_State *L)
 static int dissect(lua_State *L)
 {
 	struct dissector *d = lua_touserdata(L, lua_upvalueindex(2));
-	struct header h = header_at(L);
+	struct reading r = first_header(L);
 	const unsigned char *bytes =
 		((struct arena *)lua_touserdata(L, 1))->bytes;
 	lua_Number layers = lua_tonumber(L, 5), space = lua_tonumber(L, 6);
@@ -483,13 +364,13 @@ static int dissect(lua_State *L)
 		raise_value(L, 6, "dissect", "a space");
 	lua_settop(L, 8);
 	found.room = room_for_others(L, d);
-	lead = lead_of(d, (uint32_t)space, lua_tonumber(L, 7));
+	lead = space_lead(d, (uint32_t)space, lua_tonumber(L, 7));
 	id = lead->key && !lead->to ? NUMBERS : lead->to;
-	while (id && id < NUMBERS && take(d, &found, &h, id, bytes, &id))
+	while (id && id < NUMBERS && read_header(d, &found, &r, id, bytes, &id))
 		;
 	keep(L, d, &found);
-	set_number(L, d->slots.payload, (double)(h.bytes - bytes));
-	set_number(L, d->slots.limit, (double)(h.stop - bytes));
+	keep_number(L, d->slots.payload, (double)(r.header.bytes - bytes));
+	keep_number(L, d->slots.limit, (double)(r.header.stop - bytes));
 	lua_pushinteger(L, id);
 	return 1;
 }
@@ -509,6 +390,14 @@ static int64_t number_at(lua_State *L, uint32_t i)
 	return (int64_t)value;
 }
 
+static bool part_ok(const struct dissector *d, const struct step *step,
+		    int part)
+{
+	const struct expression *e = &step->parts[part];
+
+	return expression_ok(d->code + e->at, e->length, step->least);
+}
+
 /* Read the expressions of a step, each behind its length. False when there is
  * no room. */
 static bool read_parts(lua_State *L, struct dissector *d, struct step *step)
@@ -522,6 +411,8 @@ static bool read_parts(lua_State *L, struct dissector *d, struct step *step)
 		step->parts[part] = (struct expression){ d->used, n };
 		while (n--)
 			d->code[d->used++] = (int32_t)number_at(L, ++at);
+		if (has_part(step, (int)part) && !part_ok(d, step, (int)part))
+			raise_misuse(L, "step: operations that do not fit");
 	}
 	return true;
 }
@@ -552,26 +443,16 @@ static int dissector_step(lua_State *L)
 	return 1;
 }
 
-/* Argument as a whole number from least to most. */
-static uint32_t checknumber(lua_State *L, int at, lua_Integer least,
-			    lua_Integer most)
-{
-	lua_Integer value;
-
-	if (!arg_integer(L, at, &value) || value < least || value > most)
-		raise_value(L, at, "lead", "a number of a header");
-	return (uint32_t)value;
-}
-
 /* lead(space, number, to): a number of a space leads to a header; 0 for what is
  * left to Lua. Whether there was room. */
 static int dissector_lead(lua_State *L)
 {
 	struct dissector *d = lua_touserdata(L, lua_upvalueindex(1));
-	uint32_t space = checknumber(L, 1, 1, SPACES);
-	uint32_t number = checknumber(L, 2, 0, NUMBERS - 1);
-	uint32_t to = checknumber(L, 3, 0, d->steps);
-	struct lead *lead = lead_place(d, space * NUMBERS + number);
+	uint32_t space = lead_number(L, 1, 1, SPACES);
+	uint32_t number = lead_number(L, 2, 0, NUMBERS - 1);
+	uint32_t to = lead_number(L, 3, 0, d->steps);
+	struct lead *lead =
+		lead_place(d->lead, LEAD_BITS, space * NUMBERS + number);
 
 	lua_pushboolean(L, lead->key || d->leads < LEADS / 2);
 	if (lead->key || d->leads < LEADS / 2) {
@@ -600,7 +481,7 @@ static int core_dissector(lua_State *L)
 	lua_settop(L, 3);
 	d = lua_newuserdata(L, sizeof(*d));
 	memset(d, 0, sizeof(*d));
-	d->most = checknumber(L, 3, 0, INT16_MAX);
+	d->most = lead_number(L, 3, 0, INT16_MAX);
 	slots = (int *)&d->slots;
 	for (i = 0; i < LENGTH(names); i++) {
 		lua_getfield(L, 2, names[i]);

@@ -5,6 +5,7 @@
 
 #include "../core.h"
 #include "arena.h"
+#include "lead.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 enum {
 	LEVELS = 8,	/* a packet has a header of each at most */
 	STEPS = 256,	/* headers that are known */
-	LEADS = 2048,	/* places for what follows them: a power of two */
+	LEAD_BITS = 11, /* of the places for what follows them */
+	LEADS = 1 << LEAD_BITS,
 	NEAR = 4,	/* of what follows a header, what is compared first */
 	WIDTH_MAX = 16, /* bits of a number in a header */
 };
@@ -24,12 +26,6 @@ struct part {
 	uint32_t at;
 	uint16_t more, shift;
 	uint32_t mask, n;
-};
-
-/* That a number in a header leads to a step, 0 to what is left to Lua. */
-struct lead {
-	uint32_t key; /* 0 where nothing is */
-	uint32_t to;
 };
 
 struct step {
@@ -141,40 +137,17 @@ static int walker_step(lua_State *L)
 	return 1;
 }
 
-/* Where a key is, or belongs. There is always a place without one. */
-static uint32_t lead_place(const struct walker *walker, uint32_t key)
-{
-	uint32_t place = key * 2654435769u >> 21;
-
-	while (walker->lead[place].key && walker->lead[place].key != key)
-		place = (place + 1) % LEADS;
-	return place;
-}
-
-_Static_assert(LEADS == 1 << (32 - 21), "lead_place() gives as many places");
-
-/* Argument as a whole number from least to most. */
-static uint32_t checknumber(lua_State *L, int at, lua_Integer least,
-			    uint32_t most)
-{
-	lua_Integer value;
-
-	if (!arg_integer(L, at, &value) || value < least || value > most)
-		raise_value(L, at, "lead", "a number of a header");
-	return (uint32_t)value;
-}
-
 /* lead(id, number, to): after a header comes another one when a number in it
  * says so; 0 for what is left to Lua. Where there is no room for more, the
  * whole header is. */
 static int walker_lead(lua_State *L)
 {
 	struct walker *walker = lua_touserdata(L, lua_upvalueindex(1));
-	uint32_t id = checknumber(L, 1, 1, walker->steps);
-	uint32_t number = checknumber(L, 2, 0, (1u << WIDTH_MAX) - 1);
-	uint32_t to = checknumber(L, 3, 0, walker->steps);
+	uint32_t id = lead_number(L, 1, 1, walker->steps);
+	uint32_t number = lead_number(L, 2, 0, (1u << WIDTH_MAX) - 1);
+	uint32_t to = lead_number(L, 3, 0, walker->steps);
 	uint32_t i, key = id << WIDTH_MAX | number;
-	struct lead *lead = walker->lead + lead_place(walker, key);
+	struct lead *lead = lead_place(walker->lead, LEAD_BITS, key);
 	struct step *step;
 
 	if (!lead->key && walker->leads == LEADS / 2) {
@@ -228,8 +201,8 @@ static inline bool usual(const struct step *step, const unsigned char *header,
 
 /* What a number in a header leads to. A processor foresees which of a few it
  * is, but not what a table has. */
-static inline const struct lead *lead_of(const struct walker *walker,
-					 const struct step *step, uint32_t key)
+static inline const struct lead *
+step_lead(struct walker *walker, const struct step *step, uint32_t key)
 {
 	const struct lead *near = step->near;
 
@@ -241,23 +214,23 @@ static inline const struct lead *lead_of(const struct walker *walker,
 		return near + 2;
 	if (near[3].key == key)
 		return near + 3;
-	return step->leads > NEAR ? walker->lead + lead_place(walker, key)
+	return step->leads > NEAR ? lead_place(walker->lead, LEAD_BITS, key)
 				  : &nothing;
 }
 
 /* What follows a header by its first number, or by the second where that one
  * leads nowhere. */
-static inline const struct lead *
-following(const struct walker *walker, uint32_t id, const unsigned char *header)
+static inline const struct lead *following(struct walker *walker, uint32_t id,
+					   const unsigned char *header)
 {
 	const struct step *step = walker->step + id;
 	uint32_t number = part_number(header, &step->next);
 	const struct lead *lead =
-		lead_of(walker, step, id << WIDTH_MAX | number);
+		step_lead(walker, step, id << WIDTH_MAX | number);
 
 	if (!lead->key && step->second.mask) {
 		number = part_number(header, &step->second);
-		lead = lead_of(walker, step, id << WIDTH_MAX | number);
+		lead = step_lead(walker, step, id << WIDTH_MAX | number);
 	}
 	return lead;
 }
@@ -299,7 +272,7 @@ static uint32_t pass(struct walker *walker, uint32_t id,
 }
 
 /* Let a packet's table at an index have what the last walk found. */
-static void keep_levels(lua_State *L, int packet, const struct walker *walker)
+static void keep_levels(lua_State *L, int packet, struct walker *walker)
 {
 	uint32_t i;
 

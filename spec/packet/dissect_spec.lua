@@ -50,6 +50,44 @@ describe("a dissector", function()
     assert.is_false(pcall(core.dissector, {}, SLOTS))
   end)
 
+  it("takes operations that leave one value of what is there", function()
+    local make = core.dissector({}, SLOTS, 64)
+    local function of(code)
+      local list = { 1, 4, 1, 3, 0, 0, 0, 0, 0, 0, #code } -- a header of 4 bytes; its first part
+      for i = 1, #code do
+        list[#list + 1] = code[i]
+      end
+      for i = 1, 8 do
+        list[11 + #code + i] = 0
+      end
+      return make(list)
+    end
+    local FIELD, BYTES, BACK, REST, ADD, EQ, NOT, AND, OR = 1, 2, 3, 4, 5, 10, 16, 17, 18
+    for _, good in ipairs { { 0, 5 }, { FIELD, 0, 4, 0, -1 }, { FIELD, 3, 1, 7, 1 },
+                            { BYTES, 65535, 4 }, { BACK, 1 }, { REST, 0, 1, ADD },
+                            { REST, NOT }, { REST, AND, 1, REST }, { REST, OR, 3, 0, 4, NOT },
+                            { REST, 0, 4, EQ, AND, 4, REST, 0, 9, EQ, OR, 1, REST } } do
+      assert.is_true(of(good) > 0)
+    end
+    local deep = {}
+    for i = 1, 17 do
+      deep[i] = REST
+    end
+    for i = 18, 33 do
+      deep[i] = ADD
+    end
+    for _, bad in ipairs { { ADD }, { NOT }, { AND, 0 }, { REST, ADD }, { REST, REST }, { 19 },
+                           { -1 }, { 0 }, { FIELD, 1, 4, 0, 1 }, { FIELD, -1, 1, 0, 1 },
+                           { FIELD, 0, 5, 0, 1 }, { FIELD, 0, 0, 0, 1 }, { FIELD, 0, 1, 32, 1 },
+                           { FIELD, 0, 1, -1, 1 }, { FIELD, 0, 1, 0 }, { BYTES, 65536, 1 },
+                           { BYTES, -1, 1 }, { BYTES, 0, 5 }, { BYTES, 0 }, { BACK, 0 },
+                           { BACK, 65536 }, { BACK, -1 }, { REST, AND, 2, REST },
+                           { REST, AND, -1, REST }, { REST, AND, 0 }, { REST, AND },
+                           { REST, OR, 2, REST, NOT, ADD }, { REST, AND, 2, REST, REST }, deep } do
+      assert.error_matches(function() of(bad) end, "step: operations that do not fit")
+    end
+  end)
+
   it("reads inside of the arena", function()
     local packet = {}
     assert.equal(0, dissect(arena, packet, 20, 100, 0, 1, 7, 0))

@@ -11,9 +11,7 @@ local getmetatable, type = getmetatable, type
 -- wanted.
 -- @param what  the argument or option
 -- @param wanted  in words: "a table of options"
-function check.refuse(what, value, wanted)
-  core.refuse(what, value, wanted)
-end
+check.refuse = core.refuse
 
 --- A value that has to be of a type.
 -- @param name  of the type, as type() gives it

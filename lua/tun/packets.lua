@@ -6,10 +6,10 @@ local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local header = require "tun.packet.declare.header"
 local layer = require "tun.packet.declare.layer"
+local quick = require "tun.quick"
 local room = require "tun.packet.memory.room"
 local slot = require "tun.packet.memory.slot"
 local view = require "tun.packet.object"
-local jitted, ffi = pcall(require, "ffi")
 
 local device = core.device.__index
 local receive, send, transmit = device.receive, device.send, device.transmit
@@ -35,100 +35,14 @@ local PI, VNET = packet.tun_pi, packet.virtio_net
 -- may have it now. VIEWS are those of the batch's memory, of which each slot has one, by its
 -- offset; the loop over a device has a RING of its own, of which it gives one after the other.
 local BASE, BATCH, PLACE = slot.BASE, slot.BATCH, slot.PLACE
-local HANDLE, LIVE = 5, 6
+local HANDLE, LIVE = slot.HANDLE, 6
 local VIEW, KIND, LAST, DEV, QUICK, MEMORY, VIEWS, RING, TURN, SECONDS =
   6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 local viewing = {}
 
--- -- Leaves ---------------------------------------------------------------------
-
--- handle(batch) -> what locate() takes beside it.
--- locate(batch, handle, i) -> as batch:slot(i).
--- begin(batch) -> how many packets are in it, after closing gaps; whether of Ethernet.
--- quick_receive(dev, batch, handle) -> how many packets are in it now, after clearing it; what
---   is not above 0 is told by the method, which then tries again.
--- quick_place(dev, where), quick_send(dev, pointer, at, n), quick_append(batch, pointer, at, n):
---   the same for sending and appending.
-local handle, locate, begin, quick_receive, quick_place, quick_send, quick_append
-
-if jitted then
-  local band = require("bit").band
-  local HAS_VNET, HAS_PI = core.slot_vnet, core.slot_with_pi
-  -- base, at, stop, floor, ceiling, flags: struct seen of csrc/batch/batch.c.
-  viewing.seen = ffi.new "double[6]" -- is kept here: a pointer keeps nothing
-  local seen = ffi.cast("double *", viewing.seen)
-
-  local function of_core(address, type)
-    return ffi.cast(type, ffi.cast("uintptr_t", address))
-  end
-
-  local c_see = of_core(core.batch_addresses.see, "int (*)(void *, double, double *)")
-  local c_begin = of_core(core.batch_addresses.begin, "double (*)(void *)")
-  local c_append = of_core(core.batch_addresses.append, "int (*)(void *, const void *, uint32_t)")
-  local c_receive = of_core(core.addresses.receive, "int (*)(void *, void *)")
-  local c_place = of_core(core.addresses.send_place, "int (*)(void *, void *, double, double)")
-  local c_write = of_core(core.addresses.write, "int (*)(void *, const void *, uint32_t)")
-
-  function handle(batch)
-    return ffi.cast("void *", ffi.cast("uintptr_t", batch:address()))
-  end
-
-  function locate(_, at, i)
-    local n = c_see(at, i, seen)
-    if n ~= 1 then
-      if n == 0 then
-        return false
-      end
-      return nil
-    end
-    local flags = seen[5]
-    return seen[0], seen[1], seen[2], seen[3], seen[4],
-      flags ~= 0 and band(flags, HAS_VNET) ~= 0, flags ~= 0 and band(flags, HAS_PI) ~= 0
-  end
-
-  function begin(batch)
-    local n = c_begin(batch)
-    return (n - n % 2) / 2, n % 2 == 1
-  end
-
-  function quick_append(batch, p, at, n)
-    n = c_append(batch, p + at, n)
-    return n
-  end
-
-  function quick_receive(dev, _, at)
-    local n = c_receive(dev, at)
-    return n
-  end
-
-  function quick_place(dev, where)
-    local n = c_place(dev, where[HANDLE], where[PLACE], where[BASE])
-    return n
-  end
-
-  function quick_send(dev, p, at, n)
-    n = c_write(dev, p + at, n)
-    return n
-  end
-else
-  function handle()
-    return false
-  end
-
-  function locate(batch, _, i)
-    return batch:slot(i)
-  end
-
-  function begin(batch)
-    return batch:compact():count(), batch:mode() == "tap"
-  end
-
-  function quick_receive()
-    return -1
-  end
-
-  quick_place, quick_send, quick_append = quick_receive, quick_receive, quick_receive
-end
+local handle, locate, begin = quick.handle, quick.locate, quick.begin
+local quick_receive, quick_place, quick_send, quick_append =
+  quick.receive, quick.place, quick.send, quick.append
 
 -- -- Views of a batch -------------------------------------------------------------
 
@@ -342,9 +256,9 @@ local function next_view(state)
   end
   turn(state)
   local n = -1
-  local quick = state[QUICK]
-  if quick > 0 then
-    state[QUICK] = quick - 1
+  local times = state[QUICK]
+  if times > 0 then
+    state[QUICK] = times - 1
     n = quick_receive(state[DEV], state[BATCH], state[HANDLE])
   end
   if n <= 0 and not wait(state) then

@@ -35,4 +35,5 @@ return {
   BATCH = 2, -- false, or the batch that the packet is in
   PLACE = 3, -- where in it
   GONE = 4, -- in words, why the packet is good no more once it is
+  HANDLE = 5, -- of the batch, see tun/quick.lua
 }

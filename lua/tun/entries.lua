@@ -1,4 +1,15 @@
--- entries.lua: pairs() by another name. LuaJIT compiles a loop over what is called pairs in a way
--- of its own (ITERN), which in that of Debian 12 (2.1.0-beta3) now and then skips the loop, and
--- turns for ever in a finalizer, where no trace can begin.
-return pairs
+-- entries.lua: pairs() that LuaJIT does not compile. That of Debian 12 (2.1.0-beta3) now and then
+-- skips a compiled loop over a table, turns in one for ever in a finalizer, where no trace can
+-- begin, or loads a value by half of its address.
+if not jit then
+  return pairs
+end
+
+local function step(t, key)
+  return next(t, key)
+end
+jit.off(step)
+
+return function(t)
+  return step, t
+end

@@ -1,4 +1,5 @@
 -- compare.lua: read packets as peer.py's lines describe them, and tell every difference.
+local entries = require "tun.entries"
 local packet = require "tun.packet"
 
 local compare = {}
@@ -24,7 +25,7 @@ local function shown(value)
     return type(value) == "string" and ("%q"):format(value) or tostring(value)
   end
   local parts = {}
-  for key, each in pairs(value) do
+  for key, each in entries(value) do
     parts[#parts + 1] = tostring(key) .. "=" .. shown(each)
   end
   table.sort(parts)
@@ -40,7 +41,7 @@ local function has(expected, is)
   elseif type(expected) ~= "table" or type(is) ~= "table" then
     return expected == is
   end
-  for key, value in pairs(expected) do
+  for key, value in entries(expected) do
     if not has(value, is[key]) then
       return false
     end
@@ -67,7 +68,7 @@ local function layer(expected, view, say)
   if name ~= expected.layer then
     return say(("layer %s, expected %s"):format(name, expected.layer))
   end
-  for field, value in pairs(expected) do
+  for field, value in entries(expected) do
     if field ~= "layer" then
       local is = value_of(view, field)
       if type(value) == "number" and type(is) == "string" then
@@ -124,7 +125,7 @@ function compare.given(layers, p, say)
     if type(layer_given) == "table" and views[i]:name() ~= name then
       say(("layer %s, built as %s"):format(views[i]:name(), name))
     end
-    for field, value in pairs(type(fields) == "table" and fields or {}) do
+    for field, value in entries(type(fields) == "table" and fields or {}) do
       local is = views[i][field]
       if type(value) == "number" and type(is) == "string" then
         is = views[i][field .. "_n"]

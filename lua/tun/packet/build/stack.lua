@@ -18,7 +18,6 @@ local writer = require "tun.packet.declare.writer"
 local stack = { meta = {}, POINTER = slot.POINTER, ARENA = slot.ARENA, AT = 3, TEXT = 4, PIECE = 5 }
 
 local meta = stack.meta
-local NONE = {}
 local take, new = room.take, packet.new
 local copy, type, setmetatable, getmetatable = bytes.copy, type, setmetatable, getmetatable
 
@@ -71,7 +70,7 @@ local RAW = stack.bytes_of(false, false)
 RAW[BEHIND] = {}
 
 local function next_given(last)
-  for name in entries(last[KEPT] or NONE) do
+  for name in entries(last[KEPT]) do
     if last[PROTOCOL].fields[name].computed == "next" then
       return true
     end
@@ -83,7 +82,7 @@ local function deeper(front, lower)
   local upper = front[PROTOCOL]
   if finish.leads(upper, lower) then
     return finish.holds(upper, lower) and 1 or 0
-  elseif not next_given(front) then
+  elseif not (front[KEPT] and next_given(front)) then
     core.misuse(("%s cannot stand in front of %s"):format(upper.name, lower.name))
   end
   return 0

@@ -1,5 +1,4 @@
 -- edit.lua: change the extent of a packet: payload, headers in front, copies.
-local entries = require "tun.entries"
 local bytes = require "tun.packet.memory.bytes"
 local core = require "tun.core"
 local layer = require "tun.packet.declare.layer"
@@ -216,8 +215,8 @@ end
 
 -- Forget the layers in front of an offset, but for what is in front of all bytes.
 local function forget(self, start)
-  for _, at in entries(layer.at) do
-    local protocol, o = at(self)
+  for level = 0, #layer.at do
+    local protocol, o = layer.at[level](self)
     if protocol and o < start and o >= self[START] then
       self[slot.LAYERS] = self[slot.LAYERS] - protocol.mark
     end
